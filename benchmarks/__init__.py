@@ -1,0 +1,1 @@
+"""Measuring programs: `python -m benchmarks NAME`."""

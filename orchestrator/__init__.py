@@ -1,0 +1,1 @@
+"""Orchestrator: durable DAG workflows on the Celery you already run."""

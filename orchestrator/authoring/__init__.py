@@ -1,0 +1,1 @@
+"""How people write workflows: YAML, Python, validation with positions."""

@@ -1,0 +1,1 @@
+"""Redis and the sending side of Celery: the only package that knows them."""

@@ -1,0 +1,47 @@
+"""Owns the write set of one group commit, as plain values between the loop and the store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.core.command import Alert, Mail
+from orchestrator.core.instance import Head, TaskInstance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceChange:
+    """What one batch changed of one workflow instance.
+
+    Attributes:
+        revision: The revision memory was based on; the commit makes it one more or fails.
+        new: Attempts that have no row yet.
+        changed: Attempts whose row must exist and is overwritten.
+    """
+
+    head: Head
+    revision: int
+    new: tuple[TaskInstance, ...] = ()
+    changed: tuple[TaskInstance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leases:
+    """The slots a batch speaks for: slot to epoch, under one owner."""
+
+    owner: str
+    epochs: Mapping[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Everything one transaction writes.
+
+    Attributes:
+        done_commands: Ids of the commands that were applied; their rows are deleted.
+        failed_commands: Command id to reason: they can never succeed and move to `error_command`.
+    """
+
+    instances: tuple[InstanceChange, ...] = ()
+    done_commands: tuple[int, ...] = ()
+    failed_commands: Mapping[int, str] = field(default_factory=dict)
+    mail: tuple[Mail, ...] = ()
+    alerts: tuple[Alert, ...] = ()

@@ -1,0 +1,1 @@
+"""One pure handler per event and per command."""

@@ -1,0 +1,55 @@
+"""Owns the named crash points: places where a test may end the process to see it recover."""
+
+import os
+from typing import NoReturn
+
+POINTS = (
+    "master.before_decide",
+    "master.before_commit",
+    "store.before_flush",
+    "store.after_flush",
+    "store.after_commit",
+    "master.after_commit",
+    "master.after_acknowledge",
+    "master.after_dispatch",
+    "worker.before_claim",
+    "worker.after_claim",
+    "worker.after_execute",
+    "worker.after_spool",
+    "worker.after_send",
+)
+
+
+class _Armed:
+    """The one point that is armed in this process, and how many passes are left."""
+
+    point: str | None = None
+    left: int = 0
+
+
+def arm(setting: str | None) -> None:
+    """Arm the point named by `setting` (`name` or `name:N`: the N-th time it is reached); `None` disarms.
+
+    Raises:
+        ValueError: The point is unknown or N is not a positive number.
+    """
+    if not setting:
+        _Armed.point = None
+        return
+    point, _, count = setting.partition(":")
+    if point not in POINTS or (count and (not count.isdigit() or int(count) < 1)):
+        raise ValueError(f"'{setting}' is not <point>[:N]; points: {', '.join(POINTS)}")
+    _Armed.point, _Armed.left = point, int(count or 1)
+
+
+def crash_point(name: str) -> None:
+    """End the process with status 137, as `kill -9` would, if `name` is armed and its turn has come."""
+    if _Armed.point != name:
+        return
+    _Armed.left -= 1
+    if _Armed.left == 0:
+        _die()
+
+
+def _die() -> NoReturn:
+    os._exit(137)

@@ -1,0 +1,1 @@
+"""Everything on one machine: private Redis, SQLite file, supervised processes."""

@@ -1,0 +1,1 @@
+"""Use cases for the command line, the API and the web UI."""

@@ -1,0 +1,1 @@
+"""Persistence with SQLAlchemy: the only package that knows the database."""

@@ -1,0 +1,1 @@
+"""The worker side: claim, execute, report; never the database."""

@@ -1,0 +1,3 @@
+"""Shared fixtures: real servers, started privately for the session."""
+
+pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.redis"]

@@ -117,4 +117,7 @@ class WorkerOnline:
     incarnation: str
 
 
+CHILD_DIED = "ChildDied"
+"""`TaskResult.error` when the process of the attempt died under it: a loss, not a failure."""
+
 WorkerEvent = TaskDelayed | TaskRunning | TaskResult | WorkerReject | WorkerOnline

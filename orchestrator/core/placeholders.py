@@ -1,4 +1,4 @@
-"""Owns the time placeholders `$[...]`: dates and times computed from the planned time, as in DolphinScheduler."""
+"""Owns the time placeholders `$[...]`: dates and times computed from the planned time (DolphinScheduler's)."""
 
 import calendar
 import re
@@ -17,8 +17,11 @@ _CALL = re.compile(r"\s*([a-z_]+)\s*\(\s*([^(),]*?)\s*(?:,\s*([^(),]*?)\s*)?\)\s
 _TERM = r"[+-]\s*(?:0|[1-9][0-9]{0,8})(?:\*[0-9]{1,9})*(?:/24(?:/60){0,2})?"
 _OFFSETS = re.compile(rf"(.*?)((?:{_TERM})*)", re.DOTALL)
 _FORMAT = re.compile(r"yyyy|yy|MM|dd|HH|mm|ss|ww|'[^']*'|[^A-Za-z']")
+_ZERO = re.compile(r"[+-]0[0-9]*$")
 _WHOLE_OFFSET = re.compile(r"[+-]?\s*[0-9]{1,9}(?:\s*\*\s*[0-9]{1,9})*")
 
+MOMENT = frozenset({"yyyy", "yy", "MM", "dd", "HH", "mm", "ss"})
+WEEK = frozenset({"yyyy", "yy", "ww"})
 FORMS = (
     "yyyy-MM-dd (tokens yyyy yy MM dd HH mm ss), yyyyMMdd-1 (days), HHmmss-1/24 (hours), HHmmss-15/24/60 "
     "(minutes), add_months(yyyyMM,-1), and this_day, last_day, month_first_day, month_last_day, "
@@ -88,7 +91,7 @@ def parse(body: str) -> Placeholder:
     if call := _CALL.fullmatch(body):
         return _parse_call(body, call[1], call[2], call[3])
     offsets = _OFFSETS.fullmatch(body)
-    if offsets is None or not _is_format(offsets[1]):
+    if offsets is None or not _is_format(offsets[1], MOMENT):
         raise _unknown(body)
     days, seconds = _parse_offsets(offsets[2])
     return Placeholder(form="this_day", pattern=offsets[1], days=days, seconds=seconds)
@@ -104,9 +107,7 @@ def _replacement(match: re.Match[str], planned: datetime, zone: ZoneInfo) -> str
         moment = (moment.astimezone(UTC) + timedelta(seconds=placeholder.seconds)).astimezone(zone)
     except (OverflowError, ValueError):
         raise UnresolvedParameter(f"{match[0]} lies outside the years 1 to 9999") from None
-    return (
-        _write_week(placeholder, moment) if placeholder.form == "year_week" else _write(placeholder, moment)
-    )
+    return _write(placeholder.pattern, moment)
 
 
 def _parsed(match: re.Match[str]) -> Placeholder | None:
@@ -123,15 +124,22 @@ def _unknown(body: str) -> UnresolvedParameter:
 
 def _parse_call(body: str, name: str, pattern: str, offset: str | None) -> Placeholder:
     whole = _WHOLE_OFFSET.fullmatch(offset or "0")
-    if name not in _FORMS or whole is None or not _is_format(pattern, weeks=name == "year_week"):
+    pattern, tokens = (_week_pattern(pattern), WEEK) if name == "year_week" else (pattern, MOMENT)
+    if name not in _FORMS or whole is None or not _is_format(pattern, tokens):
         raise _unknown(body)
     return Placeholder(form=name, pattern=pattern, steps=_whole(whole[0]))
 
 
-def _is_format(pattern: str, *, weeks: bool = False) -> bool:
+def _week_pattern(pattern: str) -> str:
+    """A date format, which users bring along, means year and week with its first separator."""
+    return re.sub(r"MM[^A-Za-z]*dd", "ww", pattern).replace("MM", "ww")
+
+
+def _is_format(pattern: str, allowed: frozenset[str]) -> bool:
     tokens = _FORMAT.findall(pattern)
-    known = "".join(tokens) == pattern and any(token[0].isalpha() for token in tokens)
-    return known and (weeks or "ww" not in tokens) and not re.search(r"[+-]0[0-9]*$", pattern)
+    words = {token for token in tokens if token[0].isalpha()}
+    # `yyyy-MM-01` would be an offset of -1 day to DolphinScheduler and the first of the month to people
+    return "".join(tokens) == pattern and bool(words) and words <= allowed and not _ZERO.search(pattern)
 
 
 def _parse_offsets(text: str) -> tuple[int, int]:
@@ -186,25 +194,17 @@ _FORMS: dict[str, Callable[[datetime, int], datetime]] = {
 }
 
 
-def _write(placeholder: Placeholder, moment: datetime) -> str:
+def _write(pattern: str, moment: datetime) -> str:
+    iso = moment.isocalendar()
+    year = iso.year if "ww" in pattern else moment.year
     values = {
-        "yyyy": f"{moment.year:04}",
-        "yy": f"{moment.year % 100:02}",
+        "yyyy": f"{year:04}",
+        "yy": f"{year % 100:02}",
         "MM": f"{moment.month:02}",
         "dd": f"{moment.day:02}",
         "HH": f"{moment.hour:02}",
         "mm": f"{moment.minute:02}",
         "ss": f"{moment.second:02}",
+        "ww": f"{iso.week:02}",
     }
-    return _write_tokens(placeholder.pattern, values)
-
-
-def _write_week(placeholder: Placeholder, moment: datetime) -> str:
-    """Write ISO year and week; a date format, which users bring along, keeps its first separator only."""
-    year, week, _ = moment.isocalendar()
-    pattern = re.sub(r"MM[^A-Za-z]*dd", "ww", placeholder.pattern).replace("MM", "ww")
-    return _write_tokens(pattern, {"yyyy": f"{year:04}", "yy": f"{year % 100:02}", "ww": f"{week:02}"})
-
-
-def _write_tokens(pattern: str, values: dict[str, str]) -> str:
     return "".join(values.get(token, token.strip("'")) for token in _FORMAT.findall(pattern))

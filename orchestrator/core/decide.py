@@ -1,0 +1,95 @@
+"""Owns the routing: one item, one handler; mypy names the item that has none."""
+
+from typing import assert_never
+
+from orchestrator.core.command import CommandKind
+from orchestrator.core.event import TaskDelayed, TaskDispatched, TaskResult, TaskRunning, WorkerReject
+from orchestrator.core.handlers import control, notice, report
+from orchestrator.core.notice import (
+    AttemptDue,
+    AttemptLost,
+    AttemptTimeout,
+    CannotStart,
+    Continue,
+    Notice,
+    RecallLost,
+    RecallWon,
+    RunTimeout,
+    Unsubmittable,
+)
+from orchestrator.core.run import WorkflowInstance
+from orchestrator.core.transition import Context, Transition
+
+Report = TaskDispatched | TaskDelayed | TaskRunning | TaskResult | WorkerReject
+
+
+def decide_report(instance: WorkflowInstance, event: Report, context: Context) -> Transition:
+    """Return what a worker's (or the dispatcher's) report changes.
+
+    Raises:
+        DropEvent: It changes nothing.
+        AheadOfMemory: Reload first.
+        IllegalTransition: The edge table forbids it.
+    """
+    match event:
+        case TaskDispatched():
+            return report.handle_dispatched(instance, event, context)
+        case TaskDelayed():
+            return report.handle_delayed(instance, event, context)
+        case TaskRunning():
+            return report.handle_running(instance, event, context)
+        case TaskResult():
+            return report.handle_result(instance, event, context)
+        case WorkerReject():
+            return report.handle_reject(instance, event, context)
+        case _:
+            assert_never(event)
+
+
+def decide_command(instance: WorkflowInstance, kind: CommandKind, context: Context) -> Transition:
+    """Return what a command changes.
+
+    Raises:
+        RepeatedEvent: It is already so.
+        Conflict: It does not fit the run's state and never will.
+    """
+    match kind:
+        case CommandKind.START:
+            return control.handle_start(instance, context)
+        case CommandKind.PAUSE:
+            return control.handle_pause(instance, context)
+        case CommandKind.RESUME:
+            return control.handle_resume(instance, context)
+        case CommandKind.STOP:
+            return control.handle_stop(instance, context)
+        case _:
+            assert_never(kind)
+
+
+def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) -> Transition:  # noqa: PLR0911  one arm a notice
+    """Return what a notice of the master's own machinery changes.
+
+    Raises:
+        RepeatedEvent: What it speaks of is over.
+    """
+    match item:
+        case AttemptDue():
+            return notice.handle_attempt_due(instance, item, context)
+        case AttemptTimeout():
+            return notice.handle_attempt_timeout(instance, item, context)
+        case AttemptLost():
+            return notice.handle_attempt_lost(instance, item, context)
+        case RecallWon():
+            return notice.handle_recall_won(instance, item, context)
+        case RecallLost():
+            return notice.handle_recall_lost(instance, item, context)
+        case Unsubmittable():
+            return notice.handle_unsubmittable(instance, item, context)
+        case RunTimeout():
+            return notice.handle_run_timeout(instance, item, context)
+        case Continue():
+            return notice.handle_continue(instance, item, context)
+        case CannotStart():
+            return notice.handle_cannot_start(instance, item, context)
+        case _:
+            assert_never(item)

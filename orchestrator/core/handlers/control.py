@@ -1,0 +1,94 @@
+"""Owns what the commands mean: start, pause, resume, stop; each is idempotent."""
+
+from datetime import timedelta
+
+from orchestrator.core.draft import Draft
+from orchestrator.core.run import WorkflowInstance
+from orchestrator.core.status import WORKFLOW_FINAL, TaskState, WorkflowState
+from orchestrator.core.transition import Context, Transition
+from orchestrator.errors import Conflict, RepeatedEvent
+
+W = WorkflowState
+
+
+def handle_start(instance: WorkflowInstance, context: Context) -> Transition:
+    """Make the run RUNNING with its roots submitted; the START of a started run is a harmless duplicate."""
+    if instance.head.state is not W.SUBMITTED:
+        raise RepeatedEvent(f"run {instance.head.id}: already {instance.head.state}")
+    draft = Draft(instance, context)
+    _begin(draft, instance)
+    draft.converge()
+    return draft.transition()
+
+
+def handle_pause(instance: WorkflowInstance, context: Context) -> Transition:
+    """Let nothing new start; what waits in the broker is recalled, what runs ends."""
+    head = instance.head
+    if head.state in (W.PAUSING, W.PAUSED):
+        raise RepeatedEvent(f"run {head.id}: already {head.state}")
+    _refuse_unless(instance, "pause", W.RUNNING, W.SUBMITTED, W.WAITING)
+    draft = Draft(instance, context)
+    state = W.PAUSING if head.state is W.RUNNING else W.PAUSED
+    draft.set_head(state=state, paused_at=context.now)
+    draft.converge()
+    return draft.transition()
+
+
+def handle_resume(instance: WorkflowInstance, context: Context) -> Transition:
+    """Go on with the same rows; paused time does not count for the run's timeout."""
+    head = instance.head
+    if head.state is W.RUNNING:
+        raise RepeatedEvent(f"run {head.id}: already {head.state}")
+    _refuse_unless(instance, "resume", W.PAUSED, W.PAUSING)
+    draft = Draft(instance, context)
+    if head.started_at is None:
+        _begin(draft, instance)
+    else:
+        paused = context.now - head.paused_at if head.paused_at else timedelta()
+        due = head.timeout_at + paused if head.timeout_at else None
+        draft.set_head(state=W.RUNNING, paused_at=None, timeout_at=due)
+    draft.converge()
+    return draft.transition()
+
+
+def handle_stop(instance: WorkflowInstance, context: Context) -> Transition:
+    """Kill what runs, recall what waits, start nothing more."""
+    head = instance.head
+    if head.state in (W.STOPPING, W.STOPPED):
+        raise RepeatedEvent(f"run {head.id}: already {head.state}")
+    _refuse_unless(instance, "stop", W.RUNNING, W.PAUSING, W.SUBMITTED, W.WAITING, W.PAUSED)
+    draft = Draft(instance, context)
+    if head.state in (W.RUNNING, W.PAUSING):
+        draft.set_head(state=W.STOPPING, paused_at=None)
+        draft.converge()
+    else:
+        _stop_idle(draft, instance)
+    return draft.transition()
+
+
+def _begin(draft: Draft, instance: WorkflowInstance) -> None:
+    timeout_s = instance.definition.timeout_s
+    draft.set_head(
+        state=W.RUNNING,
+        started_at=draft.context.now,
+        timeout_at=draft.due(timeout_s) if timeout_s else None,
+        paused_at=None,
+    )
+
+
+def _stop_idle(draft: Draft, instance: WorkflowInstance) -> None:
+    """Stop a run in which nothing is active; it has no STOPPING, so its paused rows go in one step."""
+    for task in instance.in_state(TaskState.PAUSED):
+        attempt = instance.attempts[task]
+        draft.update(
+            attempt, state=TaskState.KILLED, ended_at=draft.context.now, due_at=None, reason="stopped"
+        )
+    draft.set_head(state=W.STOPPED, ended_at=draft.context.now, paused_at=None, reason="stopped")
+
+
+def _refuse_unless(instance: WorkflowInstance, verb: str, *states: WorkflowState) -> None:
+    """Raise Conflict unless the run is in one of `states`."""
+    state = instance.head.state
+    if state not in states:
+        what = "has ended" if state in WORKFLOW_FINAL else "is"
+        raise Conflict(f"run {instance.head.id} {what} {state}: it cannot be asked to {verb}")

@@ -1,0 +1,148 @@
+"""Owns what the notices of the master's own machinery mean: timers, recalls, losses."""
+
+from dataclasses import replace
+
+from orchestrator.core.draft import Draft
+from orchestrator.core.handlers.report import lose, next_dispatch
+from orchestrator.core.handlers.token import noticed_attempt
+from orchestrator.core.notice import (
+    AttemptDue,
+    AttemptLost,
+    AttemptTimeout,
+    CannotStart,
+    Continue,
+    RecallLost,
+    RecallWon,
+    RunTimeout,
+    Unsubmittable,
+)
+from orchestrator.core.retry import may_retry, retry_delay_s
+from orchestrator.core.run import WorkflowInstance, is_doomed
+from orchestrator.core.status import TASK_HANDED_OVER, WORKFLOW_FINAL, TaskState, WorkflowState
+from orchestrator.core.transition import Context, Transition
+from orchestrator.errors import RepeatedEvent
+
+WORKER_LOSSES = 10
+"""An attempt that lost its worker this often in a row is not tried again."""
+
+
+def handle_attempt_due(instance: WorkflowInstance, notice: AttemptDue, context: Context) -> Transition:
+    """Submit an attempt whose delay is over; a submitted one whose back-off is over is only let go."""
+    attempt = noticed_attempt(instance, notice)
+    if attempt.due_at is None or attempt.due_at > context.now:
+        raise RepeatedEvent(f"{notice.task}: not due")
+    if attempt.state not in (TaskState.DELAYED, TaskState.SUBMITTED):
+        raise RepeatedEvent(f"{notice.task}: {attempt.state} does not wait for a time")
+    draft = Draft(instance, context)
+    draft.update(attempt, state=TaskState.SUBMITTED, due_at=None, reason=None)
+    return draft.transition()
+
+
+def handle_attempt_timeout(
+    instance: WorkflowInstance, notice: AttemptTimeout, context: Context
+) -> Transition:
+    """Second line of a task's timeout: fail it (or only tell people) although its worker says nothing."""
+    attempt = noticed_attempt(instance, notice)
+    if attempt.state is not TaskState.RUNNING or attempt.timeout_at is None:
+        raise RepeatedEvent(f"{notice.task}: {attempt.state} has no timeout")
+    draft = Draft(instance, context)
+    task = draft.definition(attempt.task)
+    key = f"{attempt.task}:{attempt.attempt}"
+    draft.alert("task_timeout", key, task=attempt.task, timeout_s=task.timeout_s)
+    if task.on_timeout == "warn":
+        draft.update(attempt, timeout_at=None)
+        return draft.transition()
+    ended = replace(attempt, reason="timeout")
+    if is_doomed(draft.head, task) or not may_retry(task, attempt.failures, "timeout"):
+        draft.end(ended, TaskState.FAILURE)
+    else:
+        wait = retry_delay_s(task, attempt.failures, context.jitter)
+        due_at = draft.due(wait) if wait else None
+        draft.replace_attempt(ended, TaskState.FAILURE, failures=attempt.failures + 1, due_at=due_at)
+    draft.converge()
+    return draft.transition()
+
+
+def handle_attempt_lost(instance: WorkflowInstance, notice: AttemptLost, context: Context) -> Transition:
+    """Replace an attempt whose worker is gone; under STOPPING it is simply killed."""
+    attempt = noticed_attempt(instance, notice)
+    if attempt.state not in (*TASK_HANDED_OVER, TaskState.RUNNING):
+        raise RepeatedEvent(f"{notice.task}: {attempt.state} is with no worker")
+    if attempt.incarnation not in (None, notice.incarnation):
+        raise RepeatedEvent(f"{notice.task}: owned by another incarnation")
+    draft = Draft(instance, context)
+    lose(draft, attempt, notice.reason, limit=WORKER_LOSSES)
+    draft.converge()
+    return draft.transition()
+
+
+def handle_recall_won(instance: WorkflowInstance, notice: RecallWon, context: Context) -> Transition:
+    """End the hand-over that the master took back: killed, paused, or submitted once more."""
+    attempt = noticed_attempt(instance, notice)
+    if attempt.state not in TASK_HANDED_OVER:
+        raise RepeatedEvent(f"{notice.task}: {attempt.state} cannot be recalled")
+    draft = Draft(instance, context)
+    if is_doomed(draft.head, draft.definition(attempt.task)):
+        draft.end(attempt, TaskState.KILLED, reason="stopped")
+    else:
+        pausing = draft.head.state is WorkflowState.PAUSING
+        state = TaskState.PAUSED if pausing else TaskState.SUBMITTED
+        draft.update(attempt, state=state, **next_dispatch(attempt, context))
+    draft.converge()
+    return draft.transition()
+
+
+def handle_recall_lost(instance: WorkflowInstance, notice: RecallLost, context: Context) -> Transition:
+    """Note who holds the claim: that worker's report decides now, or its heartbeat."""
+    attempt = noticed_attempt(instance, notice)
+    if attempt.state not in TASK_HANDED_OVER or attempt.incarnation is not None:
+        raise RepeatedEvent(f"{notice.task}: its holder is known")
+    draft = Draft(instance, context)
+    draft.update(attempt, worker=notice.worker, incarnation=notice.incarnation)
+    return draft.transition()
+
+
+def handle_unsubmittable(instance: WorkflowInstance, notice: Unsubmittable, context: Context) -> Transition:
+    """End an attempt whose inputs cannot be resolved: trying again would not help."""
+    attempt = noticed_attempt(instance, notice)
+    if attempt.state is not TaskState.SUBMITTED:
+        raise RepeatedEvent(f"{notice.task}: already {attempt.state}")
+    draft = Draft(instance, context)
+    draft.end(attempt, TaskState.FAILURE, reason=notice.reason)
+    draft.converge()
+    return draft.transition()
+
+
+def handle_run_timeout(instance: WorkflowInstance, notice: RunTimeout, context: Context) -> Transition:
+    """Tell people that the run takes too long; with `on_timeout: stop`, stop it."""
+    head = instance.head
+    if head.timed_out or head.timeout_at is None or head.timeout_at > context.now:
+        raise RepeatedEvent(f"run {notice.workflow_instance_id}: no timeout is due")
+    if head.state is not WorkflowState.RUNNING:
+        raise RepeatedEvent(f"run {notice.workflow_instance_id}: {head.state} does not time out")
+    draft = Draft(instance, context)
+    draft.set_head(timed_out=True)
+    draft.alert("workflow_timeout", "", timeout_s=instance.definition.timeout_s)
+    if instance.definition.on_timeout == "stop":
+        draft.set_head(state=WorkflowState.STOPPING, reason="timeout")
+        draft.converge()
+    return draft.transition()
+
+
+def handle_continue(instance: WorkflowInstance, notice: Continue, context: Context) -> Transition:
+    """Take the next step of what the last one left over."""
+    if not instance.is_unsettled:
+        raise RepeatedEvent(f"run {notice.workflow_instance_id}: nothing is left over")
+    draft = Draft(instance, context)
+    draft.converge()
+    return draft.transition()
+
+
+def handle_cannot_start(instance: WorkflowInstance, notice: CannotStart, context: Context) -> Transition:
+    """End a run whose definition can never start, with the reason."""
+    if instance.head.state in WORKFLOW_FINAL:
+        raise RepeatedEvent(f"run {notice.workflow_instance_id}: already {instance.head.state}")
+    draft = Draft(instance, context)
+    draft.set_head(state=WorkflowState.FAILURE, ended_at=context.now, reason=notice.reason)
+    draft.alert("workflow_failure", "", reason=notice.reason)
+    return draft.transition()

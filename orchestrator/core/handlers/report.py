@@ -1,0 +1,195 @@
+"""Owns what the five events mean: one pure handler each."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from orchestrator.core.draft import Draft
+from orchestrator.core.event import (
+    CHILD_DIED,
+    RejectReason,
+    TaskDelayed,
+    TaskDispatched,
+    TaskResult,
+    TaskRunning,
+    WorkerReject,
+)
+from orchestrator.core.handlers.token import live_attempt
+from orchestrator.core.instance import TaskInstance
+from orchestrator.core.retry import backoff_s, may_retry, retry_delay_s
+from orchestrator.core.run import WorkflowInstance, is_doomed
+from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
+from orchestrator.core.transition import Context, Transition
+from orchestrator.errors import RepeatedEvent
+
+CHILD_DEATHS = 3
+"""An attempt whose child died this often in a row is not tried again."""
+
+
+def handle_dispatched(instance: WorkflowInstance, event: TaskDispatched, context: Context) -> Transition:
+    """Note that the broker has the hand-over; a RUNNING or RESULT may have overtaken this."""
+    attempt = live_attempt(instance, event)
+    if attempt.state is not TaskState.SUBMITTED:
+        raise RepeatedEvent(f"{event.task}: already {attempt.state}")
+    draft = Draft(instance, context)
+    draft.update(attempt, state=TaskState.DISPATCHED, dispatched_at=context.now, due_at=None)
+    return draft.transition()
+
+
+def handle_delayed(instance: WorkflowInstance, event: TaskDelayed, context: Context) -> Transition:
+    """End the hand-over and wait: the same attempt is dispatched again after `seconds`."""
+    attempt = live_attempt(instance, event)
+    draft = Draft(instance, context)
+    draft.update(
+        attempt,
+        state=TaskState.DELAYED,
+        due_at=draft.due(max(event.seconds, 0.0)),
+        started_at=attempt.started_at or context.now,
+        reason="deferred",
+        **next_dispatch(attempt, context),
+    )
+    draft.converge()
+    return draft.transition()
+
+
+def handle_running(instance: WorkflowInstance, event: TaskRunning, context: Context) -> Transition:
+    """Note the owner and where the attempt runs; its timeout counts from its first RUNNING."""
+    attempt = live_attempt(instance, event)
+    if attempt.state is TaskState.RUNNING:
+        raise RepeatedEvent(f"{event.task}: already RUNNING")
+    draft = Draft(instance, context)
+    draft.update(
+        attempt,
+        state=TaskState.RUNNING,
+        dispatched_at=attempt.dispatched_at or event.dispatched_at,
+        due_at=None,
+        reason=None,
+        **_start(draft, attempt),
+        **_place(event),
+    )
+    return draft.transition()
+
+
+def handle_result(instance: WorkflowInstance, event: TaskResult, context: Context) -> Transition:
+    """End the attempt; then try it again, start what it unblocked, or end the run."""
+    attempt = live_attempt(instance, event)
+    draft = Draft(instance, context)
+    ended = replace(
+        attempt,
+        reported=True,
+        exit_code=event.exit_code,
+        reason=event.reason,
+        outputs=event.outputs,
+        **_start(draft, attempt),
+        **_place(event),
+    )
+    if event.state is TaskState.FAILURE:
+        _fail(draft, ended, event)
+    else:
+        draft.end(ended, event.state)
+    draft.converge()
+    return draft.transition()
+
+
+def handle_reject(instance: WorkflowInstance, event: WorkerReject, context: Context) -> Transition:
+    """End the hand-over that a worker gave back; the next one goes out after a back-off."""
+    attempt = live_attempt(instance, event)
+    if attempt.state not in TASK_HANDED_OVER:
+        raise RepeatedEvent(f"{event.task}: already {attempt.state}")
+    draft = Draft(instance, context)
+    rejected_by = (*attempt.rejected_by, f"{event.worker} {event.reason}")
+    if _nobody_knows(instance, rejected_by, event, context):
+        draft.end(attempt, TaskState.FAILURE, reported=True, reason=event.detail, rejected_by=rejected_by)
+    else:
+        wait = backoff_s(len(attempt.rejected_by), context.jitter, first=0.5, cap=30.0)
+        draft.update(
+            attempt,
+            state=TaskState.SUBMITTED,
+            due_at=draft.due(wait),
+            rejected_by=rejected_by,
+            reason=f"rejected: {event.reason}",
+            **next_dispatch(attempt, context),
+        )
+    draft.converge()
+    return draft.transition()
+
+
+def next_dispatch(attempt: TaskInstance, context: Context) -> dict[str, Any]:
+    """Return the changes that end a hand-over without a result: number, ticket, and nobody's attempt."""
+    return {
+        "dispatch": attempt.dispatch + 1,
+        "ticket": context.new_ticket(),
+        "dispatched_at": None,
+        "worker": None,
+        "incarnation": None,
+    }
+
+
+def lose(draft: Draft, attempt: TaskInstance, reason: str, *, limit: int) -> None:
+    """End an attempt that died with no result, and replace it without using up a retry."""
+    if _no_more(draft, attempt):
+        draft.end(attempt, TaskState.KILLED, reason=reason)
+    elif attempt.losses + 1 >= limit:
+        draft.end(attempt, TaskState.FAILURE, reason=f"lost: {reason}")
+    else:
+        lost = replace(attempt, reason=reason)
+        draft.replace_attempt(lost, TaskState.LOST, losses=attempt.losses + 1)
+
+
+def _fail(draft: Draft, ended: TaskInstance, event: TaskResult) -> None:
+    """Try a failed attempt again while it has retries, else let it be FAILURE."""
+    task = draft.definition(ended.task)
+    if event.error == CHILD_DIED:
+        lose(draft, ended, event.reason or "its process died", limit=CHILD_DEATHS)
+    elif not _no_more(draft, ended) and may_retry(task, ended.failures, event.error):
+        wait = retry_delay_s(task, ended.failures, draft.context.jitter)
+        draft.replace_attempt(
+            ended,
+            TaskState.FAILURE,
+            failures=ended.failures + 1,
+            losses=0,
+            due_at=draft.due(wait) if wait else None,
+        )
+    else:
+        draft.end(ended, TaskState.FAILURE)
+
+
+def _no_more(draft: Draft, attempt: TaskInstance) -> bool:
+    """Whether the run's state forbids another attempt."""
+    doomed = is_doomed(draft.head, draft.definition(attempt.task))
+    return doomed or draft.head.state is WorkflowState.STOPPING
+
+
+def _start(draft: Draft, attempt: TaskInstance) -> dict[str, Any]:
+    """Return the changes that the first RUNNING (or what overtook it) makes."""
+    if attempt.started_at is not None:
+        return {}
+    timeout_s = draft.definition(attempt.task).timeout_s
+    now = draft.context.now
+    due = now + timedelta(seconds=timeout_s) if timeout_s else None
+    return {"started_at": now, "timeout_at": due}
+
+
+def _place(event: TaskRunning | TaskResult) -> dict[str, Any]:
+    """Return where the attempt runs and who owns it; a RESULT that knows less leaves what RUNNING said."""
+    known = {
+        "host": event.host,
+        "pid": event.pid,
+        "process_group": event.process_group,
+        "log_path": event.log_path,
+        "external_ids": event.external_ids,
+    }
+    told = {name: value for name, value in known.items() if value}
+    return {"worker": event.worker, "incarnation": event.incarnation, "worker_clock": event.at, **told}
+
+
+def _nobody_knows(
+    instance: WorkflowInstance, rejected_by: tuple[str, ...], event: WorkerReject, context: Context
+) -> bool:
+    """Whether every live worker of the group gave the attempt back as of unknown type or callable."""
+    unknown = (RejectReason.UNKNOWN_TYPE, RejectReason.UNKNOWN_CALLABLE)
+    if event.reason not in unknown:
+        return False
+    ignorant = {line.partition(" ")[0] for line in rejected_by if line.partition(" ")[2] in unknown}
+    group = instance.graph.tasks[event.task].worker_group or instance.head.worker_group
+    return context.live_workers(group) <= ignorant

@@ -1,0 +1,97 @@
+"""Owns the notices: facts that the master's own machinery reports to its loop."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunNotice:
+    """Speaks of one workflow instance."""
+
+    workflow_instance_id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptNotice(RunNotice):
+    """Speaks of one hand-over of one attempt; it is void when that is over."""
+
+    task: str
+    attempt: int
+    dispatch: int
+
+    @property
+    def token(self) -> tuple[int, int]:
+        """Attempt and dispatch: compared before any state is."""
+        return (self.attempt, self.dispatch)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptDue(AttemptNotice):
+    """A delay, a retry's wait or a back-off is over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptTimeout(AttemptNotice):
+    """The attempt's time is up and its worker has said nothing: the second line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptLost(AttemptNotice):
+    """The worker that holds the attempt is gone, or no longer knows of it.
+
+    Attributes:
+        incarnation: The incarnation that is meant; another owner is not accused.
+        reason: One line for people.
+    """
+
+    incarnation: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallWon(AttemptNotice):
+    """The master holds the claim: nobody runs this hand-over, nor ever will."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallLost(AttemptNotice):
+    """A worker holds the claim: its report decides, or its heartbeat."""
+
+    worker: str
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsubmittable(AttemptNotice):
+    """The attempt's inputs cannot be resolved, or are too large."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTimeout(RunNotice):
+    """The run's own timeout is due."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Continue(RunNotice):
+    """The last step left something over: take the next one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CannotStart(RunNotice):
+    """The definition can never start."""
+
+    reason: str
+
+
+Notice = (
+    AttemptDue
+    | AttemptTimeout
+    | AttemptLost
+    | RecallWon
+    | RecallLost
+    | Unsubmittable
+    | RunTimeout
+    | Continue
+    | CannotStart
+)

@@ -1,0 +1,67 @@
+"""Owns the transition: what a handler decided, and (turned round) what undoes it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from orchestrator.core.command import Alert, Mail
+from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.node import Node
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transition:
+    """Changes of one workflow instance, in memory and in its rows.
+
+    Attributes:
+        head: The new head, or `None` when it stays.
+        current: Task name to its current attempt (`None`: the task has none, in an inverse).
+        nodes: Task name to its counters.
+        inserted: Attempts that get a row.
+        updated: Attempts whose row changes.
+        alerts: What people are told, in the same transaction.
+        mail: Commands to other instances, in the same transaction.
+    """
+
+    head: Head | None = None
+    current: tuple[tuple[str, TaskInstance | None], ...] = ()
+    nodes: tuple[tuple[str, Node], ...] = ()
+    inserted: tuple[TaskInstance, ...] = ()
+    updated: tuple[TaskInstance, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+    mail: tuple[Mail, ...] = ()
+
+
+class TicketSource(Protocol):
+    """Gives the random secret of a new dispatch."""
+
+    def __call__(self) -> str:
+        """Return a text nobody can guess."""
+        ...
+
+
+class LiveWorkers(Protocol):
+    """Knows which workers serve a group."""
+
+    def __call__(self, group: str) -> frozenset[str]:
+        """Return the names of the live workers of `group`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What the pure core is told about the world for one decision.
+
+    Attributes:
+        now: Database time, aware UTC.
+        jitter: A random number in [0, 1).
+        new_ticket: Source of random tickets.
+        live_workers: Worker group to the names of the workers that serve it now.
+        row_limit: Most rows one step may create or sweep; the rest stays owed.
+    """
+
+    now: datetime
+    jitter: float
+    new_ticket: TicketSource
+    live_workers: LiveWorkers
+    row_limit: int = 1000

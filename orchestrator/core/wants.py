@@ -1,0 +1,81 @@
+"""Owns what a row asks for: the one place that says dispatch, recall, kill or wait.
+
+The loop asks after each commit for the rows it wrote, and on loading for all rows of a run; so taking over
+after a crash is the same code as going on.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from orchestrator.core.definition import TaskDefinition
+from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.run import is_doomed
+from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatch:
+    """Hand the attempt to a worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Try to take the hand-over back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """Ask the owner to kill the attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt:
+    """Submit the attempt (or let a submitted one go) at this database time."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TimeoutAt:
+    """The attempt's own timeout is due at this database time."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """The broker has had the hand-over since this database time; recall it if it does not start."""
+
+    since: datetime
+
+
+Want = Dispatch | Recall | Kill | WakeAt | TimeoutAt | Overdue
+
+
+def wants(head: Head, task: TaskDefinition, attempt: TaskInstance) -> Want | None:
+    """Return what the row of a current attempt asks for, given the row of its run; `None` when nothing.
+
+    Args:
+        head: The run's row.
+        task: The definition of the attempt's task.
+        attempt: The attempt's row.
+    """
+    doomed = is_doomed(head, task)
+    match attempt.state:
+        case TaskState.DELAYED if attempt.due_at is not None:
+            return WakeAt(attempt.due_at)
+        case TaskState.RUNNING if doomed:
+            return Kill()
+        case TaskState.RUNNING if attempt.timeout_at is not None:
+            return TimeoutAt(attempt.timeout_at)
+    if attempt.state not in TASK_HANDED_OVER or attempt.incarnation is not None:
+        return None
+    return _wants_handed_over(head, attempt, doomed=doomed)
+
+
+def _wants_handed_over(head: Head, attempt: TaskInstance, *, doomed: bool) -> Want | None:
+    if doomed or head.state is WorkflowState.PAUSING:
+        return Recall()
+    if attempt.state is TaskState.DISPATCHED:
+        return Overdue(attempt.dispatched_at) if attempt.dispatched_at else Recall()
+    return WakeAt(attempt.due_at) if attempt.due_at is not None else Dispatch()

@@ -1,4 +1,4 @@
-"""Owns references `${name}` and `${task.name}`: finding them, resolving them, and the limits of what comes out."""
+"""Owns references `${name}` and `${task.name}`: finding them, resolving them, limits of what comes out."""
 
 import json
 import re
@@ -22,7 +22,7 @@ class Lookup(Protocol):
     """Where references get their values from."""
 
     def value(self, path: str) -> Any:
-        """Return the value of `name`, `task.name` or a path into one of them; LookupError if there is none."""
+        """Return the value of `name`, `task.name` or a path into it; LookupError if there is none."""
         ...
 
 
@@ -65,7 +65,7 @@ def references(value: Any) -> set[str]:
 
 
 def resolve(value: Any, lookup: Lookup) -> Any:
-    """Return `value` with its references replaced; a text that is one reference takes the value with its type.
+    """Return `value` with its references replaced; a text that is one reference takes the value and its type.
 
     Text that comes in through a reference is never read again for references.
 

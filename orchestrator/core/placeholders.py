@@ -1,8 +1,8 @@
-"""Owns the time placeholders `$[...]`: dates and times computed from the planned time (DolphinScheduler's)."""
+"""Owns the time placeholders `$[...]`: dates and times computed from the planned time (DolphinScheduler)."""
 
 import calendar
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from math import prod
@@ -65,7 +65,7 @@ def resolve_value(value: Any, planned: datetime, zone: ZoneInfo) -> Any:
             return resolve(value, planned, zone)
         case list() | tuple():
             return [resolve_value(one, planned, zone) for one in value]
-        case dict():
+        case Mapping():
             return {key: resolve_value(one, planned, zone) for key, one in value.items()}
         case _:
             return value

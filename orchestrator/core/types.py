@@ -18,7 +18,7 @@ class TypeMismatch(ValueError):
 
 
 def check(value: Any, type_name: str) -> Any:
-    """Return `value` as a value of `type_name`, JSON-ready: dates as ISO text, integers as floats if declared.
+    """Return `value` as a value of `type_name`, JSON-ready: a date as ISO text, an integer as a float.
 
     Args:
         value: A value as YAML, JSON or Python gives it.

@@ -1,0 +1,157 @@
+"""Owns the inputs of one attempt: what its parameters come to when it is dispatched."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from orchestrator.core import parameters, placeholders, types
+from orchestrator.core.definition import ParameterDefinition, TaskDefinition, WorkflowDefinition
+from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.errors import UnresolvedParameter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Everything that may give a parameter of one attempt its value.
+
+    Attributes:
+        latest: Output name to the upstream task whose value counts (`OutputIndex.sources`).
+        outputs: Outputs by task, at least of the tasks that `wanted_outputs` names.
+        environment: Variables of the environment that the task or the workflow refers to.
+        interval_start: The schedule's fire time before the planned time; without one the planned time.
+    """
+
+    definition: WorkflowDefinition
+    head: Head
+    attempt: TaskInstance
+    latest: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    interval_start: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Resolved inputs.
+
+    Attributes:
+        params: The task's own `params`: what a python callable gets.
+        parameters: Everything visible by name: what a shell gets. A python task's hold its params and the
+            built-ins only, a noop's nothing, so that what they do not use does not count against the limit.
+    """
+
+    params: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+
+
+def wanted_outputs(task: TaskDefinition, latest: Mapping[str, str]) -> frozenset[str]:
+    """Return the tasks whose outputs `resolve_inputs` will read; the caller fetches them beforehand.
+
+    Args:
+        task: The task to be dispatched.
+        latest: Output name to the upstream task whose value counts.
+    """
+    paths = {path for value in task.params.values() for path in _paths(value)}
+    return frozenset(latest.values()) | {path.partition(".")[0] for path in paths if "." in path}
+
+
+def resolve_inputs(task: TaskDefinition, around: Surroundings) -> Inputs:
+    """Return the inputs of `task`, with references and time placeholders replaced, precedence of SEMANTICS 9.
+
+    Raises:
+        UnresolvedParameter: A reference has no value, a value is of the wrong type, or all is too large.
+    """
+    built_in = built_ins(around)
+    below = _below(around, built_in)
+    scope = parameters.Scope(names=parameters.visible([{}, *below]), outputs=around.outputs)
+    own = {name: _resolved(name, value, scope, around) for name, value in task.params.items()}
+    names = parameters.visible([own, *below])
+    params = {name: names[name] for name in own}
+    everything = _parameters_of(task, params, names, built_in)
+    parameters.check_size(everything or params, shell=task.type == "shell")
+    return Inputs(params=params, parameters=everything)
+
+
+def built_ins(around: Surroundings) -> dict[str, Any]:
+    """Return the built-in parameters; times are ISO 8601 in the workflow's zone."""
+    head, zone = around.head, ZoneInfo(around.definition.timezone)
+    planned = head.planned_time.astimezone(zone).isoformat(timespec="seconds")
+    start = (around.interval_start or head.planned_time).astimezone(zone).isoformat(timespec="seconds")
+    return {
+        "workflow_name": head.workflow,
+        "workflow_instance_id": head.id,
+        "task_name": around.attempt.task,
+        "attempt": around.attempt.attempt,
+        "run_count": head.run_count,
+        "planned_time": planned,
+        "data_interval_start": start,
+        "data_interval_end": planned,
+    }
+
+
+BUILT_INS = (
+    "workflow_name",
+    "workflow_instance_id",
+    "task_name",
+    "attempt",
+    "run_count",
+    "planned_time",
+    "data_interval_start",
+    "data_interval_end",
+)
+
+
+def _paths(value: Any) -> set[str]:
+    try:
+        return parameters.references(value)
+    except UnresolvedParameter:  # `resolve_inputs` will say it with the parameter's name
+        return set()
+
+
+def _below(around: Surroundings, built_in: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the layers under the task's own params, the strongest first."""
+    scope = parameters.Scope(names={**built_in, **around.environment}, outputs={})
+    start = around.head.params
+    workflow = {
+        name: _default(name, declared, scope, around)
+        for name, declared in around.definition.params.items()
+        if name not in start and not declared.required
+    }
+    latest = {
+        name: around.outputs[source][name]
+        for name, source in around.latest.items()
+        if name in around.outputs.get(source, {})
+    }
+    return [latest, start, workflow, around.environment, built_in]
+
+
+def _default(name: str, declared: ParameterDefinition, scope: parameters.Scope, around: Surroundings) -> Any:
+    value = _resolved(name, declared.default, scope, around)
+    if declared.type is None or value is None:
+        return value
+    try:
+        return types.check(value, declared.type)
+    except types.TypeMismatch as error:
+        raise UnresolvedParameter(f"parameter '{name}': {error}") from None
+
+
+def _resolved(name: str, value: Any, scope: parameters.Scope, around: Surroundings) -> Any:
+    zone = ZoneInfo(around.definition.timezone)
+    try:
+        return parameters.resolve(placeholders.resolve_value(value, around.head.planned_time, zone), scope)
+    except UnresolvedParameter as error:
+        raise UnresolvedParameter(f"parameter '{name}': {error}") from None
+
+
+def _parameters_of(
+    task: TaskDefinition, params: Mapping[str, Any], names: Mapping[str, Any], built_in: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    match task.type:
+        case "noop":
+            return {}
+        case "python":
+            return {**built_in, **params}
+        case _:
+            return names

@@ -1,7 +1,7 @@
 """Owns the steps of the package audit: plain functions that `package_audit.yaml` and `package_audit.py` call.
 
-Files travel through the report's directory (a shared one, when workers run on several machines); numbers and paths
-travel as outputs.
+Files travel through the report's directory (a shared one, when workers run on several machines); numbers and
+paths travel as outputs.
 """
 
 import csv
@@ -153,12 +153,10 @@ def clean_up(directory: str) -> Row:
 
 def licence_of(package: metadata.Distribution) -> str:
     """Return the licence a package declares, on one line: expression, classifiers, text, or `unknown`."""
-    fields = package.metadata
-    if expression := fields.get("License-Expression"):
-        return str(expression)
-    declared = [
-        one.split(" :: ")[-1] for one in fields.get_all("Classifier") or () if one.startswith("License ::")
-    ]
+    if expression := _field(package, "License-Expression"):
+        return expression
+    classifiers = package.metadata.get_all("Classifier") or ()
+    declared = [one.split(" :: ")[-1] for one in classifiers if one.startswith("License ::")]
     if declared:
         return " AND ".join(declared)
     text = _field(package, "License")

@@ -1,1 +1,1 @@
-"""How each task type is run."""
+"""The task types that run on workers; more come through the entry point group `orchestrator.executors`."""

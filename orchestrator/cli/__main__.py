@@ -1,0 +1,5 @@
+"""Owns `python -m orchestrator.cli`: the same program as `orchestrator`."""
+
+from orchestrator.cli.main import main
+
+main()

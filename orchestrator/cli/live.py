@@ -1,0 +1,191 @@
+"""Owns how people see a run go on: a live table on a terminal, one line per change elsewhere."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+import rich_click as click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.cli.output import cell, parse_time, state_text
+
+MARKS = {
+    "SUCCESS": "✔",
+    "FORCED_SUCCESS": "✔",
+    "FAILURE": "✘",
+    "KILLED": "✘",
+    "LOST": "?",
+    "SKIPPED": "↷",
+    "PAUSED": "‖",
+    "SUBMITTED": "·",
+    "DISPATCHED": "·",
+    "DELAYED": "…",
+}
+HEADER_LINES = 4
+FIRST_TO_SHOW = ("RUNNING", "FAILURE", "KILLED", "LOST", "DISPATCHED", "DELAYED", "PAUSED", "SUBMITTED", "SUCCESS")
+"""When a terminal is too small for all tasks, those that people look for stay."""
+
+LastLine = Callable[[Mapping[str, Any]], str]
+"""Returns the last line that an attempt wrote, given its element of `runs show`."""
+
+
+class View(Protocol):
+    """Shows a run again and again, as the document of `runs show`."""
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the terminal as it was."""
+        ...
+
+    def show(self, document: Mapping[str, Any]) -> None:
+        """Show the run as it is now."""
+        ...
+
+
+class SilentView:
+    """Shows nothing: `--json` prints the document at the end."""
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+
+    def show(self, document: Mapping[str, Any]) -> None:
+        """Show nothing."""
+
+
+class LineView(SilentView):
+    """One line on standard error for each change of a task's state."""
+
+    def __init__(self, last_line: LastLine) -> None:
+        self._last_line = last_line
+        self._seen: dict[tuple[str, int], str] = {}
+
+    def show(self, document: Mapping[str, Any]) -> None:
+        """Print what has changed since the last time."""
+        for task in document["tasks"]:
+            key = (task["name"], task["attempt"])
+            if self._seen.get(key) != task["state"]:
+                self._seen[key] = task["state"]
+                click.echo(self._line(task), err=True)
+
+    def _line(self, task: Mapping[str, Any]) -> str:
+        again = f" (attempt {task['attempt']})" if task["attempt"] > 1 else ""
+        reason = f": {task['reason']}" if task["reason"] else ""
+        said = self._last_line(task) if task["state"] in ("FAILURE", "KILLED") else ""
+        return f"{task['state']:<10} {task['name']}{again} {duration(task)}{reason}" + (
+            f"\n           {said}" if said else ""
+        )
+
+
+class LiveView(SilentView):
+    """A table that is redrawn in place, with the state, time and last line of each task."""
+
+    def __init__(self, last_line: LastLine, console: Console) -> None:
+        self._last_line = last_line
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=8, transient=False)
+        self._spinners: dict[str, Spinner] = {}
+
+    def __enter__(self) -> Self:
+        """Take the terminal."""
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give the terminal back; the last table stays."""
+        self._live.stop()
+
+    def show(self, document: Mapping[str, Any]) -> None:
+        """Redraw the table."""
+        tasks = [task for task in document["tasks"] if task["current"]]
+        shown = self._fitting(tasks)
+        title = Text.assemble((document["workflow"], "bold"), f" · run {document['id']} · ")
+        title.append_text(state_text(document["state"])).append(f" · {duration(document)}")
+        parts: list[Any] = [title, self._table(shown)]
+        if len(shown) < len(tasks):
+            parts.append(Text(f"… and {len(tasks) - len(shown)} more tasks", style="dim"))
+        self._live.update(Group(*parts))
+
+    def _fitting(self, tasks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        room = max(self._console.height - HEADER_LINES, 3)
+        if len(tasks) <= room:
+            return list(tasks)
+        rank = {state: position for position, state in enumerate(FIRST_TO_SHOW)}
+        return sorted(tasks, key=lambda task: rank.get(task["state"], len(rank)))[:room]
+
+    def _table(self, tasks: Sequence[Mapping[str, Any]]) -> Table:
+        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+        table.add_column(width=1)
+        table.add_column(no_wrap=True, max_width=40)
+        table.add_column(no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(overflow="ellipsis", no_wrap=True, style="dim", ratio=1)
+        for task in tasks:
+            again = f" #{task['attempt']}" if task["attempt"] > 1 else ""
+            said = task["reason"] or self._last_line(task)
+            table.add_row(
+                self._mark(task), task["name"] + again, state_text(task["state"]), duration(task), Text(said)
+            )
+        return table
+
+    def _mark(self, task: Mapping[str, Any]) -> Spinner | Text:
+        if task["state"] == "RUNNING":
+            return self._spinners.setdefault(task["name"], Spinner("dots", style="cyan"))
+        mark = state_text(task["state"])
+        mark.plain = MARKS.get(task["state"], "·")
+        return mark
+
+
+def make_view(last_line: LastLine, *, silent: bool) -> View:
+    """Return the view that fits where the output goes."""
+    if silent:
+        return SilentView()
+    console = Console(stderr=True, highlight=False)
+    return LiveView(last_line, console) if console.is_terminal else LineView(last_line)
+
+
+def duration(one: Mapping[str, Any]) -> str:
+    """Return how long a task or a run has taken so far, as `3.2s` or `1m05s`; empty before its start."""
+    if not one["started_at"]:
+        return ""
+    end = parse_time(one["ended_at"]) if one["ended_at"] else datetime.now(UTC)
+    return spell(end - parse_time(one["started_at"]))
+
+
+def spell(length: timedelta) -> str:
+    """Return a length of time as people say it."""
+    seconds = max(length.total_seconds(), 0.0)
+    if seconds < 60:  # noqa: PLR2004 - seconds of a minute
+        return f"{seconds:.1f}s"
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{seconds:02}s"
+
+
+def print_summary(document: Mapping[str, Any]) -> None:
+    """Print the outputs on standard output, and how the run ended on standard error."""
+    for name, value in document["outputs"].items():
+        click.echo(f"{name} = {cell(name, value)}")
+    sys.stdout.flush()
+    counts: dict[str, int] = {}
+    for task in document["tasks"]:
+        if task["current"]:
+            counts[task["state"]] = counts.get(task["state"], 0) + 1
+    told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no tasks ran"
+    reason = f" ({document['reason']})" if document["reason"] else ""
+    headline = f"{document['workflow']} run {document['id']}: {document['state']}{reason}"
+    click.echo(f"{headline} in {duration(document) or '0s'}: {told}", err=True)

@@ -1,0 +1,147 @@
+"""Owns one supervised child process: how it is started, watched, started again, and ended."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FIRST_BACK_OFF_S = 0.5
+LONGEST_BACK_OFF_S = 30.0
+STEADY_AFTER_S = 30.0
+"""A child that lived this long has started well: its next start is not held back."""
+
+MASTER_ENDING = ((signal.SIGTERM, 8.0), (signal.SIGKILL, 2.0))
+WORKER_ENDING = ((signal.SIGTERM, 3.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 2.0))
+"""Signals and how many seconds each may take. Celery: TERM lets running tasks end, QUIT kills them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChildSpec:
+    """What a child is.
+
+    Attributes:
+        name: `master`, `worker1`, …
+        role: `master` or `worker`.
+        module: Python module to run, with its arguments.
+        environment: Added to the supervisor's own environment.
+        directory: Where it works.
+        ending: Signals to end it with, and the seconds that each may take.
+    """
+
+    name: str
+    role: str
+    module: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    directory: Path
+    ending: tuple[tuple[int, float], ...]
+
+
+class Child:
+    """One child of the supervisor, on its leash.
+
+    Args:
+        spec: What to start.
+        leash: Reading end of the pipe that closes when the supervisor dies.
+        log: File for its output, or `None` for the supervisor's own.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, spec: ChildSpec, *, leash: int, log: Path | None, clock: Callable[[], float]) -> None:
+        self.spec = spec
+        self.exit_code: int | None = None
+        self._leash = leash
+        self._log = log
+        self._clock = clock
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self.quick_deaths = 0
+        self.was_ready = False
+        self.restart_at: float | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it lives."""
+        return self._popen.pid if self._popen is not None else None
+
+    def start(self) -> None:
+        """Start it in a session of its own: a Ctrl-C in the terminal is the supervisor's alone."""
+        self.restart_at = None
+        self._started_at = self._clock()
+        output = self._log.open("ab") if self._log is not None else None
+        try:
+            self._popen = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "orchestrator.embedded.leash",
+                    str(self._leash),
+                    *self.spec.module,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=output if output is not None else sys.stderr,
+                stderr=output if output is not None else None,
+                env={**os.environ, **self.spec.environment},
+                cwd=self.spec.directory,
+                pass_fds=(self._leash,),
+                start_new_session=True,
+            )
+        finally:
+            if output is not None:
+                output.close()
+
+    def look(self) -> bool:
+        """Return whether it has just ended; if so, `restart_at` says when it may start again."""
+        if self._popen is None or self._popen.poll() is None:
+            return False
+        self.exit_code, self._popen = self._popen.returncode, None
+        now = self._clock()
+        self.quick_deaths = 0 if now - self._started_at > STEADY_AFTER_S else self.quick_deaths + 1
+        delay = min(FIRST_BACK_OFF_S * 2 ** (self.quick_deaths - 1), LONGEST_BACK_OFF_S)
+        self.restart_at = now + (delay if self.quick_deaths else 0.0)
+        return True
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it; KILL goes to its whole process group."""
+        if self._popen is None:
+            return
+        try:
+            if number == signal.SIGKILL:
+                os.killpg(self._popen.pid, number)
+            else:
+                self._popen.send_signal(number)
+        except ProcessLookupError:
+            return
+
+    def last_words(self) -> str:
+        """Return why it says that it ended: the last line of its output, where that is kept."""
+        lines = self._log.read_text(errors="replace").splitlines() if self._log is not None else []
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f"{self.spec.name} ended with exit code {self.exit_code}" + (f": {said}" if said else "")
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether it has ended, after waiting at most `seconds`."""
+        if self._popen is None:
+            return True
+        try:
+            self.exit_code = self._popen.wait(max(seconds, 0.0))
+        except subprocess.TimeoutExpired:
+            return False
+        self._popen = None
+        return True
+
+
+def end_all(children: Iterable[Child], clock: Callable[[], float]) -> None:
+    """End every child: all get their first signal at once, then each as much time as its ending says."""
+    living = [child for child in children if child.pid is not None]
+    for stage in range(max((len(child.spec.ending) for child in living), default=0)):
+        stages = [(child, child.spec.ending[stage]) for child in living if stage < len(child.spec.ending)]
+        started = clock()
+        for child, (number, _) in stages:
+            child.signal(number)
+        for child, (_, seconds) in stages:
+            child.wait(started + seconds - clock())
+        living = [child for child in living if child.pid is not None]

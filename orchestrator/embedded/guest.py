@@ -1,0 +1,122 @@
+"""Owns a program's stay in a running set-up: it joins, or starts one, and again if it dies."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from orchestrator.embedded.door import Line, knock
+from orchestrator.embedded.home import Home
+from orchestrator.embedded.status import Status
+from orchestrator.errors import UserError
+
+KNOCK_EVERY_S = 0.01
+MOST_LAUNCHES = 4
+"""A supervisor that never opens its door so many times in a row will not do so the next time."""
+
+
+class SetUpFailed(UserError):
+    """The embedded servers, the master or the worker could not be started; the message says why."""
+
+
+class Guest:
+    """One program's line to the supervisor of its home.
+
+    Args:
+        home: The home.
+        wish: What the set-up must offer: `source_dir`, `groups`.
+        environment: Added to the environment of a supervisor that is started.
+    """
+
+    def __init__(
+        self, home: Home, wish: Mapping[str, Any], environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._home = home
+        self._wishes: list[Mapping[str, Any]] = [wish]
+        self._environment = environment or {}
+        self._line: Line | None = None
+        self._launched: subprocess.Popen[bytes] | None = None
+        self._launches = 0
+        self._pause = threading.Event()
+        self.status: Status | None = None
+
+    def wish(self, wish: Mapping[str, Any]) -> None:
+        """Ask for more: further worker groups, say."""
+        self._wishes.append(wish)
+        if self._line is not None:
+            self._line.send(wish)
+
+    def step(self, timeout_s: float) -> Status | None:
+        """Do one bounded piece of work: join, start a set-up, or hear what it says; return its last word.
+
+        Raises:
+            SetUpFailed: The set-up cannot be started.
+        """
+        if self._line is None:
+            self._join()
+            return self.status
+        for document in self._line.receive(timeout_s):
+            self._take(Status.from_document(document))
+        if self._line.closed:
+            self._line, self.status = None, None
+        return self.status
+
+    def wait_for(self, enough: Callable[[Status], bool]) -> Status:
+        """Return the first status that is `enough`.
+
+        Raises:
+            SetUpFailed: The set-up cannot be started.
+        """
+        while (status := self.step(1.0)) is None or not enough(status):
+            continue
+        return status
+
+    def leave(self, patience_s: float) -> None:
+        """Say good-bye; if nobody else is there, wait until everything has ended, at most `patience_s`."""
+        line, self._line = self._line, None
+        if line is None:
+            return
+        line.send({"bye": True})
+        while not line.closed and patience_s > 0:
+            line.receive(0.5)
+            patience_s -= 0.5
+        line.close()
+
+    def _take(self, status: Status) -> None:
+        if status.error:
+            raise SetUpFailed(status.error)
+        self._launches = 0
+        self.status = status
+
+    def _join(self) -> None:
+        self._line = knock(self._home, self._wishes[0])
+        if self._line is not None:
+            for wish in self._wishes[1:]:
+                self._line.send(wish)
+            return
+        if self._launched is None or self._launched.poll() is not None:
+            self._launch()
+        self._pause.wait(KNOCK_EVERY_S)
+
+    def _launch(self) -> None:
+        if self._launches >= MOST_LAUNCHES:
+            raise SetUpFailed(f"the set-up does not start; see {self._log}")
+        self._launches += 1
+        self._home.prepare()
+        with self._log.open("ab") as output:
+            self._launched = subprocess.Popen(
+                [sys.executable, "-P", "-m", "orchestrator.cli", "supervise"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "ORCHESTRATOR_HOME": str(self._home.path), **self._environment},
+                cwd=self._home.path,
+                start_new_session=True,
+            )
+
+    @property
+    def _log(self) -> Path:
+        return self._home.daemon_logs / "supervisor.log"

@@ -1,0 +1,37 @@
+"""Owns what an earlier set-up may have left running: whose processes they were, and their end."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+from orchestrator.embedded.home import read_document, write_private
+
+LAST_WAIT_S = 2.0
+
+
+def remember(path: Path, pids: Iterable[int]) -> None:
+    """Write down who is running; the start time tells a process from a later one with the same number."""
+    born = {str(pid): created for pid in pids if (created := _created(pid)) is not None}
+    write_private(path, json.dumps(born))
+
+
+def end_leftovers(path: Path, patience_s: float) -> None:
+    """Wait until the remembered processes have ended by themselves; kill those that outlive `patience_s`."""
+    born = read_document(path) or {}
+    living = [psutil.Process(int(pid)) for pid, created in born.items() if _created(int(pid)) == created]
+    _, stubborn = psutil.wait_procs(living, timeout=patience_s)
+    for process in stubborn:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(stubborn, timeout=LAST_WAIT_S)
+
+
+def _created(pid: int) -> float | None:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return None

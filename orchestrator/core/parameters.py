@@ -13,7 +13,7 @@ MAX_SHELL_VALUE_BYTES = 120 * 1024
 
 # `$${` is the text `${`. Whatever else follows `${` is matched too, so that it is a fault and not text.
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|(\$\{)")
-_NAME = re.compile(r"[\w-]+(?:\.[\w-]+)*")
+_NAME = re.compile(r"[\w-]+(?:\.[\w-]+)*(?:\.\*)?")
 _SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REFUSED_SHELL_NAMES = re.compile(r"PATH|LD_.*|BASH_ENV|IFS|PYTHON.*|ORCHESTRATOR_.*")
 
@@ -41,10 +41,15 @@ class Scope:
     def value(self, path: str) -> Any:
         """Return what `path` names: `task.output` before a visible name, then members of maps and lists.
 
+        `task.*` is all that a task gave: its `result` if that is its only output, else all outputs as a map.
+
         Raises:
             LookupError: Nothing has this name.
         """
         first, *rest = path.split(".")
+        if rest == ["*"]:
+            given = self.outputs[first]
+            return given["result"] if set(given) == {"result"} else dict(given)
         if rest and rest[0] in self.outputs.get(first, {}):
             return _member(self.outputs[first][rest[0]], rest[1:])
         return _member(self.names[first], rest)

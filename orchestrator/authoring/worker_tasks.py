@@ -1,0 +1,99 @@
+"""Owns the language of the task types that workers execute."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, Field, model_validator
+
+from orchestrator.authoring.fields import (
+    Call,
+    Name,
+    Text,
+)
+from orchestrator.authoring.task_fields import OnWorker
+
+
+class ShellTask(OnWorker):
+    """A script in its own process group."""
+
+    type: Literal["shell"]
+    spec_fields = ("run", "shell", "cwd")
+    run: Text = Field(validation_alias=AliasChoices("run", "command"), description="The script.")
+    shell: Text | None = Field(None, description="The program that runs it; default /bin/bash -e.")
+    cwd: Text | None = Field(None, description="Directory, relative to the definition's file.")
+
+
+class PythonTask(OnWorker):
+    """A callable in the worker's child, or an inline script in a subprocess."""
+
+    type: Literal["python"]
+    spec_fields = ("call", "script", "cwd")
+    call: Call | None = Field(None, description="package.module:function; params are its arguments.")
+    script: Text | None = None
+    cwd: Text | None = Field(None, description="For a script: directory, relative to the definition's file.")
+
+    @model_validator(mode="after")
+    def _one_program(self) -> "PythonTask":
+        if (self.call is None) == (self.script is None):
+            raise ValueError("give either call or script")
+        if self.call is not None and self.cwd is not None:
+            raise ValueError("cwd belongs to script; a callable runs inside the worker")
+        return self
+
+
+class NoopTask(OnWorker):
+    """Nothing; a point where edges meet."""
+
+    type: Literal["noop"]
+
+
+class CeleryTask(OnWorker):
+    """A task that an existing Celery app has registered."""
+
+    type: Literal["celery"]
+    spec_fields = ("call", "args", "kwargs", "queue")
+    call: Text = Field(description="Name of the registered task.")
+    args: list[Any] = Field(default_factory=list)
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    queue: Name | None = None
+
+
+class SqlTask(OnWorker):
+    """SQL statements; `${x}` becomes a bound parameter."""
+
+    type: Literal["sql"]
+    spec_fields = ("connection", "sql", "fetch")
+    connection: Name = Field(description="The setting ORCHESTRATOR_CONNECTION_<NAME>.")
+    sql: Text
+    fetch: Literal["none", "first", "all"] = "first"
+
+
+class HttpTask(OnWorker):
+    """An HTTP request."""
+
+    type: Literal["http"]
+    spec_fields = (
+        "url",
+        "method",
+        "headers",
+        "query",
+        "json",
+        "form",
+        "body",
+        "expect_status",
+        "expect_body",
+    )
+    url: Text
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
+    headers: dict[str, str] = Field(default_factory=dict)
+    query: dict[str, Any] = Field(default_factory=dict)
+    json_body: Any = Field(None, alias="json")
+    form: dict[str, Any] | None = None
+    body: str | None = None
+    expect_status: list[Annotated[int, Field(ge=100, le=599)]] = Field(default_factory=lambda: [200])
+    expect_body: str | None = None
+
+    @model_validator(mode="after")
+    def _one_body(self) -> "HttpTask":
+        if sum(one is not None for one in (self.json_body, self.form, self.body)) > 1:
+            raise ValueError("give at most one of json, form, body")
+        return self

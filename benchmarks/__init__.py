@@ -1,1 +1,1 @@
-"""Measuring programs: `python -m benchmarks NAME`."""
+"""Benchmarks: what Orchestrator does, measured beside what the same worker and servers do without it."""

@@ -1,0 +1,192 @@
+"""Every example runs on real processes, ends as it says it does, and the audit's report is right."""
+
+import csv
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+RUN_WITHIN_S = 90
+NOT_WORKFLOWS = {"package_audit_steps.py"}
+
+pytestmark = [pytest.mark.acceptance]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """How an example ends.
+
+    Attributes:
+        state: Final state of the run.
+        arguments: Added to the command line.
+        outputs: Outputs of the run that must be there.
+        states: States of the tasks' attempts, in order of the attempts; tasks not named ended SUCCESS.
+    """
+
+    state: str = "SUCCESS"
+    arguments: tuple[str, ...] = ()
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    states: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+SMALL = {
+    "hello.yaml": Expected(arguments=("-p", "name=Ada")),
+    "chain.yaml": Expected(outputs={"answer": 42}),
+    "diamond.yaml": Expected(outputs={"total": 7}),
+    "retry.yaml": Expected(states={"flaky": ("FAILURE", "FAILURE", "SUCCESS")}),
+    "timeout.yaml": Expected(outputs={"attempt": 2}, states={"hangs_once": ("FAILURE", "SUCCESS")}),
+    "triggers.yaml": Expected(
+        state="FAILURE", states={"fetch": ("FAILURE",), "quiet": ("SKIPPED",), "both": ()}
+    ),
+    "parameters.yaml": Expected(
+        arguments=("-p", "region=us", "-p", 'shops=["north", "south"]'),
+        outputs={"summary": "2 shops in us, limit 2, code 007", "shops": 2},
+    ),
+    "placeholders.yaml": Expected(),
+    "continue.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "behind": ()}),
+    "end.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "slow": ("KILLED",), "behind": ()}),
+    "delay.yaml": Expected(),
+    "disabled.yaml": Expected(states={"validate": ()}),
+    "scripts.yaml": Expected(),
+    "python_task.py": Expected(arguments=("-p", "limit=50")),
+}
+AUDITS = ("package_audit.yaml", "package_audit.py")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep one set-up running, so that each example only joins it."""
+    home = tmp_path_factory.mktemp("home")
+    command = [sys.executable, "-m", "orchestrator.cli", "up", "--json"]
+    with (home / "up.log").open("wb") as log:
+        up = subprocess.Popen(command, env=_environment(home), stdout=subprocess.PIPE, stderr=log)
+        try:
+            assert up.stdout is not None
+            assert json.loads(up.stdout.readline() or "{}").get("ready"), (home / "up.log").read_text()
+            yield home
+        finally:
+            up.terminate()
+            up.communicate(timeout=30)
+
+
+def test_every_example_is_run_here() -> None:
+    """A new example must say in this module how it ends."""
+    present = {path.name for suffix in ("*.yaml", "*.py") for path in EXAMPLES.glob(suffix)}
+
+    assert present - NOT_WORKFLOWS == {*SMALL, *AUDITS}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_example_ends_as_it_says(name: str, home: Path) -> None:
+    """The run's state, the attempts of each task and the outputs are the expected ones."""
+    expected = SMALL[name]
+
+    document = _run(home, name, *expected.arguments, exit_code=int(expected.state != "SUCCESS"))
+
+    states: dict[str, tuple[str, ...]] = {}
+    for one in document["tasks"]:
+        states[one["name"]] = (*states.get(one["name"], ()), one["state"])
+    assert document["state"] == expected.state
+    assert states == dict.fromkeys(states, ("SUCCESS",)) | {
+        task: attempts for task, attempts in expected.states.items() if attempts
+    }
+    assert expected.outputs.items() <= document["outputs"].items()
+
+
+def test_delay_example_waits(home: Path) -> None:
+    """The delayed task starts no earlier than its delay allows."""
+    document = _run(home, "delay.yaml")
+
+    assert _task(document, "later")["outputs"]["waited"] >= 2
+
+
+def test_placeholders_example_writes_dates_of_the_planned_time(home: Path) -> None:
+    """Dates are those of the planned time in the workflow's zone."""
+    document = _run(home, "placeholders.yaml")
+
+    planned = datetime.fromisoformat(document["planned_time"])
+    outputs = _task(document, "dates")["outputs"]
+    assert planned.tzinfo is not None
+    assert abs((datetime.fromisoformat(outputs["today"]).date() - planned.astimezone(UTC).date()).days) <= 1
+    assert outputs["file"].endswith(f"orders-{outputs['today'].replace('-', '')}.csv")
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_package_audit_agrees_with_importlib_metadata(name: str, home: Path, tmp_path: Path) -> None:
+    """CSV, SQLite file and Markdown report hold what `importlib.metadata` says of this environment."""
+    document = _run(home, name, "-p", f"report_dir={tmp_path}")
+
+    truth = {_canonical(one.metadata["Name"]): one.version for one in metadata.distributions()}
+    with (tmp_path / "packages.csv").open(newline="") as stream:
+        rows = {row["name"]: row for row in csv.DictReader(stream)}
+    assert {package: row["version"] for package, row in rows.items()} == truth
+    assert int(rows["click"]["files"]) == _files("click")
+    assert rows["click"]["licence"] == "BSD-3-Clause"
+    assert _sums(tmp_path / "audit.sqlite") == (len(truth), sum(int(row["lines"]) for row in rows.values()))
+    assert f"{len(truth)} packages, " in (tmp_path / "report.md").read_text()
+    assert document["outputs"]["packages"] == len(truth)
+    assert document["outputs"]["report"] == str(tmp_path / "report.md")
+    assert not list(tmp_path.glob("*.json"))
+
+
+@pytest.mark.parametrize("name", AUDITS)
+def test_package_audit_fans_out_and_retries(name: str, home: Path, tmp_path: Path) -> None:
+    """At least 12 tasks, six shards that overlap in time, one task that needed its second attempt."""
+    document = _run(home, name, "-p", f"report_dir={tmp_path}")
+
+    attempts = document["tasks"]
+    shards = [one for one in attempts if one["name"].startswith("measure_")]
+    database = [one["state"] for one in attempts if one["name"] == "database"]
+    assert len({one["name"] for one in attempts}) >= 12
+    assert len(shards) == 6
+    assert max(one["started_at"] for one in shards) < min(one["ended_at"] for one in shards)
+    assert database == ["FAILURE", "SUCCESS"]
+
+
+def _run(home: Path, name: str, *arguments: str, exit_code: int = 0) -> dict[str, Any]:
+    """Run one example to its end and return what `--json` printed."""
+    command = [sys.executable, "-m", "orchestrator.cli", "run", str(EXAMPLES / name), *arguments, "--json"]
+    done = subprocess.run(
+        command, env=_environment(home), capture_output=True, timeout=RUN_WITHIN_S, check=False
+    )
+    assert done.returncode == exit_code, done.stderr.decode()
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Return this environment with the home, and without anybody's own settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
+    return {**kept, "ORCHESTRATOR_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _task(document: Mapping[str, Any], name: str) -> dict[str, Any]:
+    return next(one for one in document["tasks"] if one["name"] == name and one["current"])
+
+
+def _canonical(name: str) -> str:
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def _files(package: str) -> int:
+    listed = metadata.files(package) or ()
+    return sum(Path(str(one.locate())).is_file() for one in listed)
+
+
+def _sums(database: Path) -> tuple[int, int]:
+    connection = sqlite3.connect(database)
+    try:
+        row = connection.execute("SELECT count(*), sum(CAST(lines AS INTEGER)) FROM package").fetchone()
+    finally:
+        connection.close()
+    return (row[0], row[1])

@@ -1,0 +1,200 @@
+"""Owns how the parts of a master fit together; the daemon, the tests and the simulation all build it here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from orchestrator.core.changes import Leases
+from orchestrator.core.transition import Context
+from orchestrator.master.clock import DatabaseClock
+from orchestrator.master.control import Control, RequestSource
+from orchestrator.master.dispatcher import Dispatcher
+from orchestrator.master.effects import Desk, Effects, Patience
+from orchestrator.master.holdings import Holdings
+from orchestrator.master.inbox import Inbox
+from orchestrator.master.intake import CommandSource, Intake
+from orchestrator.master.lanes import InstanceSource, Lanes
+from orchestrator.master.loop import Acknowledger, Committer, Crew, Loop, Outside
+from orchestrator.master.membership import BeatSource, GenerationKeeper, Membership
+from orchestrator.master.messenger import Messenger, Post
+from orchestrator.master.overload import Overload
+from orchestrator.master.parking import EntrySource, Parking
+from orchestrator.master.reader import EventSource, Reader
+from orchestrator.master.ready import ReadyQueue
+from orchestrator.master.reaper import Reaper
+from orchestrator.master.rounds import Rounds
+from orchestrator.master.silence import Silence
+from orchestrator.master.status import Status, StatusBoard
+from orchestrator.master.takeover import Takeover, UnfinishedSource
+from orchestrator.master.timers import Timers
+from orchestrator.master.window import Window
+
+
+class RunSource(InstanceSource, UnfinishedSource, Protocol):
+    """Where runs are found and loaded."""
+
+
+class Streams(EventSource, EntrySource, Acknowledger, Protocol):
+    """The event streams."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """Everything outside: databases, Redis, the broker."""
+
+    runs: RunSource
+    committer: Committer
+    commands: CommandSource
+    streams: Streams
+    post: Post
+    beats: BeatSource
+    generations: GenerationKeeper
+    board: StatusBoard
+    requests: RequestSource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """Time limits in seconds, and the inbox' limit in events."""
+
+    heartbeat_s: float = 3.0
+    lost_s: float = 15.0
+    resend_s: float = 10.0
+    dispatch_timeout_s: float = 60.0
+    kill_s: float = 5.0
+    sweep_s: float = 2.0
+    inbox_limit: int = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """Time and chance: real ones, or a simulation's.
+
+    Attributes:
+        monotonic: Seconds that never go back.
+        database_now: The database's time when the master is assembled, aware UTC.
+        chance: Random numbers in [0, 1).
+        new_ticket: Random secrets.
+    """
+
+    monotonic: Callable[[], float]
+    database_now: datetime
+    chance: Callable[[], float]
+    new_ticket: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who this master is."""
+
+    name: str
+    incarnation: str
+    leases: Leases
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Overload limits: load per core (0: off) and memory use from 0 to 1."""
+
+    cpu: float = 0.0
+    memory: float = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Master:
+    """The assembled parts; each has a `step`."""
+
+    loop: Loop
+    reader: Reader
+    messenger: Messenger
+    membership: Membership
+    status: Status
+    takeover: Takeover
+    control: Control
+    inbox: Inbox
+    lanes: Lanes
+    desk: Desk
+    context: Callable[[], Context]
+
+
+def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, limits: Limits) -> Master:
+    """Return a master for the slots of `identity.leases`; nothing is started and nothing is read yet."""
+    slots = tuple(sorted(identity.leases.epochs))
+    inbox = Inbox(timing.inbox_limit)
+    silence = Silence(world.monotonic, timing.resend_s)
+    membership = Membership(ports.beats, ports.generations, silence, world.monotonic, timing.lost_s)
+    desk = Desk(
+        ready=ReadyQueue(),
+        holdings=Holdings(),
+        timers=Timers(),
+        messenger=Messenger(ports.post, inbox),
+        inbox=inbox,
+        clock=DatabaseClock(world.monotonic, world.database_now),
+    )
+    patience = Patience(
+        dispatch_timeout_s=timing.dispatch_timeout_s, kill_s=timing.kill_s, resend_s=timing.resend_s
+    )
+    effects = Effects(desk, patience)
+    lanes = Lanes(ports.runs, effects.arm)
+    overload = Overload(lambda: len(inbox) / timing.inbox_limit, limits.cpu, limits.memory)
+    intake = Intake(desk, ports.commands, silence, overload, timing.sweep_s)
+    window = Window(world.monotonic, membership.capacity)
+    parking = Parking(lanes, effects, ports.streams, inbox, world.monotonic, world.chance)
+    reaper = Reaper(
+        desk,
+        lanes,
+        membership,
+        silence,
+        lost_s=timing.lost_s,
+        settle_s=timing.heartbeat_s + timing.resend_s,
+    )
+    crew = Crew(
+        desk=desk,
+        lanes=lanes,
+        effects=effects,
+        intake=intake,
+        dispatcher=Dispatcher(desk, lanes, effects, window, membership),
+        window=window,
+        parking=parking,
+        reaper=reaper,
+        rounds=Rounds(
+            reaper,
+            effects,
+            lanes,
+            world.monotonic,
+            heartbeat_s=timing.heartbeat_s,
+            resend_s=timing.resend_s,
+        ),
+        silence=silence,
+    )
+    outside = Outside(
+        committer=ports.committer,
+        acknowledger=ports.streams,
+        new_ticket=world.new_ticket,
+        chance=world.chance,
+        live_workers=membership.live_workers,
+    )
+    loop = Loop(outside, crew, identity.leases)
+    return Master(
+        loop=loop,
+        reader=Reader(ports.streams, inbox, silence, slots, world.monotonic, on_wake=intake.look_soon),
+        messenger=desk.messenger,
+        membership=membership,
+        status=Status(
+            ports.board,
+            identity.name,
+            identity.incarnation,
+            identity.leases,
+            desk,
+            lanes,
+            overload,
+            world.monotonic,
+        ),
+        takeover=Takeover(ports.runs, lanes, slots),
+        control=Control(ports.requests, inbox),
+        inbox=inbox,
+        lanes=lanes,
+        desk=desk,
+        context=loop.context,
+    )

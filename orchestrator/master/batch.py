@@ -1,0 +1,221 @@
+"""Owns one batch: items decided and applied one after the other, what they write, and how to undo them."""
+
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from orchestrator.broker.stream import Entry
+from orchestrator.core.changes import Changes, InstanceChange
+from orchestrator.core.command import Alert, CommandKind, Mail
+from orchestrator.core.decide import decide_command, decide_notice, decide_report
+from orchestrator.core.handlers.token import check_event
+from orchestrator.core.instance import TaskInstance
+from orchestrator.core.notice import CannotStart
+from orchestrator.core.run import WorkflowInstance
+from orchestrator.core.transition import Context, Transition
+from orchestrator.errors import (
+    AheadOfMemory,
+    Conflict,
+    DropEvent,
+    RepeatedEvent,
+    StaleEvent,
+    UnknownInstance,
+)
+from orchestrator.master.items import CommandItem, InstanceItem, NoticeItem, ReportItem
+from orchestrator.master.lanes import Lanes
+
+
+@dataclass(slots=True)
+class Touched:
+    """What a batch changed of one run.
+
+    Attributes:
+        before: State and `ending` before the batch, to tell whether its attempts must be looked at again.
+    """
+
+    instance: WorkflowInstance
+    before: tuple[object, bool]
+    inserted: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
+    updated: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
+
+    def add(self, transition: Transition) -> None:
+        """Add the rows of one more transition; the last value of a row wins, and is one write."""
+        for row in transition.updated:
+            where = self.inserted if (row.task, row.attempt) in self.inserted else self.updated
+            where[row.task, row.attempt] = row
+        for row in transition.inserted:
+            self.inserted[row.task, row.attempt] = row
+
+    @property
+    def rows(self) -> list[TaskInstance]:
+        """Every changed row."""
+        return [*self.updated.values(), *self.inserted.values()]
+
+
+@dataclass(slots=True)
+class Cut:
+    """A lane whose item raised: it and everything behind it stays out of the batch."""
+
+    error: Exception
+    items: list[InstanceItem]
+
+
+class Batch:
+    """Decides items in order, each on what the ones before it left.
+
+    Args:
+        lanes: The runs, already loaded.
+        context: Time, chance, live workers.
+    """
+
+    def __init__(self, lanes: Lanes, context: Context) -> None:
+        self._lanes = lanes
+        self._context = context
+        self._undo: list[tuple[WorkflowInstance, Transition]] = []
+        self.touched: dict[int, Touched] = {}
+        self.verdicts: list[tuple[Entry, str]] = []
+        self.buried: list[tuple[Entry, str]] = []
+        self.dropped: list[tuple[InstanceItem, DropEvent]] = []
+        self.done_commands: list[int] = []
+        self.failed_commands: dict[int, str] = {}
+        self.mail: list[Mail] = []
+        self.alerts: list[Alert] = []
+        self.cut: dict[int, Cut] = {}
+        self.ahead: dict[int, list[InstanceItem]] = {}
+        self.rows = 0
+
+    def take(self, item: InstanceItem) -> None:
+        """Decide one item and apply it; an item that raises is cut off with all that follows in its lane."""
+        number = item.workflow_instance_id
+        if number in self.cut:
+            self.cut[number].items.append(item)
+            return
+        if number in self.ahead:
+            self.ahead[number].append(item)
+            return
+        try:
+            self._decide(item)
+        except DropEvent as error:
+            self._drop(item, error)
+        except AheadOfMemory as error:
+            self._put_off(item, error)
+        except Conflict as error:
+            self._refuse(item, error)
+        except Exception as error:  # noqa: BLE001  a bug in one lane must not stop the others (R7)
+            self.cut[number] = Cut(error, [item])
+
+    def bury(self, entry: Entry, reason: str) -> None:
+        """Send an entry to the dead letters, after the commit."""
+        self.buried.append((entry, reason))
+
+    def changes(self) -> Changes:
+        """Return everything the transaction has to write."""
+        return Changes(
+            instances=tuple(
+                InstanceChange(
+                    head=one.instance.head,
+                    revision=one.instance.revision,
+                    new=tuple(one.inserted.values()),
+                    changed=tuple(one.updated.values()),
+                )
+                for one in self.touched.values()
+            ),
+            done_commands=tuple(self.done_commands),
+            failed_commands=self.failed_commands,
+            mail=tuple(self.mail),
+            alerts=tuple(self.alerts),
+        )
+
+    def undo(self) -> None:
+        """Apply all inverses, newest first: memory is exactly what it was."""
+        while self._undo:
+            instance, inverse = self._undo.pop()
+            instance.apply(inverse)
+
+    def settle(self) -> None:
+        """Take note that the transaction is committed: the revisions moved on."""
+        for one in self.touched.values():
+            one.instance.revision += 1
+        self._undo.clear()
+
+    def _decide(self, item: InstanceItem) -> None:
+        instance = self._lanes.get(item.workflow_instance_id)
+        if instance is None:
+            self._decide_ended(item)
+            return
+        match item:
+            case ReportItem():
+                transition = decide_report(instance, item.event, self._context)
+            case CommandItem():
+                transition = self._decide_command(instance, item)
+            case NoticeItem():
+                transition = decide_notice(instance, item.notice, self._context)
+            case _:
+                assert_never(item)
+        self._apply(instance, transition)
+        self._accept(item)
+
+    def _decide_command(self, instance: WorkflowInstance, item: CommandItem) -> Transition:
+        reason = self._lanes.broken.get(instance.head.id)
+        if reason is not None and item.command.kind is CommandKind.START:
+            notice = CannotStart(workflow_instance_id=instance.head.id, reason=reason)
+            return decide_notice(instance, notice, self._context)
+        return decide_command(instance, item.command.kind, self._context)
+
+    def _decide_ended(self, item: InstanceItem) -> None:
+        """Say what an item means for a run that has ended or does not exist: it never changes anything."""
+        instance = self._lanes.ended(item.workflow_instance_id)
+        if instance is None:
+            raise UnknownInstance(f"there is no run {item.workflow_instance_id}")
+        match item:
+            case CommandItem():
+                decide_command(instance, item.command.kind, self._context)
+            case ReportItem():
+                event = item.event
+                row = self._lanes.late_attempt((event.workflow_instance_id, event.task, event.attempt))
+                if row is None:
+                    raise UnknownInstance(
+                        f"run {instance.head.id} has no {event.task} attempt {event.attempt}"
+                    )
+                check_event(row, event)
+                raise StaleEvent(f"run {instance.head.id} has ended")
+        raise RepeatedEvent(f"run {instance.head.id} has ended")
+
+    def _apply(self, instance: WorkflowInstance, transition: Transition) -> None:
+        number = instance.head.id
+        if number not in self.touched:
+            self.touched[number] = Touched(instance, (instance.head.state, instance.head.ending))
+        self._undo.append((instance, instance.apply(transition)))
+        self.touched[number].add(transition)
+        self.mail.extend(transition.mail)
+        self.alerts.extend(transition.alerts)
+        self.rows += len(transition.inserted) + len(transition.updated)
+
+    def _accept(self, item: InstanceItem) -> None:
+        if isinstance(item, ReportItem) and item.entry is not None:
+            self.verdicts.append((item.entry, "ok"))
+        elif isinstance(item, CommandItem):
+            self.done_commands.append(item.command.id)
+
+    def _drop(self, item: InstanceItem, error: DropEvent) -> None:
+        self.dropped.append((item, error))
+        if isinstance(item, CommandItem):
+            if isinstance(error, UnknownInstance):
+                self.failed_commands[item.command.id] = str(error)
+            else:
+                self.done_commands.append(item.command.id)
+        elif isinstance(item, ReportItem) and item.entry is not None:
+            if error.verdict == "buried":
+                self.bury(item.entry, str(error))
+            else:
+                self.verdicts.append((item.entry, error.verdict))
+
+    def _put_off(self, item: InstanceItem, error: AheadOfMemory) -> None:
+        """Leave an event that memory does not know for after a reload; after one, it does not exist."""
+        if isinstance(item, ReportItem) and item.reloaded:
+            self._drop(item, UnknownInstance(str(error)))
+        else:
+            self.ahead[item.workflow_instance_id] = [item]
+
+    def _refuse(self, item: InstanceItem, error: Conflict) -> None:
+        if isinstance(item, CommandItem):
+            self.failed_commands[item.command.id] = str(error)

@@ -1,0 +1,207 @@
+"""Owns the last step of a turn: doing what the committed rows ask for. Nothing here raises into the loop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from orchestrator.core.instance import TaskInstance
+from orchestrator.core.notice import AttemptDue, AttemptTimeout, Continue, Notice, RecallWon, RunTimeout
+from orchestrator.core.run import WorkflowInstance
+from orchestrator.core.status import TASK_ACTIVE, TaskState, WorkflowState
+from orchestrator.core.wants import Dispatch, Kill, Overdue, Recall, TimeoutAt, WakeAt, wants
+from orchestrator.master.clock import DatabaseClock
+from orchestrator.master.holdings import Holdings
+from orchestrator.master.inbox import Inbox
+from orchestrator.master.items import NoticeItem
+from orchestrator.master.messenger import HandOver, Messenger
+from orchestrator.master.ready import Key, Rank, ReadyQueue
+from orchestrator.master.timers import Timers
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What a timer holds.
+
+    Attributes:
+        notice: Goes to the loop.
+        recall: Is to be recalled.
+        accuses: Somebody's silence is held against them: only when all that was said has been read.
+    """
+
+    slot: int
+    key: Key
+    notice: Notice | None = None
+    recall: HandOver | None = None
+    accuses: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the master waits before it acts on silence, in seconds."""
+
+    dispatch_timeout_s: float
+    kill_s: float
+    resend_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The in-memory tools that effects are written to."""
+
+    ready: ReadyQueue
+    holdings: Holdings
+    timers: Timers[Due]
+    messenger: Messenger
+    inbox: Inbox
+    clock: DatabaseClock
+
+
+class Effects:
+    """Turns rows into dispatches, recalls, kills and timers.
+
+    Args:
+        desk: Where they go.
+        patience: Time limits.
+    """
+
+    def __init__(self, desk: Desk, patience: Patience) -> None:
+        self._desk = desk
+        self._patience = patience
+        self._pressing: dict[Key, Recall | Kill] = {}
+        self._inherited: set[Key] = set()
+
+    def arm(self, instance: WorkflowInstance) -> None:
+        """Do what every row of a run asks for: after loading it, or when the run's own state changed."""
+        for task in instance.in_state(*TASK_ACTIVE):
+            attempt = instance.attempts[task]
+            if attempt.state is TaskState.SUBMITTED:
+                self._inherited.add((instance.head.id, task))
+            self.enact(instance, attempt)
+        self.look(instance)
+
+    def press(self, instance: WorkflowInstance) -> None:
+        """Look at every active row again: the run's state changed."""
+        for task in instance.in_state(*TASK_ACTIVE):
+            self.enact(instance, instance.attempts[task])
+
+    def look(self, instance: WorkflowInstance) -> None:
+        """Ask for the next step of an unsettled run, and arm the run's own timeout."""
+        head = instance.head
+        if instance.is_unsettled:
+            self._desk.inbox.put_notices([NoticeItem(Continue(workflow_instance_id=head.id))])
+        if head.timeout_at is not None and not head.timed_out and head.state is WorkflowState.RUNNING:
+            notice = RunTimeout(workflow_instance_id=head.id)
+            self._desk.timers.set((head.id, ""), head.timeout_at, Due(head.slot, (head.id, ""), notice))
+
+    def enact(self, instance: WorkflowInstance, attempt: TaskInstance) -> None:
+        """Do what one row asks for."""
+        head = instance.head
+        key = (head.id, attempt.task)
+        task = instance.graph.tasks[attempt.task]
+        group = task.worker_group or head.worker_group
+        self._desk.holdings.note(attempt, group)
+        self._desk.timers.cancel(key)
+        self._pressing.pop(key, None)
+        want = wants(head, task, attempt)
+        if not isinstance(want, Dispatch):
+            withdrawn = self._desk.ready.withdraw(key)
+        match want:
+            case None:
+                pass
+            case Dispatch():
+                if not self._desk.holdings.is_handed_over(key, attempt.token):
+                    age = attempt.submitted_at.timestamp() if attempt.submitted_at else 0.0
+                    rank = Rank(head.priority.rank, task.priority.rank, age, attempt.sequence)
+                    self._desk.ready.push(key, group, rank)
+            case Recall():
+                self._recall(instance, attempt, withdrawn=withdrawn)
+            case Kill():
+                self._pressing[key] = want
+                self._desk.messenger.kill(hand_over_of(attempt))
+            case WakeAt(at):
+                self._set(head.slot, attempt, at, AttemptDue)
+            case TimeoutAt(at):
+                margin = timedelta(seconds=self._patience.kill_s + self._patience.resend_s)
+                self._set(head.slot, attempt, at + margin, AttemptTimeout)
+            case Overdue(since):
+                at = since + timedelta(seconds=self._patience.dispatch_timeout_s)
+                due = Due(head.slot, key, recall=hand_over_of(attempt), accuses=True)
+                self._desk.timers.set(key, at, due)
+            case _:
+                assert_never(want)
+
+    def handed(self, key: Key) -> None:
+        """Note that the dispatcher has passed `key` on."""
+        self._inherited.discard(key)
+
+    def repeat(self, instance_of: Callable[[int], WorkflowInstance | None]) -> None:
+        """Ask again for what was asked for and not answered: a wiped Redis forgets requests."""
+        for key in list(self._pressing):
+            instance = instance_of(key[0])
+            attempt = instance.attempts.get(key[1]) if instance else None
+            if instance is None or attempt is None:
+                del self._pressing[key]
+            else:
+                self.enact(instance, attempt)
+
+    def forget(self, instance: WorkflowInstance) -> None:
+        """Forget a run that has ended or is to be loaded again."""
+        number = instance.head.id
+        for task in instance.attempts:
+            key = (number, task)
+            self._desk.timers.cancel(key)
+            self._desk.ready.withdraw(key)
+            self._pressing.pop(key, None)
+            self._inherited.discard(key)
+        self._desk.timers.cancel((number, ""))
+        self._desk.holdings.forget(number)
+
+    def clear(self) -> None:
+        """Forget everything: the slots belong to somebody else."""
+        self._pressing.clear()
+        self._inherited.clear()
+        self._desk.ready.clear()
+        self._desk.holdings.clear()
+        self._desk.messenger.clear()
+        self._desk.timers.clear()
+
+    def _recall(self, instance: WorkflowInstance, attempt: TaskInstance, *, withdrawn: bool) -> None:
+        """Take a hand-over back: at once if it never left this master, else by its claim."""
+        key = (instance.head.id, attempt.task)
+        what = hand_over_of(attempt)
+        waits_here = attempt.due_at is not None and not self._desk.holdings.is_handed_over(key, attempt.token)
+        if (withdrawn or waits_here) and key not in self._inherited:
+            notice = RecallWon(
+                workflow_instance_id=what.workflow_instance_id,
+                task=what.task,
+                attempt=what.attempt,
+                dispatch=what.dispatch,
+            )
+            self._desk.inbox.put_notices([NoticeItem(notice)])
+            return
+        self._pressing[key] = Recall()
+        self._desk.messenger.recall(what)
+
+    def _set(
+        self, slot: int, attempt: TaskInstance, at: datetime, kind: type[AttemptDue] | type[AttemptTimeout]
+    ) -> None:
+        notice = kind(
+            workflow_instance_id=attempt.workflow_instance_id,
+            task=attempt.task,
+            attempt=attempt.attempt,
+            dispatch=attempt.dispatch,
+        )
+        key = (attempt.workflow_instance_id, attempt.task)
+        self._desk.timers.set(key, at, Due(slot, key, notice, accuses=kind is AttemptTimeout))
+
+
+def hand_over_of(attempt: TaskInstance) -> HandOver:
+    """Return the present hand-over of `attempt`."""
+    return HandOver(
+        workflow_instance_id=attempt.workflow_instance_id,
+        task=attempt.task,
+        attempt=attempt.attempt,
+        dispatch=attempt.dispatch,
+        worker=attempt.worker,
+    )

@@ -1,0 +1,85 @@
+"""Owns the inbox: the bounded meeting point of the reader, the messenger and the loop."""
+
+from collections import deque
+from collections.abc import Iterable
+from threading import Condition
+
+from orchestrator.master.items import Item, NoticeItem, ReportItem
+from orchestrator.master.request import Request
+
+
+class Inbox:
+    """Holds what waits for the loop. Reports are bounded: beyond the limit the reader waits.
+
+    Args:
+        limit: Most reports held.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._reports: deque[Item] = deque()
+        self._notices: deque[NoticeItem | ReportItem] = deque()
+        self._requests: list[Request] = []
+        self._changed = Condition()
+        self._awake = False
+
+    def put_reports(self, items: Iterable[Item]) -> None:
+        """Add reports and wake the loop."""
+        with self._changed:
+            self._reports.extend(items)
+            self._changed.notify_all()
+
+    def put_notices(self, items: Iterable[NoticeItem | ReportItem]) -> None:
+        """Add notices and wake the loop; they are the master's own and never refused."""
+        with self._changed:
+            self._notices.extend(items)
+            self._changed.notify_all()
+
+    def put_requests(self, requests: Iterable[Request]) -> None:
+        """Add people's requests and wake the loop."""
+        with self._changed:
+            self._requests.extend(requests)
+            self._awake = True
+            self._changed.notify_all()
+
+    def take_requests(self) -> list[Request]:
+        """Return and remove all requests."""
+        with self._changed:
+            taken, self._requests = self._requests, []
+            return taken
+
+    def wake(self) -> None:
+        """Let the loop look round although nothing new is here."""
+        with self._changed:
+            self._awake = True
+            self._changed.notify_all()
+
+    def wait_for_room(self, timeout_s: float) -> int:
+        """Return how many more reports may come in, waiting up to `timeout_s` for room; 0 when there is none."""
+        with self._changed:
+            self._changed.wait_for(lambda: len(self._reports) < self._limit, timeout_s)
+            return max(self._limit - len(self._reports), 0)
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until something is here, somebody called `wake`, or `timeout_s` is over."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._reports or self._notices or self._awake, timeout_s)
+            self._awake = False
+
+    def take_reports(self, most: int) -> list[Item]:
+        """Return and remove up to `most` reports, oldest first."""
+        with self._changed:
+            taken = [self._reports.popleft() for _ in range(min(most, len(self._reports)))]
+            self._changed.notify_all()
+            return taken
+
+    def take_notices(self) -> list[NoticeItem | ReportItem]:
+        """Return and remove all notices, oldest first."""
+        with self._changed:
+            taken = list(self._notices)
+            self._notices.clear()
+            return taken
+
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._reports) + len(self._notices)

@@ -1,0 +1,99 @@
+"""Owns what a turn begins with: reports first, then commands, then timers."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from orchestrator.core.command import Command
+from orchestrator.master.effects import Desk, Due
+from orchestrator.master.items import CommandItem, Item, NoticeItem
+from orchestrator.master.overload import Overload
+from orchestrator.master.silence import Silence
+
+MOST_ITEMS = 1000
+MOST_COMMANDS = 500
+LOOK_AGAIN = timedelta(seconds=0.25)
+"""When an accusation that had to wait is looked at again."""
+
+
+class CommandSource(Protocol):
+    """The command table."""
+
+    def pending(
+        self, slots: Iterable[int], limit: int, *, starts: bool = True, skip: Collection[int] = ()
+    ) -> Sequence[Command]:
+        """Return the oldest commands of these slots; without STARTs, and without some runs' ones, if asked."""
+        ...
+
+
+class Intake:
+    """Collects the items of a turn.
+
+    Args:
+        desk: Inbox, timers, messenger, clock.
+        commands: The command table.
+        silence: Whether accusing timers may fire.
+        overload: Whether STARTs are taken.
+        sweep_s: How often the command table is looked at unasked.
+    """
+
+    def __init__(
+        self, desk: Desk, commands: CommandSource, silence: Silence, overload: Overload, sweep_s: float
+    ) -> None:
+        self._desk = desk
+        self._commands = commands
+        self._silence = silence
+        self._overload = overload
+        self._sweep_s = sweep_s
+        self._look_at = float("-inf")
+
+    def look_soon(self) -> None:
+        """Look at the command table in the next turn: somebody said that something is there."""
+        self._look_at = float("-inf")
+
+    def wait_s(self, monotonic: Callable[[], float], most_s: float) -> float:
+        """Return how long the loop may wait for something to happen."""
+        wait = min(most_s, self._look_at - monotonic())
+        due = self._desk.timers.next_at()
+        if due is not None:
+            wait = min(wait, (due - self._desk.clock.now()).total_seconds())
+        return max(wait, 0.0)
+
+    def take(self, slots: Collection[int], parked: Collection[int], now: float) -> list[Item]:
+        """Return what waits: at most about 1,000 reports, then commands, then what is due.
+
+        Raises:
+            StoreUnavailable: The command table cannot be read; reports and timers stay where they are.
+        """
+        commands = self._take_commands(slots, parked, now)
+        items: list[Item] = self._desk.inbox.take_reports(MOST_ITEMS)
+        items.extend(commands)
+        items.extend(self._desk.inbox.take_notices())
+        items.extend(self._take_due())
+        return items
+
+    def _take_commands(self, slots: Collection[int], parked: Collection[int], now: float) -> list[Item]:
+        if now < self._look_at:
+            return []
+        starts = self._overload.look() is None
+        rows = self._commands.pending(slots, MOST_COMMANDS, starts=starts, skip=parked)
+        if not starts:
+            self._overload.refused += 1
+        self._look_at = float("-inf") if len(rows) == MOST_COMMANDS else now + self._sweep_s
+        return [CommandItem(row) for row in rows]
+
+    def _take_due(self) -> list[NoticeItem]:
+        now = self._desk.clock.now()
+        notices = []
+        for at, due in self._desk.timers.take_due(now, MOST_ITEMS):
+            if due.accuses and not self._may_accuse(due, at, now):
+                self._desk.timers.set(due.key, now + LOOK_AGAIN, due)
+            elif due.notice is not None:
+                notices.append(NoticeItem(due.notice))
+            elif due.recall is not None:
+                self._desk.messenger.recall(due.recall)
+        return notices
+
+    def _may_accuse(self, due: Due, at: datetime, now: datetime) -> bool:
+        since = self._desk.clock.monotonic() - (now - at).total_seconds()
+        return self._silence.may_accuse(due.slot, since)

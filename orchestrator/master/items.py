@@ -1,0 +1,78 @@
+"""Owns the items of the loop: what waits to be decided, each about one workflow instance."""
+
+from dataclasses import dataclass
+
+from orchestrator.broker.stream import Entry
+from orchestrator.core.command import Command
+from orchestrator.core.decide import Report
+from orchestrator.core.event import WorkerOnline
+from orchestrator.core.notice import Notice
+
+
+@dataclass(frozen=True, slots=True)
+class ReportItem:
+    """A worker's event from the stream, or (without an entry) the dispatcher's own.
+
+    Attributes:
+        reloaded: Its instance was reloaded for it: what is still unknown then does not exist.
+    """
+
+    event: Report
+    entry: Entry | None = None
+    reloaded: bool = False
+
+    @property
+    def workflow_instance_id(self) -> int:
+        """The instance it speaks of."""
+        return self.event.workflow_instance_id
+
+
+@dataclass(frozen=True, slots=True)
+class CommandItem:
+    """A command row."""
+
+    command: Command
+
+    @property
+    def workflow_instance_id(self) -> int:
+        """The instance it speaks of."""
+        return self.command.workflow_instance_id
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeItem:
+    """A fact from the master's own machinery."""
+
+    notice: Notice
+
+    @property
+    def workflow_instance_id(self) -> int:
+        """The instance it speaks of."""
+        return self.notice.workflow_instance_id
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineItem:
+    """A worker's ONLINE: it speaks of every attempt of earlier incarnations in the entry's slot."""
+
+    event: WorkerOnline
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class PoisonItem:
+    """An entry that cannot be decoded."""
+
+    entry: Entry
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WakeItem:
+    """Somebody left a command in the table; the entry only says so."""
+
+    entry: Entry
+
+
+InstanceItem = ReportItem | CommandItem | NoticeItem
+Item = InstanceItem | OnlineItem | PoisonItem | WakeItem

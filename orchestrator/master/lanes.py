@@ -1,0 +1,158 @@
+"""Owns the lanes: the runs in memory, which of them are parked, and how missing ones are loaded."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Protocol
+
+from orchestrator.core.dag import Graph, compile_graph
+from orchestrator.core.definition import WorkflowDefinition
+from orchestrator.core.draft import Draft
+from orchestrator.core.instance import TaskInstance
+from orchestrator.core.run import WorkflowInstance
+from orchestrator.core.status import WORKFLOW_FINAL
+from orchestrator.core.transition import Context
+from orchestrator.errors import DefinitionError
+from orchestrator.store.instances import LoadedInstance
+
+AttemptKey = tuple[int, str, int]
+
+
+class InstanceSource(Protocol):
+    """Where runs are loaded from."""
+
+    def load(self, ids: Iterable[int], *, lock: bool = False) -> Mapping[int, LoadedInstance]:
+        """Return the rows of these instances; `lock` waits for a transaction in doubt."""
+        ...
+
+    def attempts(self, keys: Iterable[AttemptKey]) -> Mapping[AttemptKey, TaskInstance]:
+        """Return single attempts by instance, task and attempt."""
+        ...
+
+    def definition(self, definition_id: int) -> WorkflowDefinition:
+        """Return a definition."""
+        ...
+
+
+@dataclass(slots=True)
+class Parked:
+    """A lane that failed: it waits with growing back-off and keeps entry ids only.
+
+    Attributes:
+        entries: Slot and id of the stream entries that wait for it, in order.
+        retry_at: Monotonic time of the next try.
+    """
+
+    error: str
+    since: float
+    tries: int = 0
+    retry_at: float = 0.0
+    entries: deque[tuple[int, str]] = field(default_factory=deque)
+
+
+class Lanes:
+    """The runs in memory. Only the loop uses it.
+
+    Args:
+        source: Where missing runs come from.
+        on_load: Called with each unfinished run that was loaded, to arm what its rows ask for.
+    """
+
+    def __init__(self, source: InstanceSource, on_load: Callable[[WorkflowInstance], None]) -> None:
+        self._source = source
+        self._on_load = on_load
+        self._instances: dict[int, WorkflowInstance] = {}
+        self._ended: dict[int, WorkflowInstance] = {}
+        self._late: dict[AttemptKey, TaskInstance] = {}
+        self._suspects: set[int] = set()
+        self.parked: dict[int, Parked] = {}
+        self.broken: dict[int, str] = {}
+        self._compiled = lru_cache(maxsize=512)(self._compile)
+
+    def load(self, ids: Iterable[int], late: Iterable[AttemptKey], context: Context) -> None:
+        """Make every instance of `ids` that exists available, in one query for those not in memory.
+
+        Args:
+            ids: Workflow instance ids.
+            late: Attempts that events speak of: for an ended run the one attempt row decides.
+            context: For rebuilding the counters.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        self._ended.clear()
+        self._late.clear()
+        missing = {one for one in ids if one not in self._instances}
+        if not missing:
+            return
+        loaded = self._source.load(missing, lock=bool(missing & self._suspects))
+        self._suspects -= missing
+        for one in loaded.values():
+            self._admit(one, context)
+        asked = {key for key in late if key[0] in self._ended}
+        if asked:
+            self._late.update(self._source.attempts(asked))
+
+    def get(self, workflow_instance_id: int) -> WorkflowInstance | None:
+        """Return the unfinished run in memory, or `None`."""
+        return self._instances.get(workflow_instance_id)
+
+    def ended(self, workflow_instance_id: int) -> WorkflowInstance | None:
+        """Return the head of a run that has ended (without attempts), or `None`; as of the last `load`."""
+        return self._ended.get(workflow_instance_id)
+
+    def late_attempt(self, key: AttemptKey) -> TaskInstance | None:
+        """Return one attempt row of an ended run, or `None`; as of the last `load`."""
+        return self._late.get(key)
+
+    def all(self) -> list[WorkflowInstance]:
+        """Return the runs in memory."""
+        return list(self._instances.values())
+
+    def evict(self, ids: Iterable[int], *, suspect: bool = False) -> None:
+        """Forget runs; a suspect one is loaded under a lock next time."""
+        for one in ids:
+            self._instances.pop(one, None)
+            self.broken.pop(one, None)
+            if suspect:
+                self._suspects.add(one)
+
+    def clear(self) -> None:
+        """Forget everything: the slots belong to somebody else."""
+        self._instances.clear()
+        self._suspects.clear()
+        self.parked.clear()
+        self.broken.clear()
+
+    def __len__(self) -> int:
+        return len(self._instances)
+
+    def _admit(self, loaded: LoadedInstance, context: Context) -> None:
+        head = loaded.head
+        try:
+            definition, graph = self._compiled(head.definition_id)
+        except DefinitionError as error:
+            definition = WorkflowDefinition(name=head.workflow, tasks=())
+            graph = compile_graph(definition)
+            self.broken[head.id] = str(error)
+        ended = head.state in WORKFLOW_FINAL
+        instance = WorkflowInstance(
+            head=head,
+            revision=loaded.revision,
+            definition=definition,
+            graph=graph,
+            attempts=() if ended or head.id in self.broken else loaded.attempts,
+        )
+        if ended:
+            self._ended[head.id] = instance
+            return
+        draft = Draft(instance, context)
+        draft.rebuild()
+        instance.apply(draft.transition())
+        self._instances[head.id] = instance
+        self._on_load(instance)
+
+    def _compile(self, definition_id: int) -> tuple[WorkflowDefinition, Graph]:
+        definition = self._source.definition(definition_id)
+        return definition, compile_graph(definition)

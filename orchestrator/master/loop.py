@@ -1,0 +1,337 @@
+"""Owns the loop: the only writer. Decide, apply, commit, acknowledge, act: in this order, in one function."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from orchestrator.broker.stream import Entry
+from orchestrator.core.changes import Changes, Leases
+from orchestrator.core.instance import TaskInstance
+from orchestrator.core.retry import backoff_s
+from orchestrator.core.run import WorkflowInstance
+from orchestrator.core.status import WORKFLOW_FINAL, TaskState
+from orchestrator.core.transition import Context
+from orchestrator.crash import crash_point
+from orchestrator.errors import (
+    BrokerUnavailable,
+    CommitInDoubt,
+    LeaseLost,
+    RevisionLost,
+    StoreUnavailable,
+)
+from orchestrator.master import notes
+from orchestrator.master.batch import Batch, Cut
+from orchestrator.master.dispatcher import Dispatcher
+from orchestrator.master.effects import Desk, Effects
+from orchestrator.master.intake import Intake
+from orchestrator.master.items import InstanceItem, Item, OnlineItem, PoisonItem, ReportItem, WakeItem
+from orchestrator.master.lanes import Lanes
+from orchestrator.master.parking import Parking
+from orchestrator.master.reaper import Reaper
+from orchestrator.master.rounds import Rounds
+from orchestrator.master.silence import Silence
+from orchestrator.master.window import Window
+
+log = structlog.get_logger(__name__)
+
+MOST_ROWS = 5000
+MOST_CONFLICTS = 3
+"""A batch whose guarded writes miss their rows this often in a row, each time after a reload, is a bug."""
+
+
+class Committer(Protocol):
+    """The group commit."""
+
+    def commit(self, changes: Changes, leases: Leases) -> datetime:
+        """Write everything in one fenced transaction and return the database's time."""
+        ...
+
+
+class Acknowledger(Protocol):
+    """The streams, for verdicts and dead letters."""
+
+    def acknowledge(self, verdicts: Sequence[tuple[Entry, str]]) -> None:
+        """Acknowledge and delete the entries, then tell their workers."""
+        ...
+
+    def bury(self, entry: Entry, reason: str) -> None:
+        """Copy an entry to the dead-letter stream."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What the loop writes to and draws from."""
+
+    committer: Committer
+    acknowledger: Acknowledger
+    new_ticket: Callable[[], str]
+    chance: Callable[[], float]
+    live_workers: Callable[[str], frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """The parts of the master that run in the loop's thread."""
+
+    desk: Desk
+    lanes: Lanes
+    effects: Effects
+    intake: Intake
+    dispatcher: Dispatcher
+    window: Window
+    parking: Parking
+    reaper: Reaper
+    rounds: Rounds
+    silence: Silence
+
+
+class Loop:
+    """One turn takes what waits, makes it durable in one transaction, and only then tells anybody.
+
+    Args:
+        outside: Database, streams, chance.
+        crew: In-memory parts.
+        leases: The slots this master owns.
+    """
+
+    def __init__(self, outside: Outside, crew: Crew, leases: Leases) -> None:
+        self._outside = outside
+        self._crew = crew
+        self._leases = leases
+        self._carry: deque[Item] = deque()
+        self._failures = 0
+        self._conflicts = 0
+        self._retry_at = float("-inf")
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is left over from the last turn."""
+        return not self._carry and not len(self._crew.desk.inbox)
+
+    def step(self, wait_s: float = 0.0) -> bool:
+        """Take one turn; return whether there was anything to do.
+
+        Args:
+            wait_s: Longest wait for something to happen, in seconds.
+
+        Raises:
+            LeaseLost: Another master owns the slots: nothing in memory may be used any more.
+        """
+        monotonic = self._crew.desk.clock.monotonic
+        wait = max(self._retry_at - monotonic(), 0.0)
+        if wait or not self._carry:
+            self._crew.desk.inbox.wait(
+                min(wait, wait_s) if wait else self._crew.intake.wait_s(monotonic, wait_s)
+            )
+        if monotonic() < self._retry_at:
+            return False
+        self._crew.rounds.step()
+        items = self._gather()
+        if items:
+            self._handle(items)
+        return bool(self._crew.dispatcher.step()) or bool(items)
+
+    def context(self) -> Context:
+        """Return what the core is told about this moment."""
+        return Context(
+            now=self._crew.desk.clock.now(),
+            jitter=self._outside.chance(),
+            new_ticket=self._outside.new_ticket,
+            live_workers=self._outside.live_workers,
+        )
+
+    def _gather(self) -> list[Item]:
+        if self._carry:
+            items = list(self._carry)
+            self._carry.clear()
+            return items
+        buried = self._crew.parking.heed(self._crew.desk.inbox.take_requests())
+        waited = [item for number in self._crew.parking.due() for item in self._crew.parking.retry(number)]
+        try:
+            now = self._crew.desk.clock.monotonic()
+            taken = self._crew.intake.take(self._leases.epochs, self._crew.lanes.parked, now)
+        except StoreUnavailable as error:
+            self._back_off(error)
+            self._carry.extend([*buried, *waited])
+            return []
+        return [*buried, *waited, *taken]
+
+    def _handle(self, items: Sequence[Item]) -> None:
+        """Decide, apply, commit, acknowledge, act."""
+        context = self.context()
+        batch = Batch(self._crew.lanes, context)
+        try:
+            crash_point("master.before_decide")
+            self._load(items, context)
+            left = self._decide(items, batch)
+            crash_point("master.before_commit")
+            now = self._outside.committer.commit(batch.changes(), self._leases)
+        except BaseException as error:  # noqa: BLE001  undone whatever it was; _failed raises what it must
+            batch.undo()
+            self._failed(items, batch, error)
+            return
+        self._conflicts = 0
+        batch.settle()
+        crash_point("master.after_commit")
+        self._acknowledge(batch)
+        crash_point("master.after_acknowledge")
+        self._act(batch, now)
+        self._carry.extend(left)
+
+    def _load(self, items: Iterable[Item], context: Context) -> None:
+        ids = {item.workflow_instance_id for item in items if isinstance(item, InstanceItem)}
+        late = {
+            (item.event.workflow_instance_id, item.event.task, item.event.attempt)
+            for item in items
+            if isinstance(item, ReportItem)
+        }
+        self._crew.lanes.load(ids - self._crew.lanes.parked.keys(), late, context)
+
+    def _decide(self, items: Sequence[Item], batch: Batch) -> list[Item]:
+        """Decide item after item; return what is left over because the batch is full."""
+        for index, item in enumerate(items):
+            if batch.rows >= MOST_ROWS:
+                return list(items[index:])
+            match item:
+                case PoisonItem(entry, reason):
+                    batch.bury(entry, reason)
+                case OnlineItem(event, entry):
+                    for notice in self._crew.reaper.online(entry.slot, event.worker, event.incarnation):
+                        self._take(notice, batch)
+                    batch.verdicts.append((entry, "ok"))
+                case WakeItem(entry):
+                    batch.verdicts.append((entry, "ok"))
+                case _:
+                    self._take(item, batch)
+        return []
+
+    def _take(self, item: InstanceItem, batch: Batch) -> None:
+        if item.workflow_instance_id in self._crew.lanes.parked:
+            self._crew.parking.hold(item)
+        else:
+            batch.take(item)
+
+    # --- after the commit --------------------------------------------------------------------
+
+    def _acknowledge(self, batch: Batch) -> None:
+        """Tell the workers. If this fails, the events come again and change nothing (R4)."""
+        try:
+            for entry, reason in batch.buried:
+                self._outside.acknowledger.bury(entry, reason)
+                log.error("event.buried", slot=entry.slot, entry=entry.id, reason=reason)
+                batch.verdicts.append((entry, "buried"))
+            if batch.verdicts:
+                self._outside.acknowledger.acknowledge(batch.verdicts)
+        except BrokerUnavailable as error:
+            self._crew.silence.interrupted()
+            log.warning("acknowledge.failed", entries=len(batch.verdicts), error=str(error))
+
+    def _act(self, batch: Batch, now: datetime) -> None:
+        """Do what the committed rows ask for."""
+        crew = self._crew
+        if self._failures:
+            log.warning("store.back", failures=self._failures)
+            self._failures = 0
+            crew.silence.interrupted()
+        crew.desk.clock.learn(now)
+        for number, touched in batch.touched.items():
+            self._follow_safely(touched)
+            crew.parking.worked([number])
+        for number, cut in batch.cut.items():
+            crew.parking.park(number, cut)
+        for number, ahead in batch.ahead.items():
+            self._reload([number])
+            self._carry.extend(_once_reloaded(item) for item in ahead)
+        notes.dropped(batch.dropped)
+
+    def _follow(
+        self, instance: WorkflowInstance, before: tuple[object, bool], rows: Iterable[TaskInstance]
+    ) -> None:
+        head = instance.head
+        finished: dict[str, int] = {}
+        for row in rows:
+            notes.changed(head, row)
+            task = instance.graph.tasks[row.task]
+            if row.state in _RESULTS and row.started_at is not None:
+                group = task.worker_group or head.worker_group
+                finished[group] = finished.get(group, 0) + 1
+            if row.current:
+                self._crew.effects.enact(instance, row)
+        for group, number in finished.items():
+            self._crew.window.finished(group, number)
+        if (head.state, head.ending) != before:
+            notes.run_changed(head)
+            self._crew.effects.press(instance)
+        if head.state in WORKFLOW_FINAL:
+            self._forget(head.id)
+        else:
+            self._crew.effects.look(instance)
+
+    # --- when it failed ----------------------------------------------------------------------
+
+    def _failed(self, items: Sequence[Item], batch: Batch, error: BaseException) -> None:
+        """Say what becomes of a batch that was undone. Every verdict of it is void."""
+        match error:
+            case StoreUnavailable():
+                if isinstance(error, CommitInDoubt):
+                    self._reload(batch.touched, suspect=True)
+                self._carry.extendleft(reversed(items))
+                self._back_off(error)
+            case RevisionLost() if self._conflicts < MOST_CONFLICTS:
+                self._conflicts += 1
+                log.warning("revision.lost", workflow_instance_ids=error.workflow_instance_ids)
+                self._reload(error.workflow_instance_ids)
+                self._carry.extendleft(reversed(items))
+            case LeaseLost():
+                raise error
+            case Exception():
+                self._one_by_one(items, error)
+            case _:
+                raise error
+
+    def _one_by_one(self, items: Sequence[Item], error: Exception) -> None:
+        """Try a batch that failed for a reason of its own lane by lane; the lane that fails alone is parked."""
+        lanes: dict[int | None, list[Item]] = {}
+        for item in items:
+            number = item.workflow_instance_id if isinstance(item, InstanceItem) else None
+            lanes.setdefault(number, []).append(item)
+        if len(lanes) > 1:
+            for lane in lanes.values():
+                self._handle(lane)
+            return
+        number = next(iter(lanes))
+        if number is None:
+            raise error
+        self._crew.parking.park(number, Cut(error, [one for one in items if isinstance(one, InstanceItem)]))
+
+    def _back_off(self, error: StoreUnavailable) -> None:
+        report = log.warning if self._failures == 0 else log.debug
+        report("store.unavailable", failures=self._failures + 1, error=str(error))
+        wait = backoff_s(self._failures, self._outside.chance(), first=0.05, cap=5.0)
+        self._failures += 1
+        self._retry_at = self._crew.desk.clock.monotonic() + wait
+        self._crew.silence.interrupted()
+
+    def _reload(self, ids: Iterable[int], *, suspect: bool = False) -> None:
+        """Forget runs whose rows may have moved on; they are loaded again before the next decision."""
+        for number in ids:
+            self._forget(number, suspect=suspect)
+
+    def _forget(self, number: int, *, suspect: bool = False) -> None:
+        instance = self._crew.lanes.get(number)
+        if instance is not None:
+            self._crew.effects.forget(instance)
+        self._crew.dispatcher.forget(number)
+        self._crew.lanes.evict([number], suspect=suspect)
+
+
+_RESULTS = frozenset({TaskState.SUCCESS, TaskState.FAILURE, TaskState.KILLED})
+
+
+def _once_reloaded(item: InstanceItem) -> InstanceItem:
+    return ReportItem(item.event, item.entry, reloaded=True) if isinstance(item, ReportItem) else item

@@ -1,0 +1,133 @@
+"""Owns what is known of the workers: who lives, what they hold, how much they can do, and Redis' generation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+
+from orchestrator.broker.presence import WorkerBeat
+from orchestrator.errors import BrokerUnavailable
+from orchestrator.master.silence import Silence
+
+log = structlog.get_logger(__name__)
+
+
+class BeatSource(Protocol):
+    """Where heartbeats are read."""
+
+    def living(self) -> tuple[datetime, Sequence[tuple[WorkerBeat, datetime]]]:
+        """Return Redis' time and every known worker with the time it was last seen."""
+        ...
+
+
+class GenerationKeeper(Protocol):
+    """Makes a new generation when Redis lost its memory."""
+
+    def ensure(self) -> tuple[str, bool]:
+        """Return the generation, and whether it is new."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """The workers as of one look. Times are monotonic seconds of this master.
+
+    Attributes:
+        last_seen: Incarnation to the time of its last heartbeat.
+        listed: Incarnation to the ids of the orders it said it holds.
+        names: Incarnation to the worker's name.
+        capacity: Group to the capacity of its live workers.
+        serving: Group to the names of its live workers.
+    """
+
+    at: float = float("-inf")
+    last_seen: Mapping[str, float] = field(default_factory=dict)
+    listed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    capacity: Mapping[str, int] = field(default_factory=dict)
+    serving: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+class Membership:
+    """Looks at the heartbeats; the loop reads the last snapshot, which never changes.
+
+    Args:
+        beats: Heartbeats.
+        generations: Redis' generation.
+        silence: Told when Redis came back or lost its memory.
+        monotonic: Seconds that never go back.
+        lost_s: A worker silent for this long does not count as live.
+    """
+
+    def __init__(
+        self,
+        beats: BeatSource,
+        generations: GenerationKeeper,
+        silence: Silence,
+        monotonic: Callable[[], float],
+        lost_s: float,
+    ) -> None:
+        self._beats = beats
+        self._generations = generations
+        self._silence = silence
+        self._monotonic = monotonic
+        self._lost_s = lost_s
+        self._known_capacity: dict[str, int] = {}
+        self._was_away = False
+        self.snapshot = Snapshot()
+        self.generation_changed_at: float | None = None
+
+    def step(self) -> None:
+        """Look once.
+
+        Raises:
+            BrokerUnavailable: Redis is away.
+        """
+        try:
+            generation, changed = self._generations.ensure()
+            now, beats = self._beats.living()
+        except BrokerUnavailable:
+            self._was_away = True
+            raise
+        if changed or self._was_away:
+            self._silence.interrupted()
+            self._was_away = False
+        if changed:
+            log.warning("redis.new_generation", generation=generation)
+            self.generation_changed_at = self._monotonic()
+        self.snapshot = self._snapshot(now, beats)
+        self._known_capacity.update(self.snapshot.capacity)
+
+    def capacity(self, group: str) -> int:
+        """Return how many tasks the live workers of `group` run at once; without any, the last known number."""
+        return self.snapshot.capacity.get(group) or self._known_capacity.get(group, 0)
+
+    def live_workers(self, group: str) -> frozenset[str]:
+        """Return the names of the live workers of `group`."""
+        return self.snapshot.serving.get(group, frozenset())
+
+    def is_silent(self, incarnation: str) -> bool:
+        """Return whether nothing was heard of an incarnation for the loss limit, as of the last snapshot."""
+        seen = self.snapshot.last_seen.get(incarnation)
+        return seen is None or self.snapshot.at - seen > self._lost_s
+
+    def _snapshot(self, now: datetime, beats: Sequence[tuple[WorkerBeat, datetime]]) -> Snapshot:
+        at = self._monotonic()
+        capacity: dict[str, int] = {}
+        serving: dict[str, set[str]] = {}
+        for beat, seen in beats:
+            if (now - seen).total_seconds() > self._lost_s:
+                continue
+            for group in beat.groups:
+                capacity[group] = capacity.get(group, 0) + beat.capacity
+                serving.setdefault(group, set()).add(beat.name)
+        return Snapshot(
+            at=at,
+            last_seen={beat.incarnation: at - (now - seen).total_seconds() for beat, seen in beats},
+            listed={beat.incarnation: frozenset(beat.running) for beat, _ in beats},
+            names={beat.incarnation: beat.name for beat, _ in beats},
+            capacity=capacity,
+            serving={group: frozenset(names) for group, names in serving.items()},
+        )

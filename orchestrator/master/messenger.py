@@ -1,0 +1,205 @@
+"""Owns what the master asks of Redis and the broker: publish, recall, kill; answers come back as notices."""
+
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Condition
+from typing import Protocol
+
+import structlog
+
+from orchestrator.broker.claims import RecallAnswer
+from orchestrator.core.event import TaskDispatched
+from orchestrator.core.notice import RecallLost, RecallWon
+from orchestrator.core.order import Order
+from orchestrator.crash import crash_point
+from orchestrator.errors import BrokerUnavailable
+from orchestrator.master.inbox import Inbox
+from orchestrator.master.items import NoticeItem, ReportItem
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """One hand-over, named well enough to recall or kill it."""
+
+    workflow_instance_id: int
+    task: str
+    attempt: int
+    dispatch: int
+    worker: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The id of its order."""
+        return f"{self.workflow_instance_id}:{self.task}:{self.attempt}:{self.dispatch}"
+
+
+class Courier(Protocol):
+    """Hands orders to the broker."""
+
+    def publish(self, orders: Sequence[Order], generation: str) -> None:
+        """Publish all of `orders` or raise BrokerUnavailable."""
+        ...
+
+
+class Recaller(Protocol):
+    """Takes hand-overs back."""
+
+    def recall(self, order_ids: Sequence[str]) -> Sequence[RecallAnswer]:
+        """Try to take the claim of each order; say who has it."""
+        ...
+
+
+class Stopper(Protocol):
+    """Asks workers to kill attempts."""
+
+    def request(self, worker: str, order_ids: Collection[str], reason: str) -> None:
+        """Leave the request where the worker finds it, now or with its next heartbeat."""
+        ...
+
+
+class GenerationSource(Protocol):
+    """Knows the generation of this life of Redis."""
+
+    def current(self) -> str:
+        """Return it; make one when there is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Post:
+    """The four doors to the outside."""
+
+    courier: Courier
+    recaller: Recaller
+    stopper: Stopper
+    generation: GenerationSource
+
+
+class Messenger:
+    """A queue of requests that one thread carries out, in order; Redis being away only delays them.
+
+    Args:
+        post: Where requests go.
+        inbox: Where answers go.
+    """
+
+    def __init__(self, post: Post, inbox: Inbox) -> None:
+        self._post = post
+        self._inbox = inbox
+        self._changed = Condition()
+        self._orders: deque[Order] = deque()
+        self._recalls: dict[str, HandOver] = {}
+        self._kills: dict[str, HandOver] = {}
+
+    def publish(self, orders: Sequence[Order]) -> None:
+        """Queue orders for the broker."""
+        with self._changed:
+            self._orders.extend(orders)
+            self._changed.notify_all()
+
+    def recall(self, what: HandOver) -> None:
+        """Queue a recall; a second one for the same hand-over is the same request."""
+        with self._changed:
+            self._recalls[what.id] = what
+            self._changed.notify_all()
+
+    def kill(self, what: HandOver) -> None:
+        """Queue a request to kill."""
+        with self._changed:
+            self._kills[what.id] = what
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Forget what was not sent yet: the slots belong to somebody else."""
+        with self._changed:
+            self._orders.clear()
+            self._recalls.clear()
+            self._kills.clear()
+
+    def __len__(self) -> int:
+        return len(self._orders) + len(self._recalls) + len(self._kills)
+
+    def step(self, wait_s: float = 0.0) -> bool:
+        """Carry out everything that is queued; return whether there was anything.
+
+        Raises:
+            BrokerUnavailable: Redis or the broker is away; what was not done stays queued.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: len(self) > 0, wait_s)
+            if not len(self):
+                return False
+        self._publish()
+        self._recall()
+        self._kill()
+        return True
+
+    def _publish(self) -> None:
+        orders = self._taken(500)
+        while orders:
+            try:
+                self._post.courier.publish(orders, self._post.generation.current())
+            except BrokerUnavailable:
+                with self._changed:
+                    self._orders.extendleft(reversed(orders))
+                raise
+            crash_point("master.after_dispatch")
+            self._inbox.put_notices([_dispatched(order) for order in orders])
+            orders = self._taken(500)
+
+    def _taken(self, most: int) -> list[Order]:
+        with self._changed:
+            return [self._orders.popleft() for _ in range(min(most, len(self._orders)))]
+
+    def _recall(self) -> None:
+        asked = self._snapshot(self._recalls)
+        if not asked:
+            return
+        answers = self._post.recaller.recall(list(asked))
+        with self._changed:
+            for one in asked:
+                self._recalls.pop(one, None)
+        self._inbox.put_notices([_answer(asked[answer.order_id], answer) for answer in answers])
+
+    def _kill(self) -> None:
+        asked = self._snapshot(self._kills)
+        by_worker: dict[str, list[str]] = {}
+        for one in asked.values():
+            by_worker.setdefault(one.worker or "", []).append(one.id)
+        for worker, order_ids in by_worker.items():
+            self._post.stopper.request(worker, order_ids, "stop")
+        with self._changed:
+            for order_id in asked:
+                self._kills.pop(order_id, None)
+
+    def _snapshot(self, asked: Mapping[str, HandOver]) -> dict[str, HandOver]:
+        with self._changed:
+            return dict(asked)
+
+
+def _dispatched(order: Order) -> ReportItem:
+    return ReportItem(
+        TaskDispatched(
+            workflow_instance_id=order.workflow_instance_id,
+            task=order.task,
+            attempt=order.attempt,
+            dispatch=order.dispatch,
+            ticket=order.ticket,
+        )
+    )
+
+
+def _answer(what: HandOver, answer: RecallAnswer) -> NoticeItem:
+    token = {
+        "workflow_instance_id": what.workflow_instance_id,
+        "task": what.task,
+        "attempt": what.attempt,
+        "dispatch": what.dispatch,
+    }
+    if answer.won:
+        return NoticeItem(RecallWon(**token))
+    worker, _, incarnation = (answer.holder or "").partition("|")
+    return NoticeItem(RecallLost(**token, worker=worker, incarnation=incarnation))

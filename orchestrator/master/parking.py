@@ -1,0 +1,150 @@
+"""Owns what happens to a lane that fails: it is parked, tried again with back-off, or its event is buried."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from orchestrator.broker.stream import Entry
+from orchestrator.core.notice import Continue
+from orchestrator.core.retry import backoff_s
+from orchestrator.errors import BrokerUnavailable
+from orchestrator.master.batch import Cut
+from orchestrator.master.effects import Effects
+from orchestrator.master.inbox import Inbox
+from orchestrator.master.items import InstanceItem, Item, NoticeItem, PoisonItem, ReportItem
+from orchestrator.master.lanes import Lanes, Parked
+from orchestrator.master.reader import item_of
+from orchestrator.master.request import Request, Wish
+
+log = structlog.get_logger(__name__)
+
+FIRST_S = 0.5
+CAP_S = 300.0
+ALERT_AFTER = 5
+
+
+class EntrySource(Protocol):
+    """The streams, by entry id."""
+
+    def fetch(self, slot: int, ids: Sequence[str]) -> Sequence[Entry]:
+        """Return the entries that still stand in the stream, in the order of `ids`."""
+        ...
+
+
+class Parking:
+    """Keeps failing lanes out of the way of the others (R7).
+
+    Args:
+        lanes: The lanes.
+        effects: Forgets and re-arms their runs.
+        entries: Where the entries of a parked lane are read again.
+        inbox: Where they go for the next try.
+        monotonic: Seconds that never go back.
+        chance: Random numbers in [0, 1).
+    """
+
+    def __init__(
+        self,
+        lanes: Lanes,
+        effects: Effects,
+        entries: EntrySource,
+        inbox: Inbox,
+        monotonic: Callable[[], float],
+        chance: Callable[[], float],
+    ) -> None:
+        self._lanes = lanes
+        self._effects = effects
+        self._entries = entries
+        self._inbox = inbox
+        self._monotonic = monotonic
+        self._chance = chance
+        self._tries: dict[int, int] = {}
+
+    def park(self, workflow_instance_id: int, cut: Cut) -> None:
+        """Park a lane with the items that were cut off; only the ids of their entries are kept."""
+        tries = self._tries.get(workflow_instance_id, 0) + 1
+        self._tries[workflow_instance_id] = tries
+        now = self._monotonic()
+        parked = Parked(
+            error=f"{type(cut.error).__name__}: {cut.error}",
+            since=now,
+            tries=tries,
+            retry_at=now + backoff_s(tries - 1, self._chance(), first=FIRST_S, cap=CAP_S),
+        )
+        self._lanes.parked[workflow_instance_id] = parked
+        for item in cut.items:
+            self.hold(item)
+        instance = self._lanes.get(workflow_instance_id)
+        if instance is not None:
+            self._effects.forget(instance)
+        self._lanes.evict([workflow_instance_id])
+        report = log.error if tries in (1, ALERT_AFTER) else log.warning
+        report(
+            "lane.parked",
+            workflow_instance_id=workflow_instance_id,
+            tries=tries,
+            alert=tries >= ALERT_AFTER,
+            exc_info=cut.error,
+        )
+
+    def hold(self, item: InstanceItem) -> None:
+        """Keep the entry id of an item for a parked lane; commands stay rows, notices come from rows again."""
+        parked = self._lanes.parked[item.workflow_instance_id]
+        if isinstance(item, ReportItem) and item.entry is not None:
+            place = (item.entry.slot, item.entry.id)
+            if place not in parked.entries:
+                parked.entries.append(place)
+
+    def due(self) -> list[int]:
+        """Return the lanes whose next try is due."""
+        now = self._monotonic()
+        return [number for number, parked in self._lanes.parked.items() if parked.retry_at <= now]
+
+    def retry(self, workflow_instance_id: int) -> list[Item]:
+        """Unpark a lane and return the items that waited for it, for this turn."""
+        parked = self._lanes.parked[workflow_instance_id]
+        try:
+            entries = self._fetch(parked)
+        except BrokerUnavailable:
+            parked.retry_at = self._monotonic() + FIRST_S
+            return []
+        del self._lanes.parked[workflow_instance_id]
+        again = NoticeItem(Continue(workflow_instance_id=workflow_instance_id))  # loads and arms the run
+        return [*(item_of(entry) for entry in entries), again]
+
+    def heed(self, requests: Sequence[Request]) -> list[PoisonItem]:
+        """Do what people ask about parked lanes: try again now, after burying the first entry if so wished."""
+        buried: list[PoisonItem] = []
+        for request in requests:
+            parked = self._lanes.parked.get(request.workflow_instance_id)
+            if parked is None:
+                continue
+            parked.retry_at = self._monotonic()
+            log.info("lane.asked", workflow_instance_id=request.workflow_instance_id, wish=request.wish.value)
+            if request.wish is Wish.BURY:
+                buried.extend(self._bury_first(parked))
+        return buried
+
+    def worked(self, workflow_instance_ids: Sequence[int]) -> None:
+        """Note that these lanes committed: their count of tries begins again."""
+        if self._tries:
+            for number in workflow_instance_ids:
+                if self._tries.pop(number, None):
+                    log.info("lane.recovered", workflow_instance_id=number)
+
+    def _bury_first(self, parked: Parked) -> list[PoisonItem]:
+        """Take the entry that stands first out of a parked lane, to be buried in the next commit."""
+        try:
+            entries = self._fetch(parked)[:1]
+        except BrokerUnavailable:
+            return []
+        if parked.entries:
+            parked.entries.popleft()
+        return [PoisonItem(entry, f"buried by request; it failed with {parked.error}") for entry in entries]
+
+    def _fetch(self, parked: Parked) -> list[Entry]:
+        found: list[Entry] = []
+        for slot in {slot for slot, _ in parked.entries}:
+            found.extend(self._entries.fetch(slot, [one for place, one in parked.entries if place == slot]))
+        return found

@@ -1,0 +1,136 @@
+"""Owns reading: stream entries become items; own pending entries first, and again after every Redis error."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+import structlog
+
+from orchestrator.broker.codec import decode
+from orchestrator.broker.stream import Entry
+from orchestrator.core.event import WorkerOnline
+from orchestrator.errors import BrokerUnavailable, MalformedEvent
+from orchestrator.master.inbox import Inbox
+from orchestrator.master.items import Item, OnlineItem, PoisonItem, ReportItem, WakeItem
+from orchestrator.master.silence import Silence
+
+log = structlog.get_logger(__name__)
+
+BLOCK_MS = 500
+FROM_THE_START = "0"
+
+
+class EventSource(Protocol):
+    """The streams."""
+
+    def ensure_groups(self, slots: Iterable[int]) -> None:
+        """Create what is missing, from the beginning of each stream."""
+        ...
+
+    def claim_pending(self, slots: Iterable[int]) -> int:
+        """Take over what other consumers read and did not acknowledge."""
+        ...
+
+    def read(
+        self,
+        slots: Sequence[int],
+        *,
+        count: int,
+        block_ms: int | None = None,
+        pending_after: Mapping[int, str] | None = None,
+    ) -> Sequence[Entry]:
+        """Return entries: own pending ones after the given ids, or new ones."""
+        ...
+
+
+class Reader:
+    """Feeds the inbox.
+
+    Args:
+        source: The streams.
+        inbox: Where items go; when it is full the reader waits.
+        silence: Told when the streams were read to their end.
+        slots: The slots to read.
+        monotonic: Seconds that never go back.
+        on_wake: Called when an entry says that a command was left.
+    """
+
+    def __init__(
+        self,
+        source: EventSource,
+        inbox: Inbox,
+        silence: Silence,
+        slots: Sequence[int],
+        monotonic: Callable[[], float],
+        *,
+        on_wake: Callable[[], None],
+    ) -> None:
+        self._source = source
+        self._inbox = inbox
+        self._silence = silence
+        self._slots = tuple(slots)
+        self._monotonic = monotonic
+        self._on_wake = on_wake
+        self._pending: dict[int, str] = {}
+        self._prepared = False
+
+    def step(self, block_ms: int = BLOCK_MS) -> int:
+        """Read once; return how many entries came.
+
+        Raises:
+            BrokerUnavailable: Redis is away; the next step begins again at the own pending entries.
+        """
+        try:
+            return self._step(block_ms)
+        except BrokerUnavailable:
+            self._prepared = False
+            raise
+
+    def _step(self, block_ms: int) -> int:
+        room = self._inbox.wait_for_room(block_ms / 1000)
+        if not room:
+            return 0
+        if not self._prepared:
+            self._source.ensure_groups(self._slots)
+            self._source.claim_pending(self._slots)
+            self._pending = dict.fromkeys(self._slots, FROM_THE_START)
+            self._prepared = True
+        count = min(max(room // len(self._slots), 16), 1000)
+        return self._read_pending(self._pending, count) if self._pending else self._read_new(count, block_ms)
+
+    def _read_pending(self, after: Mapping[int, str], count: int) -> int:
+        """Read own pending entries, each slot from behind the last one, until none are left."""
+        entries = self._source.read(list(after), count=count, pending_after=after)
+        last = {entry.slot: entry.id for entry in entries}
+        self._pending = {slot: last[slot] for slot in after if slot in last}
+        self._pass_on(entries)
+        return len(entries)
+
+    def _read_new(self, count: int, block_ms: int) -> int:
+        began = self._monotonic()
+        entries = self._source.read(self._slots, count=count, block_ms=block_ms)
+        self._pass_on(entries)
+        number: dict[int, int] = {}
+        for entry in entries:
+            number[entry.slot] = number.get(entry.slot, 0) + 1
+        self._silence.read_to_end([slot for slot in self._slots if number.get(slot, 0) < count], began)
+        return len(entries)
+
+    def _pass_on(self, entries: Sequence[Entry]) -> None:
+        items = [item_of(entry) for entry in entries]
+        if any(isinstance(item, WakeItem) for item in items):
+            self._on_wake()
+        if items:
+            self._inbox.put_reports(items)
+
+
+def item_of(entry: Entry) -> Item:
+    """Return what an entry is for the loop; one that cannot be decoded is poison."""
+    if entry.kind == "wake":
+        return WakeItem(entry)
+    try:
+        event = decode(entry.payload)
+    except MalformedEvent as error:
+        return PoisonItem(entry, str(error))
+    if isinstance(event, WorkerOnline):
+        return OnlineItem(event, entry)
+    return ReportItem(event, entry)

@@ -128,7 +128,7 @@ class ApprovalTask(Triggered):
     message: str = ""
     outputs: dict[ParameterName, TypeName] = Field(default_factory=dict)
     timeout: Duration | None = None
-    default: Params | Literal["reject"] | None = Field(None, description="What counts when time is up.")
+    default: Params | None = Field(None, description="What counts when time is up.")
 
 
 def _check_one_group(every: object, some: object) -> None:

@@ -1,8 +1,8 @@
 """Owns the fields that tasks of several types share; what does not stand on a model does not fit its type."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from orchestrator.authoring.fields import (
     Count,
@@ -29,9 +29,7 @@ class AnyTask(Strict):
 
     name: TaskName = Field(description="Unique name in the workflow.")
     description: str = ""
-    needs: list[TaskName] = Field(
-        default_factory=list, validation_alias=AliasChoices("needs", "deps"), description="Upstream tasks."
-    )
+    needs: list[TaskName] = Field(default_factory=list, description="Upstream tasks.")
     disabled: bool = Field(default=False, description="A wire: its downstreams depend on its upstreams.")
     params: Params = Field(
         default_factory=dict, description="Parameters; values may hold ${name} and $[yyyy-MM-dd]."
@@ -79,6 +77,10 @@ class Check(Strict):
     on_false: Literal["fail", "alert"] = "fail"
 
 
+def _as_check(value: Any) -> Any:
+    return {"expression": value} if isinstance(value, str) else value
+
+
 class OnWorker(Attempted):
     """What a task has that a worker executes."""
 
@@ -89,4 +91,6 @@ class OnWorker(Attempted):
     pool: Name | None = None
     cache: bool = False
     bundle: Name | None = None
-    check: Check | str | None = Field(None, description="Expression over the outputs.")
+    check: Annotated[Check | None, BeforeValidator(_as_check)] = Field(
+        None, description="Expression over the outputs."
+    )

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field, model_validator
+from pydantic import Field, model_validator
 
 from orchestrator.authoring.fields import (
     Call,
@@ -17,7 +17,7 @@ class ShellTask(OnWorker):
 
     type: Literal["shell"]
     spec_fields = ("run", "shell", "cwd")
-    run: Text = Field(validation_alias=AliasChoices("run", "command"), description="The script.")
+    run: Text = Field(description="The script.")
     shell: Text | None = Field(None, description="The program that runs it; default /bin/bash -e.")
     cwd: Text | None = Field(None, description="Directory, relative to the definition's file.")
 

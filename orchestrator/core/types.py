@@ -61,6 +61,30 @@ def from_shell(text: str) -> Any:
     return value if fits else text
 
 
+def storable(value: Any) -> Any:
+    """Return `value` if it and all its parts are JSON values.
+
+    Raises:
+        TypeMismatch: A part is not: a set, a NaN, a number beyond 64 bits, a key that is no text, …
+    """
+    waiting = [value]
+    while waiting:
+        match waiting.pop():
+            case None | str() | bool():
+                pass
+            case int() as number if _is_wide_enough(number):
+                pass
+            case float() as number if math.isfinite(number):
+                pass
+            case list() | tuple() as items:
+                waiting.extend(items)
+            case Mapping() as members if all(isinstance(key, str) for key in members):
+                waiting.extend(members.values())
+            case other:
+                raise _mismatch(other, "text, numbers, true, false, null, and lists and maps of them")
+    return value
+
+
 def type_of(value: Any) -> str:
     """Return the name of the type that `value` has, `null` for `None`."""
     names = {bool: "boolean", int: "integer", float: "float", str: "string", type(None): "null"}

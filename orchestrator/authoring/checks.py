@@ -1,0 +1,116 @@
+"""Owns what must hold between the tasks of one definition: names, edges, branches, limits."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from orchestrator.authoring import expressions, names
+from orchestrator.authoring.names import did_you_mean
+from orchestrator.authoring.references import reference_faults
+from orchestrator.core.dag import find_cycle
+from orchestrator.core.definition import TaskDefinition, Trigger, WorkflowDefinition, to_document
+from orchestrator.errors import Fault
+
+_NEVER_FOR_ROOTS = frozenset({Trigger.ONE_SUCCESS, Trigger.ONE_FAILED})
+
+
+def check(definition: WorkflowDefinition, incomplete: frozenset[str] = frozenset()) -> list[Fault]:
+    """Return everything that is wrong between the tasks of `definition`; its fields were checked before.
+
+    Args:
+        definition: All tasks that are known to exist.
+        incomplete: Names of tasks of which only the name and the needs are known.
+    """
+    tasks = {task.name: task for task in definition.tasks}
+    faults = [fault for task in definition.tasks for fault in _needs(task, tasks)]
+    if not faults:
+        faults.extend(_cycle(tasks))
+    acyclic = not faults
+    complete = [task for task in definition.tasks if task.name not in incomplete]
+    for task in complete:
+        faults.extend(_branches(task, tasks))
+        faults.extend(_start(task))
+        faults.extend(_expressions(task))
+        if task.type == "sub_workflow" and task.spec["workflow"] == definition.name:
+            faults.append(_fault(task, "workflow", "a workflow cannot contain itself"))
+    if acyclic:
+        faults.extend(reference_faults(definition, incomplete))
+    if not faults:
+        faults.extend(_size(definition))
+    return faults
+
+
+def _fault(task: TaskDefinition, field: str, message: str) -> Fault:
+    return Fault(message=message, task=task.name, field=field)
+
+
+def _needs(task: TaskDefinition, tasks: Mapping[str, TaskDefinition]) -> Iterator[Fault]:
+    for need, count in Counter(task.needs).items():
+        if need == task.name:
+            yield _fault(task, "needs", "a task cannot need itself")
+        elif need not in tasks:
+            yield _fault(task, "needs", f"there is no task '{need}'{did_you_mean(need, tasks)}")
+        elif count > 1:
+            yield _fault(task, "needs", f"'{need}' stands twice")
+
+
+def _cycle(tasks: Mapping[str, TaskDefinition]) -> Iterator[Fault]:
+    cycle = find_cycle({name: task.needs for name, task in tasks.items()})
+    if cycle is not None:
+        shown = cycle if len(cycle) <= 20 else [*cycle[:10], "…", *cycle[-10:]]  # noqa: PLR2004 - readable
+        yield _fault(tasks[cycle[0]], "needs", "the tasks form a cycle: " + " -> ".join(shown))
+
+
+def _start(task: TaskDefinition) -> Iterator[Fault]:
+    if not task.needs and task.trigger in _NEVER_FOR_ROOTS:
+        yield _fault(
+            task, "trigger", f"{task.trigger} needs upstream tasks; without them the task never runs"
+        )
+    if task.type == "conditions" and not task.needs:
+        yield _fault(task, "needs", "is missing: the tasks whose end is looked at")
+
+
+def _branches(task: TaskDefinition, tasks: Mapping[str, TaskDefinition]) -> Iterator[Fault]:
+    for field, targets in _branch_fields(task):
+        for target in targets:
+            if target not in tasks:
+                yield _fault(task, field, f"there is no task '{target}'{did_you_mean(target, tasks)}")
+            elif task.name not in tasks[target].needs:
+                message = f"the branch cannot be reached: '{target}' must have '{task.name}' in its needs"
+                yield _fault(task, field, message)
+
+
+def _branch_fields(task: TaskDefinition) -> list[tuple[str, list[str]]]:
+    spec = task.spec
+    match task.type:
+        case "switch":
+            cases = [(f"cases[{index}].then", case["then"]) for index, case in enumerate(spec["cases"])]
+            return [*cases, ("default", spec.get("default", []))]
+        case "conditions":
+            return [(field, spec.get(field, [])) for field in ("success", "failure")]
+        case _:
+            return []
+
+
+def _expressions(task: TaskDefinition) -> Iterator[Fault]:
+    sources = [
+        (f"cases[{index}].when", case["when"]) for index, case in enumerate(task.spec.get("cases", ()))
+    ]
+    if task.check is not None:
+        sources.append(("check", task.check["expression"]))
+    for field, source in sources:
+        try:
+            expressions.parse(source)
+        except expressions.ExpressionFault as error:
+            yield _fault(task, field, str(error))
+
+
+def _size(definition: WorkflowDefinition) -> Iterator[Fault]:
+    edges = sum(len(task.needs) for task in definition.tasks)
+    if edges > names.MAX_NEEDS:
+        yield Fault(
+            message=f"a workflow has at most {names.MAX_NEEDS} edges, this one {edges}", field="needs"
+        )
+    size = len(json.dumps(to_document(definition), ensure_ascii=False).encode())
+    if size > names.MAX_DOCUMENT_BYTES:
+        yield Fault(message=f"a definition has at most {names.MAX_DOCUMENT_BYTES} bytes, this one {size}")

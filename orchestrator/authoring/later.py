@@ -1,0 +1,71 @@
+"""Owns what the language can say and this version cannot run yet; whoever starts a workflow asks here first."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from orchestrator.core.definition import Execution, TaskDefinition, WorkflowDefinition
+from orchestrator.core.parameters import texts
+from orchestrator.errors import DefinitionError, Fault
+
+RUNNABLE_TYPES = frozenset({"shell", "python", "noop"})
+
+_REASON = "is understood but cannot be run by this version yet"
+
+
+def unsupported(definition: WorkflowDefinition) -> list[Fault]:
+    """Return one fault for each field of `definition` that this version cannot run."""
+    faults = list(_workflow(definition))
+    for task in definition.tasks:
+        faults.extend(_task(task))
+    return faults
+
+
+def refuse_unsupported(definition: WorkflowDefinition) -> None:
+    """Return if this version can run all of `definition`.
+
+    Raises:
+        DefinitionError: It cannot; every field concerned is named.
+    """
+    faults = unsupported(definition)
+    if faults:
+        raise DefinitionError(faults)
+
+
+def _workflow(definition: WorkflowDefinition) -> Iterator[Fault]:
+    used = {
+        "execution": definition.execution != Execution.PARALLEL,
+        "environment": definition.environment is not None,
+        "outputs": definition.outputs is not None,
+        "alerts": bool(definition.alerts),
+        "schedules": bool(definition.schedules),
+        "params": _has_secret({name: one.default for name, one in definition.params.items()}),
+    }
+    for field, is_used in used.items():
+        if is_used:
+            yield Fault(message=f"workflow '{definition.name}': {_what(field)} {_REASON}", field=field)
+
+
+def _task(task: TaskDefinition) -> Iterator[Fault]:
+    if task.type not in RUNNABLE_TYPES:
+        yield Fault(message=f"the type '{task.type}' {_REASON}", task=task.name, field="type")
+    used = {
+        "map": task.map_over is not None,
+        "pool": task.pool is not None,
+        "cache": task.cache,
+        "check": task.check is not None,
+        "environment": task.environment is not None,
+        "queue_timeout": task.queue_timeout_s is not None,
+        "bundle": task.bundle is not None,
+        "params": _has_secret(task.params),
+    }
+    for field, is_used in used.items():
+        if is_used:
+            yield Fault(message=f"{_what(field)} {_REASON}", task=task.name, field=field)
+
+
+def _what(field: str) -> str:
+    return "a secret:// value" if field == "params" else f"'{field}'"
+
+
+def _has_secret(value: Any) -> bool:
+    return any(text.startswith("secret://") for text in texts(value))

@@ -1,0 +1,130 @@
+"""Owns loading definitions: from YAML text, from files, from Python; every fault of a file at once."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from orchestrator.authoring import names
+from orchestrator.authoring.build import Draft, build, located
+from orchestrator.authoring.checks import check
+from orchestrator.authoring.document import MAX_TEXT_BYTES, read_documents
+from orchestrator.authoring.pyfile import workflows_in
+from orchestrator.core.definition import WorkflowDefinition
+from orchestrator.errors import DefinitionError, Fault
+
+
+class DrawnWorkflow(Protocol):
+    """A workflow written in Python."""
+
+    @property
+    def file(self) -> Path:
+        """The file that it was written in."""
+        ...
+
+    def document(self) -> Mapping[str, Any]:
+        """Return it as the YAML language would write it, with `lines`."""
+        ...
+
+
+def load_file(path: str | Path) -> list[WorkflowDefinition]:
+    """Return the definitions in a file: YAML, or Python (`.py`) with `@workflow` functions.
+
+    Raises:
+        DefinitionError: The file cannot be read, holds no workflow, or has faults; all of them are listed.
+    """
+    file = Path(path)
+    if file.suffix == ".py":
+        return _checked([draft for one in workflows_in(file) for draft in _drawn(one, str(path))], str(path))
+    return load_text(_read(file), str(path), source_dir=str(file.resolve().parent))
+
+
+def load_text(
+    text: str, file: str | None = None, *, source_dir: str | None = None
+) -> list[WorkflowDefinition]:
+    """Return the definitions in a YAML text of one or several documents.
+
+    Args:
+        text: The YAML text.
+        file: Name for messages.
+        source_dir: Directory that the definitions belong to (`cwd` is relative to it).
+
+    Raises:
+        DefinitionError: It has faults; all of them are listed.
+    """
+    documents = [one for one in read_documents(text, file) if one is not None]
+    return _checked([build(one, file, source_dir) for one in documents], file)
+
+
+def load_workflow(workflow: DrawnWorkflow) -> WorkflowDefinition:
+    """Return the definition of a workflow written in Python.
+
+    Raises:
+        DefinitionError: It has faults; all of them are listed.
+    """
+    file = str(workflow.file)
+    return _checked(_drawn(workflow, file), file)[0]
+
+
+def _read(file: Path) -> str:
+    try:
+        if file.stat().st_size > MAX_TEXT_BYTES:
+            raise DefinitionError([Fault(message=f"larger than {MAX_TEXT_BYTES} bytes", file=str(file))])
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DefinitionError([Fault(message=f"cannot be read: {error.strerror}", file=str(file))]) from None
+    except UnicodeDecodeError:
+        raise DefinitionError([Fault(message="is not UTF-8 text", file=str(file))]) from None
+
+
+def _drawn(workflow: DrawnWorkflow, file: str) -> list[Draft]:
+    try:
+        document = workflow.document()
+    except TypeError as error:
+        raise DefinitionError([Fault(message=str(error), file=file)]) from error
+    return [build(located(document, document["lines"]), file, str(workflow.file.resolve().parent))]
+
+
+def _checked(drafts: list[Draft], file: str | None) -> list[WorkflowDefinition]:
+    faults = [fault for draft in drafts for fault in (*draft.faults, *_found(draft))]
+    if not drafts:
+        faults.append(Fault(message="holds no workflow", file=file))
+    faults.extend(_repeated(drafts))
+    if faults:
+        raise DefinitionError(_shortened(sorted(faults, key=lambda fault: fault.line or 0)))
+    return [draft.workflow for draft in drafts if draft.workflow is not None]
+
+
+def _found(draft: Draft) -> list[Fault]:
+    if draft.workflow is None:
+        return []
+    return [_placed(fault, draft) for fault in check(draft.workflow, frozenset(draft.incomplete))]
+
+
+def _placed(fault: Fault, draft: Draft) -> Fault:
+    place = draft.places.get(fault.task)
+    if place is None:
+        return replace(fault, file=draft.file)
+    path = [int(part) if part.isdecimal() else part for part in re.findall(r"[^.\[\]]+", fault.field or "")]
+    return replace(fault, file=draft.file, line=place.fault("", path).line)
+
+
+def _repeated(drafts: list[Draft]) -> list[Fault]:
+    seen: set[str] = set()
+    faults = []
+    for draft in drafts:
+        name = draft.workflow.name if draft.workflow else ""
+        if name in seen:
+            faults.append(
+                draft.places[None].fault(f"two workflows of this file are called '{name}'", ["name"])
+            )
+        seen.add(name)
+    return faults
+
+
+def _shortened(faults: list[Fault]) -> list[Fault]:
+    more = len(faults) - names.MAX_FAULTS
+    if more <= 0:
+        return faults
+    return [*faults[: names.MAX_FAULTS], Fault(message=f"and {more} more", file=faults[0].file)]

@@ -1,0 +1,216 @@
+"""Owns the check of references and placeholders: each must be able to have a value when its task starts."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from typing import Any
+
+from orchestrator.authoring.expressions import ExpressionFault, parse
+from orchestrator.authoring.names import did_you_mean
+from orchestrator.core import placeholders
+from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
+from orchestrator.core.inputs import BUILT_INS
+from orchestrator.core.parameters import references, texts
+from orchestrator.errors import Fault, UnresolvedParameter
+
+_SILENT = frozenset({"noop", "switch", "conditions", "dependent"})
+_RESOLVED = ("url", "headers", "query", "json", "form", "body", "args", "kwargs", "expect_body")
+_LITERAL = ("cwd", "shell", "call", "connection", "workflow")
+_PROGRAMS = ("run", "script", "sql")
+_DOTTED = re.compile(r"(?<![\\$])\$\{([\w-]+)\.[\w.*-]+\}")
+_TIME = re.compile(r"(?<!\$)\$\[[^\]]*(?:yyyy|HHmm|add_months|_day\(|year_week)[^\]]*\]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """One reference to a task by its name, still to be checked against the graph."""
+
+    task: str
+    field: str
+    target: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What is known about names before anything has run.
+
+    Attributes:
+        general: Workflow parameters and built-ins: every task sees them.
+        open: Tasks that may see names nobody can know yet: upstream outputs, or an environment's variables.
+    """
+
+    tasks: dict[str, TaskDefinition]
+    general: frozenset[str]
+    open: frozenset[str]
+
+
+def reference_faults(definition: WorkflowDefinition, incomplete: frozenset[str]) -> list[Fault]:
+    """Return what is wrong with the references and placeholders of an acyclic definition.
+
+    Args:
+        definition: The definition; its needs are known to name tasks and to form no cycle.
+        incomplete: Names of tasks of which only the name and the needs are known.
+    """
+    names = _names(definition)
+    faults = list(_workflow_faults(definition, names))
+    uses: list[Use] = []
+    for task in definition.tasks:
+        if task.name not in incomplete:
+            faults.extend(_task_faults(task, names, uses))
+    faults.extend(_not_upstream(uses, names))
+    return faults
+
+
+def _names(definition: WorkflowDefinition) -> Names:
+    tasks = {task.name: task for task in definition.tasks}
+    open_tasks: set[str] = set()
+    for name in TopologicalSorter({name: task.needs for name, task in tasks.items()}).static_order():
+        task = tasks[name]
+        upstream = any(need in open_tasks or tasks[need].type not in _SILENT for need in task.needs)
+        if upstream or task.environment or definition.environment:
+            open_tasks.add(name)
+    general = frozenset({*definition.params, *BUILT_INS})
+    return Names(tasks=tasks, general=general, open=frozenset(open_tasks))
+
+
+def _workflow_faults(definition: WorkflowDefinition, names: Names) -> Iterator[Fault]:
+    for name, declared in definition.params.items():
+        field = f"params.{name}"
+        yield from _texts_faults(None, field, declared.default)
+        for path in _paths(declared.default):
+            if path.partition(".")[0] not in BUILT_INS and not definition.environment:
+                yield Fault(message=f"a workflow parameter sees built-ins only, not ${{{path}}}", field=field)
+    for name, value in (definition.outputs or {}).items():
+        yield from _texts_faults(None, f"outputs.{name}", value)
+        for path in _paths(value):
+            first, dot, _ = path.partition(".")
+            if dot and first not in names.tasks and first not in names.general:
+                message = f"there is no task '{first}'{did_you_mean(first, names.tasks)}"
+                yield Fault(message=message, field=f"outputs.{name}")
+
+
+def _task_faults(task: TaskDefinition, names: Names, uses: list[Use]) -> Iterator[Fault]:
+    for field, value in _resolved_fields(task):
+        yield from _texts_faults(task.name, field, value)
+        for path in _paths(value):
+            yield from _reference(task, field, path, names, uses)
+    for field, source in _expressions(task):
+        for path in _expression_paths(source):
+            yield from _reference(task, field, path, names, uses)
+    for field in _LITERAL:
+        if any("${" in text or _TIME.search(text) for text in texts(task.spec.get(field))):
+            yield Fault(message="takes no parameters and placeholders", task=task.name, field=field)
+    for field in _PROGRAMS:
+        yield from _program(task, field, names)
+
+
+def _resolved_fields(task: TaskDefinition) -> Iterator[tuple[str, Any]]:
+    for name, value in task.params.items():
+        yield f"params.{name}", value
+    if task.map_over is not None:
+        yield "map", task.map_over
+    for field in _RESOLVED:
+        if field in task.spec:
+            yield field, task.spec[field]
+
+
+def _expressions(task: TaskDefinition) -> Iterator[tuple[str, str]]:
+    for index, case in enumerate(task.spec.get("cases", ())):
+        yield f"cases[{index}].when", case["when"]
+    if task.check is not None:
+        yield "check", task.check["expression"]
+
+
+def _texts_faults(task: str | None, field: str, value: Any) -> Iterator[Fault]:
+    for text in texts(value):
+        messages = placeholders.find_faults(text)
+        try:
+            references(text)
+        except UnresolvedParameter as error:
+            messages.append(str(error))
+        yield from (Fault(message=message, task=task, field=field) for message in messages)
+
+
+def _paths(value: Any) -> list[str]:
+    try:
+        return sorted(references(value))
+    except UnresolvedParameter:  # `_texts_faults` has said it
+        return []
+
+
+def _expression_paths(source: str) -> list[str]:
+    try:
+        variables = parse(source).variables
+    except ExpressionFault:  # `checks` has said it
+        return []
+    return [path for name, path in variables.items() if name != path]
+
+
+def _reference(task: TaskDefinition, field: str, path: str, names: Names, uses: list[Use]) -> Iterator[Fault]:
+    first, dot, _ = path.partition(".")
+    if first in _known(task, field, names) and not path.endswith(".*"):
+        return
+    if dot and first in names.tasks:
+        uses.append(Use(task=task.name, field=field, target=first, path=path))
+    elif path.endswith(".*"):
+        message = f"${{{path}}}: there is no task '{first}'{did_you_mean(first, names.tasks)}"
+        yield Fault(message=message, task=task.name, field=field)
+    elif task.name not in names.open and not (field == "check" and first in task.outputs):
+        yield _unknown(task, field, path, names)
+
+
+def _known(task: TaskDefinition, field: str, names: Names) -> frozenset[str]:
+    own = frozenset() if field.startswith("params.") else frozenset(task.params)
+    element = frozenset({task.map_as, "map_index"} if task.map_over is not None else ())
+    return names.general | own | element
+
+
+def _unknown(task: TaskDefinition, field: str, path: str, names: Names) -> Fault:
+    first = path.partition(".")[0]
+    if first in task.params:
+        message = f"${{{path}}}: the params of a task do not see each other"
+    else:
+        known = sorted(_known(task, field, names))
+        message = f"${{{path}}} names nothing that this task sees{did_you_mean(first, known)}"
+    return Fault(message=message, task=task.name, field=field)
+
+
+def _not_upstream(uses: list[Use], names: Names) -> Iterator[Fault]:
+    """Check references by task name: one walk over the graph for each task that is referred to from afar."""
+    far = [use for use in uses if use.target not in names.tasks[use.task].needs]
+    downstream: dict[str, list[str]] = {name: [] for name in names.tasks} if far else {}
+    for name, task in names.tasks.items() if far else ():
+        for need in task.needs:
+            downstream[need].append(name)
+    reached = {target: _reach(downstream, target) for target in {use.target for use in far}}
+    for use in far:
+        if use.task not in reached[use.target]:
+            message = f"${{{use.path}}}: '{use.target}' is not upstream of this task; add it to needs"
+            yield Fault(message=message, task=use.task, field=use.field)
+
+
+def _reach(downstream: dict[str, list[str]], start: str) -> set[str]:
+    found: set[str] = set()
+    waiting = list(downstream[start])
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(downstream[name])
+    return found
+
+
+def _program(task: TaskDefinition, field: str, names: Names) -> Iterator[Fault]:
+    """Find what looks like ours inside a program, where it would silently mean something else, or nothing."""
+    text = task.spec.get(field)
+    if not isinstance(text, str):
+        return
+    if time := _TIME.search(text):
+        message = f"{time[0]} is not replaced inside a program; put it into params and use the parameter"
+        yield Fault(message=message, task=task.name, field=field)
+    dotted = [one for one in _DOTTED.finditer(text) if one[1] in names.tasks] if field == "run" else []
+    for one in dotted:
+        message = f'a shell cannot expand {one[0]}; write params: {{value: "{one[0]}"}} and use "$value"'
+        yield Fault(message=message, task=task.name, field=field)

@@ -1,0 +1,74 @@
+"""Owns the generation: a random word that changes whenever Redis may have forgotten claims."""
+
+import secrets
+from typing import Any
+
+import redis
+from redis.exceptions import WatchError
+
+from orchestrator.broker.connection import redis_errors
+from orchestrator.broker.keys import Keys
+from orchestrator.errors import BrokerUnavailable
+
+ATTEMPTS = 10
+
+
+class Generations:
+    """Keeps the generation in step with the life of Redis.
+
+    Args:
+        client: From `open_redis`.
+        keys: Key names.
+    """
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client = client
+        self._key = keys.generation()
+
+    def current(self) -> str:
+        """Return the generation of this life of Redis; a new one if there is none.
+
+        Raises:
+            BrokerUnavailable: Redis did not answer.
+        """
+        return self.ensure()[0]
+
+    def ensure(self) -> tuple[str, bool]:
+        """Return the generation, and whether it is new: Redis started again, failed over, or was wiped.
+
+        Raises:
+            BrokerUnavailable: Redis did not answer.
+        """
+        with redis_errors():
+            run_id = self._run_id()
+            known = self._read(self._client)
+            if known is not None and known[1] == run_id:
+                return known[0], False
+            return self._renew(run_id)
+
+    def _renew(self, run_id: str) -> tuple[str, bool]:
+        """Write a new generation, unless another master was faster: then its is used."""
+        for _ in range(ATTEMPTS):
+            with self._client.pipeline() as opened:
+                pipe: Any = opened  # `watch` has no type hints
+                pipe.watch(self._key)
+                known = self._read(pipe)
+                if known is not None and known[1] == run_id:
+                    return known[0], True
+                generation = secrets.token_hex(8)
+                pipe.multi()
+                pipe.hset(self._key, mapping={"generation": generation, "run_id": run_id})
+                try:
+                    pipe.execute()
+                except WatchError:
+                    continue
+                return generation, True
+        raise BrokerUnavailable("Redis: the generation changes all the time")
+
+    def _read(self, client: Any) -> tuple[str, str] | None:
+        generation, run_id = client.hmget(self._key, "generation", "run_id")
+        return (generation.decode(), (run_id or b"").decode()) if generation else None
+
+    def _run_id(self) -> str:
+        facts: dict[str, Any] = self._client.info("server")
+        return str(facts.get("run_id", ""))

@@ -1,0 +1,104 @@
+"""Owns the hand-over of orders to Celery, many at a time."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from celery import Celery
+from kombu import Producer
+from kombu.exceptions import KombuError
+
+from orchestrator.broker.codec import order_to_message
+from orchestrator.broker.keys import MESSAGE_LIFE
+from orchestrator.core.order import Order
+from orchestrator.errors import BrokerUnavailable
+
+TASK = "orchestrator.execute"
+BATCH = 500
+
+
+class Publisher:
+    """Publishes orders as messages of the Celery task `orchestrator.execute`.
+
+    A message's id is its order's id; Flower and worker logs show `workflow/task`. With Redis, kombu collects a
+    batch into one pipeline; other brokers get one message after the other. For one thread.
+
+    Args:
+        app: The Celery app, for its broker and its settings.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._producer: Any = None  # kombu's type hints do not know `batch` yet
+
+    def publish(self, orders: Sequence[Order], generation: str) -> None:
+        """Publish all of `orders`, each to its queue, in order.
+
+        Args:
+            orders: The hand-overs.
+            generation: The generation of this life of Redis; claims are checked against it.
+
+        Raises:
+            BrokerUnavailable: The broker did not answer; each message may or may not be there.
+        """
+        if not orders:
+            return
+        expires = (datetime.now(UTC) + MESSAGE_LIFE).isoformat()
+        try:
+            with self._opened().batch(BATCH):
+                for order in orders:
+                    self._send(order, generation, expires)
+        except self._driver_errors() as error:
+            self.close()
+            raise BrokerUnavailable(f"Celery's broker: {type(error).__name__}: {error}") from error
+
+    def close(self) -> None:
+        """Close the connection; the next `publish` opens a new one."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(Exception):  # it is broken perhaps: that is why it is closed
+                producer.connection.release()
+
+    def _opened(self) -> Any:
+        if self._producer is None:
+            connection = self._app.connection_for_write()
+            connection.connect()  # unlike `default_channel`, it tries once only
+            self._producer = Producer(connection.channel(), auto_declare=False)
+        return self._producer
+
+    def _driver_errors(self) -> tuple[type[BaseException], ...]:
+        """Return what a broker that is away looks like; looked up only when something was raised."""
+        transport = self._app.connection_for_write().transport
+        return (KombuError, *transport.connection_errors, *transport.channel_errors)
+
+    def _send(self, order: Order, generation: str, expires: str) -> None:
+        headers, properties, body, _ = self._app.amqp.create_task_message(
+            order.id,
+            TASK,
+            (),
+            order_to_message(order, generation),
+            argsrepr="()",
+            kwargsrepr=_shown(order),
+            shadow=f"{order.workflow}/{order.task}",
+            expires=expires,
+            ignore_result=True,
+            origin="orchestrator",
+        )
+        # the nameless exchange takes a message straight to the queue of that name, whoever has declared it
+        self._producer.publish(
+            body,
+            exchange="",
+            routing_key=order.queue,
+            serializer="json",
+            headers=headers,
+            retry=False,
+            **properties,
+        )
+
+
+def _shown(order: Order) -> str:
+    """Return what Flower shows as the arguments: short, and without anybody's data."""
+    return repr(
+        {"instance": order.workflow_instance_id, "attempt": order.attempt, "dispatch": order.dispatch}
+    )

@@ -1,4 +1,4 @@
-"""Owns a measurement: rounds of figures beside their yardsticks, the bar they have to clear, and how both are shown."""
+"""Owns a measurement: rounds of figures beside their yardsticks, the bar to clear, and how both are shown."""
 
 import operator
 from collections.abc import Mapping, Sequence

@@ -26,7 +26,7 @@ class Interrupts:
         self._previous: Callable[[int, FrameType | None], object] | int | None = None
 
     def listen(self) -> None:
-        """Take over SIGTERM in a pool child; a TERM that is not meant for an attempt does what it did before."""
+        """Take over SIGTERM in a pool child; one that no attempt is meant by does what it did before."""
         self._previous = signal.signal(signal.SIGTERM, self._on_terminate)
 
     @contextmanager

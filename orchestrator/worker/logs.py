@@ -1,7 +1,7 @@
 """Owns the log files of attempts: the output as written, and beside it an index of when and by which stream.
 
-`<instance>/<task>.<attempt>.log` holds the bytes exactly as the attempt wrote them; `….log.index` has one JSON
-line `[offset, size, seconds since the epoch, "stdout"|"stderr"]` per chunk.
+`<instance>/<task>.<attempt>.log` holds the bytes exactly as the attempt wrote them; `….log.index` has one
+JSON line `[offset, size, seconds since the epoch, "stdout"|"stderr"]` per chunk.
 """
 
 import json

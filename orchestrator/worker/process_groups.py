@@ -19,8 +19,8 @@ def started_at(pid: int) -> float | None:
 def is_same_group(group: int, group_started: float) -> bool:
     """Tell whether `group` is the process group whose leader started at `group_started`.
 
-    A number is not given to a new process while a group of that number lives, so a group without its leader is
-    still the old one, unless the machine was started in between.
+    A number is not given to a new process while a group of that number lives, so a group without its leader
+    is still the old one, unless the machine was started in between.
     """
     if not group_exists(group):
         return False
@@ -55,3 +55,9 @@ def kill_group(group: int, group_started: float) -> bool:
         return False
     signal_group(group, signal.SIGKILL)
     return True
+
+
+def lead_own_group() -> None:
+    """Make this process the leader of a group of its own, so that it and what it starts can be ended at once."""
+    if os.getpgrp() != os.getpid():
+        os.setpgid(0, 0)

@@ -1,7 +1,7 @@
 """Owns the spool: what this worker has to report and what it runs, in one SQLite file per worker name.
 
-The pool's children write, the main process reads and deletes. Nothing here needs to survive the machine: Redis
-does that. It must survive the process, so writes are not synced to the disk.
+The pool's children write, the main process reads and deletes. Nothing here needs to survive the machine:
+Redis does that. It must survive the process, so writes are not synced to the disk.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Owns the watcher: a tiny program between a worker and a script, so that no script outlives its worker.
 
 Run as `python -I -S -E watcher.py FD`, in a session of its own, with one end of a socket pair as FD. It reads
-one frame (`frame`) that says what to start, starts it in its own process group, and waits. The script ends: the
-wait status goes back as text. The other side is gone (the pipe ends): the whole group is killed, this program
+one frame (`frame`) that says what to start, starts it in its own process group, and waits. The script ends:
+the wait status goes back as text. The other side is gone (the pipe ends): the whole group is killed, this program
 included. Standard library only, and little of it: it starts while the worker asks Redis for the claim.
 """
 
@@ -18,7 +18,7 @@ class _ScriptEnded(BaseException):
 
 
 def frame(argv: list[str], directory: str, environment: dict[str, str]) -> bytes:
-    """Return what the watcher reads: a length, then, between NULs, argc, argv, directory and NAME=value pairs.
+    """Return what the watcher reads: a length, then, between NULs, argc, argv, directory and variables.
 
     Raises:
         ValueError: A text holds a NUL byte; no program can get it.

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from orchestrator.core.order import Order
 from orchestrator.worker import watcher
-from orchestrator.worker.environment import script_environment
+from orchestrator.worker.executors.environment import script_environment
 from orchestrator.worker.executors.port import Finished, TaskFailure, Workplace
-from orchestrator.worker.logs import STDERR, STDOUT, AttemptLog
+from orchestrator.worker.logs import STDERR, STDOUT
 from orchestrator.worker.outputs import LIMIT_BYTES, from_texts, parse_file, parse_set_value
 from orchestrator.worker.process_groups import signal_group
 
@@ -171,7 +171,7 @@ def working_directory(order: Order, source: Path | None) -> Path | None:
     Raises:
         TaskFailure: It does not exist on this worker, or is relative to nothing.
     """
-    cwd = order.spec.get("cwd")
+    cwd: str | None = order.spec.get("cwd")
     if cwd is None:
         return None
     if source is None and not Path(cwd).is_absolute():
@@ -180,7 +180,7 @@ def working_directory(order: Order, source: Path | None) -> Path | None:
             "set ORCHESTRATOR_SOURCE_DIR on this worker",
             error="NoSuchDirectory",
         )
-    directory = (source or Path("/")) / cwd
+    directory = Path(source or "/", cwd)
     if not directory.is_dir():
         raise TaskFailure(f"cwd '{directory}' is no directory on this worker", error="NoSuchDirectory")
     return directory
@@ -248,6 +248,3 @@ class _SetValueScanner:
             found = parse_set_value(line.decode("utf-8", "replace"))
             if found is not None:
                 self.values[found[0]] = found[1]
-
-
-__all__ = ["AttemptLog", "ScriptWork", "signal_name", "source_directory", "working_directory"]

@@ -1,6 +1,7 @@
 """Owns the environment variables of scripts: no text is pasted into programs, parameters are variables."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ OURS = "ORCHESTRATOR_"
 KEPT = frozenset({"ORCHESTRATOR_HOME"})  # so that a script may call the `orchestrator` command itself
 
 
-def base_environment(inherited: Mapping[str, str]) -> dict[str, str]:
+def base_environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return what scripts inherit from the worker: everything but our settings, which may hold passwords."""
     return {name: value for name, value in inherited.items() if not name.startswith(OURS) or name in KEPT}
 

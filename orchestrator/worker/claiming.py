@@ -1,0 +1,97 @@
+"""Owns the claim of a hand-over: the spool first, then one script in Redis that claims and adds the event."""
+
+import time
+import uuid
+from collections.abc import Callable
+
+import structlog
+
+from orchestrator.broker import codec
+from orchestrator.broker.claims import Claim, ClaimAnswer
+from orchestrator.core.event import TaskRunning, WorkerReject
+from orchestrator.core.order import Order
+from orchestrator.errors import BrokerUnavailable
+from orchestrator.worker.ports import Claims, Identity
+from orchestrator.worker.slots import slot_of
+from orchestrator.worker.spool import AttemptFacts, Spool
+
+RETRY_S = 0.25
+
+Spooled = tuple[int, int, bytes]
+"""Slot, spool id and payload of an event."""
+
+log = structlog.get_logger(__name__)
+
+
+class Claiming:
+    """Claims hand-overs for this worker.
+
+    Args:
+        identity: Who claims.
+        spool: Keeps the event until its verdict.
+        claims: Redis.
+        patience_s: How long a claim without an answer is repeated, under the same nonce.
+        pause: Waits that many seconds between two tries.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        spool: Spool,
+        claims: Claims,
+        patience_s: float,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._identity = identity
+        self._spool = spool
+        self._claims = claims
+        self._patience_s = patience_s
+        self._pause = pause
+
+    def claim(self, order: Order, generation: str, facts: AttemptFacts, running: TaskRunning) -> bool:
+        """Claim the hand-over and report RUNNING; tell whether the attempt is ours to start.
+
+        Raises:
+            SpoolUnwritable: Nothing was claimed.
+            BrokerUnavailable: Redis did not answer; the claim may or may not have been made.
+        """
+        payload = codec.encode(running)
+        slot = slot_of(order.workflow_instance_id)
+        spool_id = self._spool.begin(facts, slot, payload)
+        return self._ask(order, generation, (slot, spool_id, payload))
+
+    def give_back(self, order: Order, generation: str, event: WorkerReject) -> None:
+        """Claim the hand-over with a reject in RUNNING's place, so that no copy of the message can start.
+
+        Raises:
+            SpoolUnwritable: Nothing was claimed.
+            BrokerUnavailable: Redis did not answer; the claim may or may not have been made.
+        """
+        payload = codec.encode(event)
+        slot = slot_of(order.workflow_instance_id)
+        spool_id = self._spool.write(slot, order.id, payload)
+        self._ask(order, generation, (slot, spool_id, payload))
+
+    def _ask(self, order: Order, generation: str, event: Spooled) -> bool:
+        try:
+            claim = self._patiently(order, generation, event)
+        except BaseException:
+            self._spool.forget(order.id, event[1])
+            raise
+        if claim.answer is not ClaimAnswer.CLAIMED:
+            log.info("worker.claim_refused", order_id=order.id, answer=str(claim.answer), holder=claim.holder)
+            self._spool.forget(order.id, event[1])
+            return False
+        if claim.entry is not None:
+            self._spool.sent(event[1], claim.entry)
+        return True
+
+    def _patiently(self, order: Order, generation: str, event: Spooled) -> Claim:
+        nonce, until = uuid.uuid4().hex, time.monotonic() + self._patience_s
+        while True:
+            try:
+                return self._claims.ask(order.id, self._identity.holder, nonce, generation, running=event)
+            except BrokerUnavailable:
+                if time.monotonic() >= until:
+                    raise
+                self._pause(RETRY_S)

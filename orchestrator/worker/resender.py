@@ -1,0 +1,119 @@
+"""Owns the second try of every report: what has no verdict and no stream entry is sent again."""
+
+import random
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from orchestrator.broker import codec
+from orchestrator.broker.stream import Outgoing
+from orchestrator.core.event import WorkerOnline
+from orchestrator.worker.ports import Identity, Sender
+from orchestrator.worker.slots import SLOTS
+from orchestrator.worker.spool import Spool, SpooledEvent
+
+JITTER = (0.8, 1.2)
+
+log = structlog.get_logger(__name__)
+
+
+class Resender:
+    """Sends again what was lost on the way; a starting worker first sends what its predecessor left.
+
+    Args:
+        identity: Who speaks.
+        spool: What has no verdict yet.
+        sender: The streams.
+        resend_s: How old an event without a verdict must be to be looked at.
+        clock: Seconds since the epoch, the one the spool uses.
+    """
+
+    def __init__(
+        self,
+        identity: Identity,
+        spool: Spool,
+        sender: Sender,
+        resend_s: float,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._identity = identity
+        self._spool = spool
+        self._sender = sender
+        self._resend_s = resend_s
+        self._clock = clock
+        self._due = clock() + resend_s
+        self._announced = False
+        self._urgent: deque[int] = deque()
+        self.resent = 0
+
+    def deliver(self, spool_id: int) -> None:
+        """Have one event sent with the next step."""
+        self._urgent.append(spool_id)
+
+    def announce(self) -> None:
+        """Once: re-send what earlier incarnations left, then put ONLINE behind it into every stream.
+
+        Raises:
+            BrokerUnavailable: Not everything was sent; call again.
+        """
+        if self._announced:
+            return
+        self._send_missing(self._spool.inherited())
+        payload = codec.encode(
+            WorkerOnline(worker=self._identity.name, incarnation=self._identity.incarnation)
+        )
+        name = self._identity.name
+        self._sender.send_all(
+            [Outgoing(slot=slot, worker=name, spool_id=0, payload=payload) for slot in range(SLOTS)]
+        )
+        self._announced = True
+        log.info("worker.online", worker=self._identity.name, incarnation=self._identity.incarnation)
+
+    def step(self) -> None:
+        """Announce this worker if that is still to be done; send what is urgent; look at old events when due.
+
+        Raises:
+            BrokerUnavailable: What is left is tried again with the next call.
+        """
+        self.announce()
+        self._send_urgent()
+        if self._clock() >= self._due:
+            self.resend()
+            self._due = self._clock() + self._resend_s * random.uniform(*JITTER)  # noqa: S311 - no secret
+
+    def resend(self) -> None:
+        """Send again every event that waits too long for its verdict and whose stream entry is gone.
+
+        Raises:
+            BrokerUnavailable: What is left is tried again with the next call.
+        """
+        self._send_missing(self._spool.events(before=self._clock() - self._resend_s))
+
+    def _send_urgent(self) -> None:
+        while self._urgent:
+            event = self._spool.event(self._urgent[0])
+            if event is not None and event.entry is None:
+                self._send(event)
+            self._urgent.popleft()
+
+    def _send_missing(self, events: Sequence[SpooledEvent]) -> None:
+        present = self._present(events)
+        missing = [one for one in events if one.entry is None or (one.slot, one.entry) not in present]
+        for event in missing:
+            self._send(event)
+            self.resent += 1
+        if missing:
+            log.info("worker.resent", events=len(missing), total=self.resent)
+
+    def _present(self, events: Sequence[SpooledEvent]) -> set[tuple[int, str]]:
+        entries: dict[int, list[str]] = defaultdict(list)
+        for event in events:
+            if event.entry is not None:
+                entries[event.slot].append(event.entry)
+        return {(slot, one) for slot, ids in entries.items() for one in self._sender.existing(slot, ids)}
+
+    def _send(self, event: SpooledEvent) -> None:
+        entry = self._sender.send(event.slot, self._identity.name, event.spool_id, event.payload)
+        self._spool.sent(event.spool_id, entry)

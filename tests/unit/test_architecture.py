@@ -37,8 +37,12 @@ ARROWS: dict[str, frozenset[str]] = {
 
 KNOWS_ALL = frozenset({"wiring", "celery", "testing", "attach", "__init__"})
 
-EXCEPTIONS: dict[tuple[str, str], str] = {}
-"""(importing module, imported module) pairs that break an arrow, each with its reason."""
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("cli.commands.schema", "authoring.schema"): "a service would only pass the JSON Schema on",
+    ("cli", "authoring.names"): "`did_you_mean` is needed where an option is parsed",
+    ("cli", "worker.logs"): "the format of log files has one owner, who writes and reads them",
+}
+"""(importing, imported) pairs, themselves or what is below them, that break an arrow, each with its reason."""
 
 OWNED_LIBRARIES: dict[str, frozenset[str]] = {
     "sqlalchemy": frozenset({"store"}),
@@ -56,7 +60,9 @@ OWNED_LIBRARIES: dict[str, frozenset[str]] = {
 }
 """Libraries that only their owners may import."""
 
-LIBRARY_EXCEPTIONS: dict[tuple[str, str], str] = {}
+LIBRARY_EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("embedded.redis", "redis"): "asks the server that it started whether it answers",
+}
 """(importing module, library) pairs that break the ownership, each with its reason."""
 
 ENVIRONMENT_EXCEPTIONS: dict[str, str] = {
@@ -131,6 +137,12 @@ def _is_within(module: str, prefixes: frozenset[str]) -> bool:
     return any(module == prefix or module.startswith(prefix + ".") for prefix in prefixes)
 
 
+def _is_excepted(importer: str, imported: str) -> bool:
+    return any(
+        _is_within(importer, frozenset({a})) and _is_within(imported, frozenset({b})) for a, b in EXCEPTIONS
+    )
+
+
 def _package(module: str) -> str:
     return module.split(".", maxsplit=1)[0]
 
@@ -153,7 +165,7 @@ def test_imports_follow_the_arrows() -> None:
         for one, imported in _inner()
         if (package := _package(one.importer)) not in KNOWS_ALL
         and not _is_within(imported, ARROWS[package] | {package})
-        and (one.importer, imported) not in EXCEPTIONS
+        and not _is_excepted(one.importer, imported)
     ]
 
     assert not against
@@ -168,7 +180,7 @@ def test_nobody_imports_the_entry_points() -> None:
         if _is_within(imported, roots)
         and imported not in ARROWS.get(_package(one.importer), ())
         and _package(one.importer) not in KNOWS_ALL
-        and (one.importer, imported) not in EXCEPTIONS
+        and not _is_excepted(one.importer, imported)
     ]
 
     assert not against
@@ -297,13 +309,20 @@ def _lines(name: str) -> int:
     return len(file.read_text(encoding="utf-8").splitlines())
 
 
-@pytest.mark.parametrize("reasons", [EXCEPTIONS, LIBRARY_EXCEPTIONS])
-def test_exceptions_are_still_needed(reasons: dict[tuple[str, str], str]) -> None:
+def test_exceptions_are_still_needed() -> None:
     """An exception whose import is gone must go too."""
-    present = {(one.importer, imported) for one, imported in _inner()}
-    present |= {(one.importer, _package(one.imported)) for one in _imports()}
+    arrows = [(one.importer, imported) for one, imported in _inner()]
+    libraries = {(one.importer, _package(one.imported)) for one in _imports()}
+    unused = [
+        pair
+        for pair in EXCEPTIONS
+        if not any(
+            _is_within(a, frozenset({pair[0]})) and _is_within(b, frozenset({pair[1]})) for a, b in arrows
+        )
+    ]
 
-    assert not {pair for pair in reasons if pair not in present}
+    assert not unused
+    assert LIBRARY_EXCEPTIONS.keys() <= libraries
 
 
 def test_migrations_directory_is_no_package() -> None:

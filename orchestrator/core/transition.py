@@ -43,7 +43,7 @@ class TicketSource(Protocol):
 class LiveWorkers(Protocol):
     """Knows which workers serve a group."""
 
-    def __call__(self, group: str) -> frozenset[str]:
+    def __call__(self, group: str, /) -> frozenset[str]:
         """Return the names of the live workers of `group`."""
         ...
 

@@ -1,35 +1,21 @@
 """Owns the delivery of alerts: outbox rows are told to people at least once, whatever crashes."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Collection, Sequence
+from typing import Protocol
 
 import structlog
+
+from orchestrator.store.outbox import OutboxEntry
 
 log = structlog.get_logger("orchestrator.alerts")
 
 AT_ONCE = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxRow:
-    """One alert that waits.
-
-    Attributes:
-        key: The same for every delivery of it: whoever gets it twice can tell.
-    """
-
-    id: int
-    key: str
-    kind: str
-    workflow_instance_id: int | None
-    body: Mapping[str, Any] = field(default_factory=dict)
-
-
 class OutboxSource(Protocol):
     """The outbox table."""
 
-    def due(self, slots: Iterable[int], limit: int) -> Sequence[OutboxRow]:
+    def due(self, slots: Collection[int], limit: int) -> Sequence[OutboxEntry]:
         """Return the oldest alerts of these slots that are due."""
         ...
 
@@ -46,7 +32,7 @@ class Announcer:
         slots: The slots this master owns.
     """
 
-    def __init__(self, outbox: OutboxSource, slots: Iterable[int]) -> None:
+    def __init__(self, outbox: OutboxSource, slots: Collection[int]) -> None:
         self._outbox = outbox
         self._slots = tuple(slots)
 
@@ -59,7 +45,7 @@ class Announcer:
         rows = self._outbox.due(self._slots, AT_ONCE)
         for row in rows:
             log.error(
-                f"alert.{row.kind}",
+                f"alert.{row.kind}",  # noqa: G004  the kinds are a closed list; the README names them
                 key=row.key,
                 workflow_instance_id=row.workflow_instance_id,
                 **row.body,

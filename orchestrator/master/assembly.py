@@ -15,7 +15,7 @@ from orchestrator.master.holdings import Holdings
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.intake import CommandSource, Intake
 from orchestrator.master.lanes import InstanceSource, Lanes
-from orchestrator.master.loop import Acknowledger, Committer, Crew, Loop, Outside
+from orchestrator.master.loop import Acknowledger, Committer, Crew, Graveyard, Loop, Outside
 from orchestrator.master.membership import BeatSource, GenerationKeeper, Membership
 from orchestrator.master.messenger import Messenger, Post
 from orchestrator.master.overload import Overload
@@ -47,6 +47,7 @@ class Ports:
     committer: Committer
     commands: CommandSource
     streams: Streams
+    graveyard: Graveyard
     post: Post
     beats: BeatSource
     generations: GenerationKeeper
@@ -171,6 +172,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
     outside = Outside(
         committer=ports.committer,
         acknowledger=ports.streams,
+        graveyard=ports.graveyard,
         new_ticket=world.new_ticket,
         chance=world.chance,
         live_workers=membership.live_workers,

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
-from typing import Protocol
 
 import structlog
 
@@ -13,28 +12,13 @@ from orchestrator.core.retry import backoff_s
 from orchestrator.errors import LeaseLost, RetryEvent, StoreUnavailable
 from orchestrator.master.announcer import Announcer, OutboxSource
 from orchestrator.master.assembly import Identity, Limits, Master, Ports, Timing, World, assemble
+from orchestrator.master.ownership import Ownership
 from orchestrator.master.threads import Worker
 
 log = structlog.get_logger(__name__)
 
 TURN_S = 0.5
 """Longest wait of one turn of the loop."""
-
-
-class LeaseKeeper(Protocol):
-    """The leases of the slots."""
-
-    def acquire(self, owner: str, seconds: float) -> Leases | None:
-        """Own every slot, or return `None` while another master does."""
-        ...
-
-    def renew(self, leases: Leases, seconds: float) -> None:
-        """Prolong them, or raise LeaseLost."""
-        ...
-
-    def release(self, leases: Leases) -> None:
-        """Give them back."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +36,7 @@ class Service:
     """
 
     ports: Ports
-    leases: LeaseKeeper
+    leases: Ownership
     outbox: OutboxSource
     database_now: Callable[[], datetime]
     monotonic: Callable[[], float]
@@ -107,9 +91,10 @@ class Daemon:
         failures, waiting = 0, False
         while not self._stopping.is_set():
             try:
-                leases = self._service.leases.acquire(self._plan.name, self._plan.lease_s)
+                leases = self._service.leases.acquire(self._plan.lease_s)
             except StoreUnavailable as error:
-                log.log(30 if failures == 0 else 10, "store.unavailable", error=str(error))
+                if failures == 0:
+                    log.warning("store.unavailable", error=str(error))
                 self._stopping.wait(backoff_s(failures, self._service.chance(), first=0.1, cap=5.0))
                 failures += 1
                 continue
@@ -190,7 +175,4 @@ class Daemon:
         for thread in threads:
             if not thread.join(timeout_s=5.0):
                 log.warning("thread.late", thread=thread.name)
-        try:
-            self._service.leases.release(leases)
-        except (RetryEvent, LeaseLost) as error:
-            log.warning("lease.not_released", error=str(error))
+        self._service.leases.release(leases)

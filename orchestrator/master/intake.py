@@ -1,6 +1,6 @@
 """Owns what a turn begins with: reports first, then commands, then timers."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -20,7 +20,7 @@ class CommandSource(Protocol):
     """The command table."""
 
     def pending(
-        self, slots: Iterable[int], limit: int, *, starts: bool = True, skip: Collection[int] = ()
+        self, slots: Collection[int], limit: int, *, starts: bool = True, skip: Collection[int] = ()
     ) -> Sequence[Command]:
         """Return the oldest commands of these slots; without STARTs, and without some runs' ones, if asked."""
         ...

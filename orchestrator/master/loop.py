@@ -11,6 +11,7 @@ import structlog
 from orchestrator.broker.stream import Entry
 from orchestrator.core.changes import Changes, Leases
 from orchestrator.core.instance import TaskInstance
+from orchestrator.core.notice import Continue
 from orchestrator.core.retry import backoff_s
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import WORKFLOW_FINAL, TaskState
@@ -24,11 +25,19 @@ from orchestrator.errors import (
     StoreUnavailable,
 )
 from orchestrator.master import notes
-from orchestrator.master.batch import Batch, Cut
+from orchestrator.master.batch import Batch, Cut, Touched
 from orchestrator.master.dispatcher import Dispatcher
 from orchestrator.master.effects import Desk, Effects
 from orchestrator.master.intake import Intake
-from orchestrator.master.items import InstanceItem, Item, OnlineItem, PoisonItem, ReportItem, WakeItem
+from orchestrator.master.items import (
+    InstanceItem,
+    Item,
+    NoticeItem,
+    OnlineItem,
+    PoisonItem,
+    ReportItem,
+    WakeItem,
+)
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.parking import Parking
 from orchestrator.master.reaper import Reaper
@@ -52,13 +61,17 @@ class Committer(Protocol):
 
 
 class Acknowledger(Protocol):
-    """The streams, for verdicts and dead letters."""
+    """The streams, for verdicts."""
 
     def acknowledge(self, verdicts: Sequence[tuple[Entry, str]]) -> None:
         """Acknowledge and delete the entries, then tell their workers."""
         ...
 
-    def bury(self, entry: Entry, reason: str) -> None:
+
+class Graveyard(Protocol):
+    """The dead-letter stream."""
+
+    def bury(self, entry: Entry, reason: str) -> object:
         """Copy an entry to the dead-letter stream."""
         ...
 
@@ -69,6 +82,7 @@ class Outside:
 
     committer: Committer
     acknowledger: Acknowledger
+    graveyard: Graveyard
     new_ticket: Callable[[], str]
     chance: Callable[[], float]
     live_workers: Callable[[str], frozenset[str]]
@@ -222,7 +236,7 @@ class Loop:
         """Tell the workers. If this fails, the events come again and change nothing (R4)."""
         try:
             for entry, reason in batch.buried:
-                self._outside.acknowledger.bury(entry, reason)
+                self._outside.graveyard.bury(entry, reason)
                 log.error("event.buried", slot=entry.slot, entry=entry.id, reason=reason)
                 batch.verdicts.append((entry, "buried"))
             if batch.verdicts:
@@ -248,6 +262,16 @@ class Loop:
             self._reload([number])
             self._carry.extend(_once_reloaded(item) for item in ahead)
         notes.dropped(batch.dropped)
+
+    def _follow_safely(self, touched: Touched) -> None:
+        """Follow one run's rows; a bug there must not stop the loop: the run is loaded and armed again."""
+        head = touched.instance.head
+        try:
+            self._follow(touched.instance, touched.before, touched.rows)
+        except Exception:
+            log.exception("effects.failed", workflow_instance_id=head.id)
+            self._reload([head.id])
+            self._carry.append(NoticeItem(Continue(workflow_instance_id=head.id)))
 
     def _follow(
         self, instance: WorkflowInstance, before: tuple[object, bool], rows: Iterable[TaskInstance]
@@ -305,11 +329,13 @@ class Loop:
                 self._handle(lane)
             return
         number = next(iter(lanes))
-        if number is None:
-            raise error
+        if number is None:  # nobody's lane: it can only wait
+            self._carry.extendleft(reversed(items))
+            self._back_off(error)
+            return
         self._crew.parking.park(number, Cut(error, [one for one in items if isinstance(one, InstanceItem)]))
 
-    def _back_off(self, error: StoreUnavailable) -> None:
+    def _back_off(self, error: Exception) -> None:
         report = log.warning if self._failures == 0 else log.debug
         report("store.unavailable", failures=self._failures + 1, error=str(error))
         wait = backoff_s(self._failures, self._outside.chance(), first=0.05, cap=5.0)

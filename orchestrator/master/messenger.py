@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from threading import Condition
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -193,7 +193,7 @@ def _dispatched(order: Order) -> ReportItem:
 
 
 def _answer(what: HandOver, answer: RecallAnswer) -> NoticeItem:
-    token = {
+    token: dict[str, Any] = {
         "workflow_instance_id": what.workflow_instance_id,
         "task": what.task,
         "attempt": what.attempt,

@@ -1,6 +1,6 @@
 """Owns what a master shows of itself: one document that `doctor` and `masters list` read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from orchestrator.core.changes import Leases
@@ -12,7 +12,7 @@ from orchestrator.master.overload import Overload
 class StatusBoard(Protocol):
     """Where masters show themselves, and where people leave requests for them."""
 
-    def show(self, name: str, document: dict[str, Any], ttl_s: float) -> None:
+    def publish(self, name: str, status: Mapping[str, Any]) -> None:
         """Replace what is shown of master `name`."""
         ...
 
@@ -57,7 +57,7 @@ class Status:
         Raises:
             BrokerUnavailable: Redis is away.
         """
-        self._board.show(self._name, self.document(), ttl_s=10.0)
+        self._board.publish(self._name, self.document())
 
     def document(self) -> dict[str, Any]:
         """Return the present state, JSON-ready."""

@@ -43,6 +43,8 @@ _TYPED: dict[str, Any] = {
     "needs": tuple,
     "non_retryable": tuple,
     "tags": tuple,
+    "alerts": tuple,
+    "schedules": tuple,
 }
 _TASK_FIELDS = frozenset(one.name for one in fields(TaskDefinition))
 _DECLARATION = frozenset({"type", "default", "required", "description"})
@@ -53,14 +55,13 @@ class Draft:
     """A document on its way to a definition.
 
     Attributes:
-        incomplete: Names of tasks that are known to be there, but whose own fields are at fault.
+        tasks: Those whose fields are right, and of the others what is known.
         places: Task name to where it stands; `None` is the workflow.
     """
 
     file: str | None
     faults: list[Fault] = field(default_factory=list)
     tasks: list[TaskDefinition] = field(default_factory=list)
-    incomplete: set[str] = field(default_factory=set)
     places: dict[str | None, Place] = field(default_factory=dict)
     workflow: WorkflowDefinition | None = None
 
@@ -102,10 +103,10 @@ def _build_workflow(draft: Draft, value: Any, root: Place, source_dir: str | Non
 
 
 def _workflow_values(model: Workflow) -> dict[str, Any]:
-    values = {name: getattr(model, name) for name in model.model_fields_set - {"params"}}
-    for name in ("alerts", "schedules"):
-        values[name] = tuple(one.model_dump(exclude_unset=True) for one in values.get(name, ()))
-    return {_RENAMED.get(name, name): _typed(name, plain(value)) for name, value in values.items()}
+    written = model.model_dump(mode="json", exclude_unset=True, exclude={"params"})
+    return {
+        _RENAMED.get(name, name): _typed(name, value) for name, value in written.items() if value is not None
+    }
 
 
 def _parameters(draft: Draft, value: Any, place: Place) -> dict[str, ParameterDefinition]:
@@ -117,7 +118,7 @@ def _parameters(draft: Draft, value: Any, place: Place) -> dict[str, ParameterDe
 def _parameter(draft: Draft, name: str, value: Any, place: Place) -> ParameterDefinition:
     if not (isinstance(value, dict) and value and set(value) <= _DECLARATION):
         return ParameterDefinition(default=plain(value))
-    part = Place(value=value, file=place.file)
+    part = Place(value=value, file=place.file, prefix=("params", name))
     model = _validated(draft, Parameter, value, part)
     if model is None:
         return ParameterDefinition()
@@ -163,9 +164,21 @@ def _build_task(draft: Draft, value: Mapped) -> None:
     if model is not None:
         draft.tasks.append(_task(model))
     elif place.task is not None:
-        needs = [one for one in _list(value.get("needs")) if isinstance(one, str)]
-        draft.incomplete.add(place.task)
-        draft.tasks.append(TaskDefinition(name=place.task, type="", needs=tuple(needs)))
+        draft.tasks.append(_incomplete(place.task, value))
+
+
+def _incomplete(name: str, value: Mapping[str, Any]) -> TaskDefinition:
+    """Return what is known of a task at fault, so that the checks of the whole still see it."""
+    needs = value.get("needs")
+    params, element = value.get("params"), value.get("map_as")
+    return TaskDefinition(
+        name=name,
+        type="",
+        needs=tuple(one for one in needs if isinstance(one, str)) if isinstance(needs, list) else (),
+        params=params if isinstance(params, dict) else {},
+        map_over=value.get("map"),
+        map_as=element if isinstance(element, str) else "item",
+    )
 
 
 def _is_new(draft: Draft, place: Place) -> bool:
@@ -211,13 +224,13 @@ def _typed(name: str, value: Any) -> Any:
 def _validated(draft: Draft, model: type[Strict], value: Mapping[str, Any], place: Place) -> Any:
     """Return the model of `value`, or note its faults and return `None`."""
     faults = [place.fault(message, [name]) for name, one in value.items() for message in _not_storable(one)]
+    faults.extend(place.fault(message) for message in model.contradictions(value))
     try:
-        if not faults:
-            return model.model_validate(value)
+        checked = model.model_validate(value)
     except ValidationError as error:
-        faults = faults_of(error, model, place)
+        faults.extend(faults_of(error, model, place))
     draft.faults.extend(faults)
-    return None
+    return None if faults else checked
 
 
 def _not_storable(value: Any) -> list[str]:
@@ -243,10 +256,6 @@ def _without_aliases(draft: Draft, value: dict[str, Any]) -> Mapped:
         if key in lines:
             renamed.lines[name] = lines[key]
     return renamed
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def located(document: Mapping[str, Any], lines: list[int]) -> Mapped:

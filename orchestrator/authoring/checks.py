@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from orchestrator.authoring import expressions, names
 from orchestrator.authoring.names import did_you_mean
@@ -11,30 +11,32 @@ from orchestrator.core.dag import find_cycle
 from orchestrator.core.definition import TaskDefinition, Trigger, WorkflowDefinition, to_document
 from orchestrator.errors import Fault
 
+MAX_CYCLES = 10
+MAX_SHOWN = 20
+
 _NEVER_FOR_ROOTS = frozenset({Trigger.ONE_SUCCESS, Trigger.ONE_FAILED})
 
 
-def check(definition: WorkflowDefinition, incomplete: frozenset[str] = frozenset()) -> list[Fault]:
+def check(definition: WorkflowDefinition) -> list[Fault]:
     """Return everything that is wrong between the tasks of `definition`; its fields were checked before.
 
     Args:
-        definition: All tasks that are known to exist.
-        incomplete: Names of tasks of which only the name and the needs are known.
+        definition: All tasks that are known to exist; of those whose fields are at fault, what is known.
     """
     tasks = {task.name: task for task in definition.tasks}
-    faults = [fault for task in definition.tasks for fault in _needs(task, tasks)]
-    if not faults:
-        faults.extend(_cycle(tasks))
-    acyclic = not faults
-    complete = [task for task in definition.tasks if task.name not in incomplete]
-    for task in complete:
+    edges = {
+        name: tuple(need for need in dict.fromkeys(task.needs) if need in tasks and need != name)
+        for name, task in tasks.items()
+    }
+    faults = list(_cycles(edges))
+    for task in definition.tasks:
+        faults.extend(_needs(task, tasks))
         faults.extend(_branches(task, tasks))
         faults.extend(_start(task))
         faults.extend(_expressions(task))
         if task.type == "sub_workflow" and task.spec["workflow"] == definition.name:
             faults.append(_fault(task, "workflow", "a workflow cannot contain itself"))
-    if acyclic:
-        faults.extend(reference_faults(definition, incomplete))
+    faults.extend(reference_faults(definition, edges))
     if not faults:
         faults.extend(_size(definition))
     return faults
@@ -54,11 +56,18 @@ def _needs(task: TaskDefinition, tasks: Mapping[str, TaskDefinition]) -> Iterato
             yield _fault(task, "needs", f"'{need}' stands twice")
 
 
-def _cycle(tasks: Mapping[str, TaskDefinition]) -> Iterator[Fault]:
-    cycle = find_cycle({name: task.needs for name, task in tasks.items()})
-    if cycle is not None:
-        shown = cycle if len(cycle) <= 20 else [*cycle[:10], "…", *cycle[-10:]]  # noqa: PLR2004 - readable
-        yield _fault(tasks[cycle[0]], "needs", "the tasks form a cycle: " + " -> ".join(shown))
+def _cycles(edges: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
+    """Find cycles one after the other, each time without the tasks of those found before."""
+    left = dict(edges)
+    for _ in range(MAX_CYCLES):
+        cycle = find_cycle(left)
+        if cycle is None:
+            return
+        shown = cycle if len(cycle) <= MAX_SHOWN else [*cycle[:10], "…", *cycle[-10:]]
+        message = "the tasks form a cycle: " + " -> ".join(shown)
+        yield Fault(message=message, task=cycle[0], field="needs")
+        for name in cycle:
+            left[name] = ()
 
 
 def _start(task: TaskDefinition) -> Iterator[Fault]:

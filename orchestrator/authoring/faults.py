@@ -43,11 +43,13 @@ class Place:
     Attributes:
         value: The part, which knows its lines.
         task: Name of the task that it is, if it is one.
+        prefix: Path of the part in its workflow or task.
     """
 
     value: Any
     file: str | None = None
     task: str | None = None
+    prefix: tuple[str, ...] = ()
 
     def fault(self, message: str, path: Path = ()) -> Fault:
         """Return the fault `message` about the field at `path` in this part."""
@@ -56,7 +58,7 @@ class Place:
             file=self.file,
             line=line_of(self.value, path),
             task=self.task,
-            field=_label(path) or None,
+            field=_label([*self.prefix, *path]) or None,
         )
 
 

@@ -1,5 +1,6 @@
 """Owns the kinds of fields that several models share: names, durations, zones, declared types, cron."""
 
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -15,6 +16,11 @@ class Strict(BaseModel):
     """A part of the language: it knows all its fields and takes each in its own type only."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:  # noqa: ARG003 - for those that have rules
+        """Yield what is wrong between fields as written, whether or not each is right by itself."""
+        yield from ()
 
 
 def _zone(name: str) -> str:
@@ -64,6 +70,13 @@ def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be empty")
     return text
+
+
+def one_of(given: Mapping[str, Any], *fields: str, needed: bool = True) -> Iterator[str]:
+    """Yield a message unless exactly one of `fields` is given (at most one if none is needed)."""
+    count = sum(given.get(name) is not None for name in fields)
+    if count > 1 or (needed and count == 0):
+        yield f"give {'exactly' if needed else 'at most'} one of {', '.join(fields)}"
 
 
 def _texts(value: Any) -> Any:

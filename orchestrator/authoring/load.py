@@ -99,7 +99,7 @@ def _checked(drafts: list[Draft], file: str | None) -> list[WorkflowDefinition]:
 def _found(draft: Draft) -> list[Fault]:
     if draft.workflow is None:
         return []
-    return [_placed(fault, draft) for fault in check(draft.workflow, frozenset(draft.incomplete))]
+    return [_placed(fault, draft) for fault in check(draft.workflow)]
 
 
 def _placed(fault: Fault, draft: Draft) -> Fault:

@@ -1,6 +1,7 @@
 """Owns the language of the task types that the master decides itself."""
 
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,6 +14,7 @@ from orchestrator.authoring.fields import (
     TaskName,
     Text,
     TypeName,
+    one_of,
 )
 from orchestrator.authoring.task_fields import AnyTask, Attempted, Triggered
 
@@ -61,10 +63,10 @@ class ConditionsTask(AnyTask):
     success: list[TaskName] = Field(default_factory=list)
     failure: list[TaskName] = Field(default_factory=list)
 
-    @model_validator(mode="after")
-    def _one_group(self) -> "ConditionsTask":
-        _check_one_group(self.all, self.any)
-        return self
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is wrong between fields as written."""
+        yield from one_of(given, "all", "any")
 
 
 class SubWorkflowTask(Attempted):
@@ -114,10 +116,10 @@ class DependentTask(Triggered):
     wait: Duration | None = None
     check_every: Duration = 10.0
 
-    @model_validator(mode="after")
-    def _one_group(self) -> "DependentTask":
-        _check_one_group(self.all, self.any)
-        return self
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is wrong between fields as written."""
+        yield from one_of(given, "all", "any")
 
 
 class ApprovalTask(Triggered):
@@ -129,8 +131,3 @@ class ApprovalTask(Triggered):
     outputs: dict[ParameterName, TypeName] = Field(default_factory=dict)
     timeout: Duration | None = None
     default: Params | None = Field(None, description="What counts when time is up.")
-
-
-def _check_one_group(every: object, some: object) -> None:
-    if (every is None) == (some is None):
-        raise ValueError("give either all or any")

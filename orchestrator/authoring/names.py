@@ -39,6 +39,6 @@ def workflow_name(name: str) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the known name nearest to `name`, or nothing."""
+    """Return ` (did you mean 'x'?)` for the known name nearest to `name`, or nothing."""
     near = get_close_matches(name, list(known)[:10_000], n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    return f" (did you mean '{near[0]}'?)" if near else ""

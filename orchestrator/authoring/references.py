@@ -1,9 +1,8 @@
 """Owns the check of references and placeholders: each must be able to have a value when its task starts."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 from typing import Any
 
 from orchestrator.authoring.expressions import ExpressionFault, parse
@@ -41,38 +40,42 @@ class Names:
         open: Tasks that may see names nobody can know yet: upstream outputs, or an environment's variables.
     """
 
-    tasks: dict[str, TaskDefinition]
+    tasks: Mapping[str, TaskDefinition]
+    downstream: Mapping[str, Sequence[str]]
     general: frozenset[str]
     open: frozenset[str]
 
 
-def reference_faults(definition: WorkflowDefinition, incomplete: frozenset[str]) -> list[Fault]:
-    """Return what is wrong with the references and placeholders of an acyclic definition.
+def reference_faults(definition: WorkflowDefinition, edges: Mapping[str, Sequence[str]]) -> list[Fault]:
+    """Return what is wrong with the references and placeholders of a definition.
 
     Args:
-        definition: The definition; its needs are known to name tasks and to form no cycle.
-        incomplete: Names of tasks of which only the name and the needs are known.
+        definition: The definition.
+        edges: Task name to the upstreams that exist.
     """
-    names = _names(definition)
+    names = _names(definition, edges)
     faults = list(_workflow_faults(definition, names))
     uses: list[Use] = []
     for task in definition.tasks:
-        if task.name not in incomplete:
-            faults.extend(_task_faults(task, names, uses))
+        faults.extend(_task_faults(task, names, uses))
     faults.extend(_not_upstream(uses, names))
     return faults
 
 
-def _names(definition: WorkflowDefinition) -> Names:
+def _names(definition: WorkflowDefinition, edges: Mapping[str, Sequence[str]]) -> Names:
     tasks = {task.name: task for task in definition.tasks}
-    open_tasks: set[str] = set()
-    for name in TopologicalSorter({name: task.needs for name, task in tasks.items()}).static_order():
-        task = tasks[name]
-        upstream = any(need in open_tasks or tasks[need].type not in _SILENT for need in task.needs)
-        if upstream or task.environment or definition.environment:
-            open_tasks.add(name)
-    general = frozenset({*definition.params, *BUILT_INS})
-    return Names(tasks=tasks, general=general, open=frozenset(open_tasks))
+    downstream: dict[str, list[str]] = {name: [] for name in tasks}
+    for name, needs in edges.items():
+        for need in needs:
+            downstream[need].append(name)
+    givers = [name for name, task in tasks.items() if task.type not in _SILENT]
+    with_environment = {name for name, task in tasks.items() if task.environment or definition.environment}
+    return Names(
+        tasks=tasks,
+        downstream=downstream,
+        general=frozenset({*definition.params, *BUILT_INS}),
+        open=frozenset(_reach(downstream, givers) | with_environment),
+    )
 
 
 def _workflow_faults(definition: WorkflowDefinition, names: Names) -> Iterator[Fault]:
@@ -180,20 +183,17 @@ def _unknown(task: TaskDefinition, field: str, path: str, names: Names) -> Fault
 def _not_upstream(uses: list[Use], names: Names) -> Iterator[Fault]:
     """Check references by task name: one walk over the graph for each task that is referred to from afar."""
     far = [use for use in uses if use.target not in names.tasks[use.task].needs]
-    downstream: dict[str, list[str]] = {name: [] for name in names.tasks} if far else {}
-    for name, task in names.tasks.items() if far else ():
-        for need in task.needs:
-            downstream[need].append(name)
-    reached = {target: _reach(downstream, target) for target in {use.target for use in far}}
+    reached = {target: _reach(names.downstream, [target]) for target in {use.target for use in far}}
     for use in far:
         if use.task not in reached[use.target]:
             message = f"${{{use.path}}}: '{use.target}' is not upstream of this task; add it to needs"
             yield Fault(message=message, task=use.task, field=use.field)
 
 
-def _reach(downstream: dict[str, list[str]], start: str) -> set[str]:
+def _reach(downstream: Mapping[str, Sequence[str]], starts: Sequence[str]) -> set[str]:
+    """Return everything behind `starts`."""
     found: set[str] = set()
-    waiting = list(downstream[start])
+    waiting = [name for start in starts for name in downstream[start]]
     while waiting:
         name = waiting.pop()
         if name not in found:

@@ -1,8 +1,9 @@
 """Owns the fields that tasks of several types share; what does not stand on a model does not fit its type."""
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from orchestrator.authoring.fields import (
     Count,
@@ -63,11 +64,12 @@ class Attempted(Triggered):
     map_as: ParameterName = "item"
     max_parallel: Positive | None = None
 
-    @model_validator(mode="after")
-    def _map_fields(self) -> "Attempted":
-        if self.map is None and {"map_as", "max_parallel"} & self.model_fields_set:
-            raise ValueError("map_as and max_parallel belong to map, which is not there")
-        return self
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is wrong between fields as written."""
+        for name in ("map_as", "max_parallel"):
+            if name in given and given.get("map") is None:
+                yield f"{name} belongs to map, which is not there"
 
 
 class Check(Strict):

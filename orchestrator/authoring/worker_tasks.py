@@ -1,13 +1,15 @@
 """Owns the language of the task types that workers execute."""
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from orchestrator.authoring.fields import (
     Call,
     Name,
     Text,
+    one_of,
 )
 from orchestrator.authoring.task_fields import OnWorker
 
@@ -31,13 +33,13 @@ class PythonTask(OnWorker):
     script: Text | None = None
     cwd: Text | None = Field(None, description="For a script: directory, relative to the definition's file.")
 
-    @model_validator(mode="after")
-    def _one_program(self) -> "PythonTask":
-        if (self.call is None) == (self.script is None):
-            raise ValueError("give either call or script")
-        if self.call is not None and self.cwd is not None:
-            raise ValueError("cwd belongs to script; a callable runs inside the worker")
-        return self
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is wrong between fields as written."""
+        yield from super().contradictions(given)
+        yield from one_of(given, "call", "script")
+        if given.get("call") is not None and given.get("cwd") is not None:
+            yield "cwd belongs to script; a callable runs inside the worker"
 
 
 class NoopTask(OnWorker):
@@ -92,8 +94,8 @@ class HttpTask(OnWorker):
     expect_status: list[Annotated[int, Field(ge=100, le=599)]] = Field(default_factory=lambda: [200])
     expect_body: str | None = None
 
-    @model_validator(mode="after")
-    def _one_body(self) -> "HttpTask":
-        if sum(one is not None for one in (self.json_body, self.form, self.body)) > 1:
-            raise ValueError("give at most one of json, form, body")
-        return self
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is wrong between fields as written."""
+        yield from super().contradictions(given)
+        yield from one_of(given, "json", "form", "body", needed=False)

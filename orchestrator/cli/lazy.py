@@ -33,7 +33,7 @@ class LazyGroup(click.RichGroup):
         super().__init__(*args, **kwargs)
         self._entries = dict(entries)
         for name, entry in entries.items():
-            self.add_command(click.RichCommand(name, short_help=entry.summary, hidden=entry.hidden))
+            self.add_command(click.RichCommand(name=name, short_help=entry.summary, hidden=entry.hidden))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order of the catalogue, not of the alphabet."""

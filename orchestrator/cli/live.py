@@ -28,7 +28,17 @@ MARKS = {
     "DELAYED": "…",
 }
 HEADER_LINES = 4
-FIRST_TO_SHOW = ("RUNNING", "FAILURE", "KILLED", "LOST", "DISPATCHED", "DELAYED", "PAUSED", "SUBMITTED", "SUCCESS")
+FIRST_TO_SHOW = (
+    "RUNNING",
+    "FAILURE",
+    "KILLED",
+    "LOST",
+    "DISPATCHED",
+    "DELAYED",
+    "PAUSED",
+    "SUBMITTED",
+    "SUCCESS",
+)
 """When a terminal is too small for all tasks, those that people look for stay."""
 
 LastLine = Callable[[Mapping[str, Any]], str]

@@ -26,7 +26,9 @@ CATALOGUE = {
     "runs": Entry(target=f"{COMMANDS}.runs:runs", summary="Look at runs, wait for them, control them."),
     "workers": Entry(target=f"{COMMANDS}.workers:workers", summary="List workers, drain them."),
     "masters": Entry(target=f"{COMMANDS}.masters:masters", summary="List masters."),
-    "events": Entry(target=f"{COMMANDS}.events:events", summary="Look after events that could not be handled."),
+    "events": Entry(
+        target=f"{COMMANDS}.events:events", summary="Look after events that could not be handled."
+    ),
     "doctor": Entry(target=f"{COMMANDS}.doctor:doctor", summary="Check everything; name each remedy."),
     "config": Entry(target=f"{COMMANDS}.config:config", summary="Print the effective settings."),
     "db": Entry(target=f"{COMMANDS}.database:database", summary="Bring the database's schema up to date."),
@@ -39,7 +41,7 @@ CATALOGUE = {
 @click.group(cls=LazyGroup, entries=CATALOGUE, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="orchestrator")
 def cli() -> None:
-    """Durable workflows on Celery.
+    r"""Durable workflows on Celery.
 
     \b
     Example:
@@ -94,4 +96,6 @@ def _refuse(error: click.ClickException) -> int:
 
 def _confession(error: Exception) -> str:
     version = metadata.version("orchestrator")
-    return f"error: this is a fault of orchestrator {version}, please report it: {type(error).__name__}: {error}"
+    return (
+        f"error: this is a fault of orchestrator {version}, please report it: {type(error).__name__}: {error}"
+    )

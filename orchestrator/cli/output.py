@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
+)
 
 STATE_STYLES = {
     "SUCCESS": "green",
@@ -59,7 +61,9 @@ def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, em
             click.echo("\t".join(cell(column, row.get(column)) for column in columns))
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str) -> None:
+def print_rows(
+    rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool, empty: str
+) -> None:
     """Print a list as JSON or as a table."""
     if as_json:
         print_json(list(rows))

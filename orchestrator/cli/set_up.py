@@ -20,8 +20,7 @@ from orchestrator.embedded.servers import Servers
 from orchestrator.embedded.status import Status
 from orchestrator.embedded.supervisor import Supervisor, Surroundings
 from orchestrator.errors import UserError
-from orchestrator.service.backend import Backend
-from orchestrator.service.signs import RedisSigns, living_groups, living_masters
+from orchestrator.service.signs import RedisSigns
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +93,7 @@ def _supervisor(settings: Settings, home: Home, foreground: Foreground | None) -
             crew=lambda database_url, redis_url: SetUpCrew(
                 home, _crew_order(settings, foreground, redis_url), database_url, redis_url
             ),
-            signs=lambda redis_url: RedisSigns(Backend(_with_redis(settings, redis_url))),
+            signs=lambda redis_url: RedisSigns(redis_url, settings.key_prefix, settings.lost_seconds),
             announce=foreground.announce if foreground is not None else _log_status,
             clock=time.monotonic,
         ),
@@ -122,12 +121,12 @@ def _servers(settings: Settings, home: Home, *, postgres: bool) -> Servers:
 def _crew_order(settings: Settings, foreground: Foreground | None, redis_url: str) -> CrewOrder:
     """Return what is missing: where database and Redis are shared, others' masters and workers count."""
     shared = settings.redis_url is not None and settings.database_url is not None
-    backend = Backend(_with_redis(settings, redis_url))
+    signs = RedisSigns(redis_url, settings.key_prefix, settings.lost_seconds)
     concurrency = foreground.concurrency if foreground is not None else None
     return CrewOrder(
-        master=not (shared and living_masters(backend)),
+        master=not (shared and signs.masters(())),
         workers=foreground.workers if foreground is not None else 1,
-        served=living_groups(backend) if shared else frozenset(),
+        served=signs.groups() if shared else frozenset(),
         suffix=_suffix(settings) if settings.redis_url else "",
         concurrency=concurrency or default_concurrency(),
         log_level=settings.log_level,
@@ -138,10 +137,6 @@ def _crew_order(settings: Settings, foreground: Foreground | None, redis_url: st
 def _suffix(settings: Settings) -> str:
     """Return what tells this home's workers from others' on the same Redis."""
     return "-" + sha256(str(settings.home).encode()).hexdigest()[:6]
-
-
-def _with_redis(settings: Settings, redis_url: str) -> Settings:
-    return settings.model_copy(update={"redis_url": redis_url})
 
 
 def _log_status(status: Status) -> None:

@@ -37,8 +37,12 @@ USER_MISTAKE = 2
 class Signs(Protocol):
     """Knows which masters and workers show signs of life in Redis."""
 
-    def ready(self, children: Mapping[str, list[int]]) -> bool:
-        """Return whether the masters and workers with these process ids (by role) accept work."""
+    def masters(self, pids: Sequence[int]) -> bool:
+        """Return whether the masters with these process ids (none: any master) show that they live."""
+        ...
+
+    def workers(self, pids: Sequence[int]) -> bool:
+        """Return whether the workers with these process ids show that they live."""
         ...
 
 
@@ -139,7 +143,7 @@ class Supervisor:
         for wish in self._wishes:
             self._grant(self._crew, wish)
         known = replace(self._status, database_url=self._servers.database_url, redis_url=redis_url)
-        self._say(replace(known, ready=False))
+        self._say(replace(known, has_master=False, ready=False))
 
     def _step(self) -> None:
         """One bounded piece of work: whoever speaks is heard, whatever ended is seen to."""
@@ -220,10 +224,16 @@ class Supervisor:
     def _look_for_readiness(self) -> None:
         if self._status.ready or self._signs is None:
             return
-        if all(child.pid for child in self._children) and self._signs.ready(self._pids_by_role()):
+        pids = self._pids_by_role()
+        has_master = self._signs.masters(pids["master"])
+        ready = (
+            has_master and all(child.pid for child in self._children) and self._signs.workers(pids["worker"])
+        )
+        if ready:
             for child in self._children:
                 child.was_ready = True
-            self._say(replace(self._status, ready=True))
+        if ready or has_master != self._status.has_master:
+            self._say(replace(self._status, has_master=has_master, ready=ready))
 
     def _pids_by_role(self) -> dict[str, list[int]]:
         pids: dict[str, list[int]] = {"master": [], "worker": []}

@@ -11,8 +11,12 @@ from orchestrator.logging import configure
 
 
 @click.command(epilog="Example: orchestrator up --workers 2")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, help="Worker processes; each runs several tasks.")
-@click.option("--concurrency", type=click.IntRange(1, 1024), help="Tasks that one worker runs at the same time.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, help="Worker processes; each runs several tasks."
+)
+@click.option(
+    "--concurrency", type=click.IntRange(1, 1024), help="Tasks that one worker runs at the same time."
+)
 @click.option("--postgres", is_flag=True, help="Use a private PostgreSQL instead of SQLite.")
 @json_option
 @click.pass_context
@@ -30,7 +34,9 @@ def up(ctx: click.Context, workers: int, concurrency: int | None, *, postgres: b
     )
     code = supervise_home(settings, foreground)
     if code == ALREADY_SUPERVISED:
-        raise Conflict(f"the set-up of {settings.home} is running already; stop it first, or use another home")
+        raise Conflict(
+            f"the set-up of {settings.home} is running already; stop it first, or use another home"
+        )
     ctx.exit(code)
 
 

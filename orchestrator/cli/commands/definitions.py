@@ -1,0 +1,71 @@
+"""Owns the commands `definitions …`: looking at stored workflows, and letting them be submitted or not."""
+
+import rich_click as click
+
+from orchestrator.cli.output import json_option, print_json, print_rows
+from orchestrator.cli.session import open_backend
+from orchestrator.service import definitions as service
+
+name_argument = click.argument("name")
+
+
+@click.group(epilog="Example: orchestrator definitions list")
+def definitions() -> None:
+    """Look at stored workflows; let them be submitted, or not."""
+
+
+@definitions.command("list", epilog="Example: orchestrator definitions list --json")
+@json_option
+def list_definitions(*, as_json: bool) -> None:
+    """List the workflows with their latest version."""
+    with open_backend() as backend:
+        rows = service.list_definitions(backend)
+    print_rows(
+        rows, ("name", "version", "online", "description"), as_json=as_json, empty="no workflow is stored"
+    )
+
+
+@definitions.command(epilog="Example: orchestrator definitions show nightly --graph")
+@name_argument
+@click.option("--version", type=click.IntRange(min=1), help="An earlier version.")
+@click.option("--graph", is_flag=True, help="Each task with what it needs.")
+@json_option
+def show(name: str, version: int | None, *, graph: bool, as_json: bool) -> None:
+    """Show one version of a workflow, the latest by default."""
+    with open_backend() as backend:
+        document = service.show(backend, name, version)
+        lines = service.draw(service.find(backend, name, version).definition) if graph else []
+    if as_json:
+        print_json(document)
+        return
+    state = "online" if document["online"] else "offline"
+    click.echo(f"{document['name']} version {document['version']}, {state}")
+    if document["description"]:
+        click.echo(document["description"])
+    for line in lines or [f"  {task['name']} ({task['type']})" for task in document["definition"]["tasks"]]:
+        click.echo(line)
+
+
+@definitions.command(epilog="Example: orchestrator definitions online nightly")
+@name_argument
+@json_option
+def online(name: str, *, as_json: bool) -> None:
+    """Let a workflow be submitted."""
+    _set_online(name, online=True, as_json=as_json)
+
+
+@definitions.command(epilog="Example: orchestrator definitions offline nightly")
+@name_argument
+@json_option
+def offline(name: str, *, as_json: bool) -> None:
+    """Let a workflow be submitted no more; its runs go on."""
+    _set_online(name, online=False, as_json=as_json)
+
+
+def _set_online(name: str, *, online: bool, as_json: bool) -> None:
+    with open_backend() as backend:
+        document = service.set_online(backend, name, online=online)
+    if as_json:
+        print_json(document)
+    else:
+        click.echo(f"{name} is {'online' if online else 'offline'}")

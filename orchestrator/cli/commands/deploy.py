@@ -1,0 +1,29 @@
+"""Owns the command `deploy`: the workflows of files go into the database."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from orchestrator.cli.options import files_argument
+from orchestrator.cli.output import json_option, print_json, print_message
+from orchestrator.cli.session import open_backend
+from orchestrator.service import definitions
+
+
+@click.command(epilog="Example: orchestrator deploy flows/nightly.yaml")
+@files_argument
+@click.option("--offline", is_flag=True, help="Store only: nobody can submit it yet.")
+@json_option
+def deploy(files: tuple[Path, ...], *, offline: bool, as_json: bool) -> None:
+    """Store the workflows of FILEs; one that has changed gets a new version."""
+    found = definitions.read_files(files)
+    with open_backend() as backend:
+        deployed = definitions.deploy(backend, found, online=not offline)
+    if as_json:
+        print_json(deployed)
+        return
+    for one in deployed:
+        news = "" if one["created"] else ", unchanged"
+        click.echo(f"{one['name']}: version {one['version']}{news}{'' if one['online'] else ', offline'}")
+    for line in definitions.needed_on_workers(found):
+        print_message(line)

@@ -1,0 +1,144 @@
+"""Owns the commands `runs …`: looking at runs, waiting for them, controlling them."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import rich_click as click
+
+from orchestrator.cli.follow import Watch, follow, last_line_reader
+from orchestrator.cli.live import duration, make_view, print_summary
+from orchestrator.cli.logs import logs
+from orchestrator.cli.options import id_argument, ids_argument
+from orchestrator.cli.output import cell, json_option, print_json, print_message, print_rows, print_table
+from orchestrator.cli.session import NOT_SUCCESSFUL, WAIT_OVER, open_backend, open_settings, pause
+from orchestrator.core.command import CommandKind
+from orchestrator.core.status import WorkflowState
+from orchestrator.service import control
+from orchestrator.service import runs as service
+
+LIST_COLUMNS = ("id", "workflow", "version", "state", "submitted_at", "started_at", "ended_at")
+TASK_COLUMNS = ("name", "type", "state", "attempt", "time", "worker", "exit_code", "reason", "outputs")
+
+
+@click.group(epilog="Example: orchestrator runs list")
+def runs() -> None:
+    """Look at runs, wait for them, control them."""
+
+
+runs.add_command(logs)
+
+
+@runs.command("list", epilog="Example: orchestrator runs list --state FAILURE")
+@click.option("--state", type=click.Choice([str(one) for one in WorkflowState], case_sensitive=False))
+@click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@json_option
+def list_runs(state: str | None, workflow: str | None, limit: int, *, as_json: bool) -> None:
+    """List runs, the newest first."""
+    with open_backend() as backend:
+        rows = service.list_runs(backend, state=state, workflow=workflow, limit=limit)
+    print_rows(rows, LIST_COLUMNS, as_json=as_json, empty="no such run")
+
+
+@runs.command(epilog="Example: orchestrator runs show 17")
+@id_argument
+@json_option
+def show(id: int, *, as_json: bool) -> None:  # noqa: A002 - the option's public name
+    """Show one run with all its task instances."""
+    with open_backend() as backend:
+        document = service.show(backend, id)
+    if as_json:
+        print_json(document)
+    else:
+        _print_run(document)
+
+
+@runs.command(epilog="Example: orchestrator runs wait 17 18 --timeout 600")
+@ids_argument
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="S", help="Seconds; exit code 4 when over.")
+@json_option
+@click.pass_context
+def wait(ctx: click.Context, ids: tuple[int, ...], timeout: float | None, *, as_json: bool) -> None:
+    """Wait until runs have ended: 0 if all ended SUCCESS, else 1. PAUSED is not an end."""
+    with open_backend() as backend:
+        documents = service.wait(backend, ids, timeout, service.Clockwork(clock=time.monotonic, pause=pause))
+    if as_json:
+        print_json(documents[0] if len(documents) == 1 else documents)
+    else:
+        for document in documents:
+            click.echo(f"run {document['id']}: {document['state']}")
+    ctx.exit(_code(documents))
+
+
+@runs.command(epilog="Example: orchestrator runs watch 17")
+@id_argument
+@click.pass_context
+def watch(ctx: click.Context, id: int) -> None:  # noqa: A002 - the option's public name
+    """Watch a run until it ends; Ctrl-C ends the watching, not the run."""
+    settings = open_settings()
+    with open_backend(settings) as backend:
+        view = make_view(last_line_reader(settings.logs, id), silent=False)
+        document, _ = follow(backend, id, view, Watch(pause=pause, clock=time.monotonic, on_interrupt=_leave))
+    print_summary(document)
+    ctx.exit(_code([document]))
+
+
+@runs.command("pause", epilog="Example: orchestrator runs pause 17")
+@ids_argument
+@json_option
+def pause_runs(ids: tuple[int, ...], *, as_json: bool) -> None:
+    """Let nothing new start; what runs ends, what waits is held."""
+    _control(CommandKind.PAUSE, ids, as_json=as_json)
+
+
+@runs.command(epilog="Example: orchestrator runs resume 17")
+@ids_argument
+@json_option
+def resume(ids: tuple[int, ...], *, as_json: bool) -> None:
+    """Go on with paused runs."""
+    _control(CommandKind.RESUME, ids, as_json=as_json)
+
+
+@runs.command(epilog="Example: orchestrator runs stop 17")
+@ids_argument
+@json_option
+def stop(ids: tuple[int, ...], *, as_json: bool) -> None:
+    """Kill running tasks (TERM, 5 s, KILL) and start nothing more."""
+    _control(CommandKind.STOP, ids, as_json=as_json)
+
+
+def _control(kind: CommandKind, ids: Sequence[int], *, as_json: bool) -> None:
+    with open_backend() as backend:
+        answers = control.control(backend, kind, ids)
+    if as_json:
+        print_json(answers)
+        return
+    for answer in answers:
+        said = control.RULES[kind].done if answer["sent"] else f"already {answer['state']}"
+        click.echo(f"run {answer['workflow_instance_id']}: {said}")
+
+
+def _code(documents: Sequence[dict[str, Any]]) -> int:
+    if not all(service.is_final(document) for document in documents):
+        return WAIT_OVER
+    return 0 if all(service.has_succeeded(document) for document in documents) else NOT_SUCCESSFUL
+
+
+def _leave() -> None:
+    raise KeyboardInterrupt
+
+
+def _print_run(document: dict[str, Any]) -> None:
+    reason = f" ({document['reason']})" if document["reason"] else ""
+    click.echo(f"run {document['id']}: {document['workflow']} version {document['version']}")
+    click.echo(f"{document['state']}{reason} {duration(document)}".rstrip())
+    for name in ("params", "outputs"):
+        if document[name]:
+            click.echo(f"{name}: {cell(name, document[name])}")
+    rows = [
+        {**task, "time": duration(task), "outputs": task["outputs"] or None} for task in document["tasks"]
+    ]
+    print_table(rows, TASK_COLUMNS, empty="no task was submitted yet")
+    if not service.is_final(document):
+        print_message(f"it goes on: orchestrator runs watch {document['id']}")

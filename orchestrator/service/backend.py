@@ -1,0 +1,125 @@
+"""Owns the services' connections: store and broker, opened when they are first needed, closed together."""
+
+from functools import cached_property
+from typing import Any
+
+import structlog
+
+from orchestrator.broker.connection import open_redis
+from orchestrator.broker.deadletters import DeadLetters
+from orchestrator.broker.keys import Keys
+from orchestrator.broker.masters import Control, MasterBoard
+from orchestrator.broker.presence import Presence
+from orchestrator.broker.stream import EventStream, wake
+from orchestrator.config import Settings
+from orchestrator.errors import BrokerUnavailable, UserError
+from orchestrator.store import migrate
+from orchestrator.store.commands import Commands
+from orchestrator.store.definitions import Definitions
+from orchestrator.store.queries import Queries
+from orchestrator.store.session import open_engine
+from orchestrator.store.submissions import Submissions
+
+log = structlog.get_logger(__name__)
+
+
+class Backend:
+    """What the use cases stand on.
+
+    Args:
+        settings: Where database and Redis are.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.keys = Keys(settings.key_prefix)
+
+    @cached_property
+    def engine(self) -> Any:
+        """The database, its schema checked.
+
+        Raises:
+            SchemaMismatch: The schema is older or newer than this program.
+        """
+        engine = open_engine(
+            self.settings.database, "service", connect_timeout_s=self.settings.connect_timeout_seconds
+        )
+        migrate.check(engine)
+        return engine
+
+    @cached_property
+    def queries(self) -> Queries:
+        """The read model."""
+        return Queries(self.engine)
+
+    @cached_property
+    def definitions(self) -> Definitions:
+        """Stored definitions."""
+        return Definitions(self.engine)
+
+    @cached_property
+    def submissions(self) -> Submissions:
+        """New runs."""
+        return Submissions(self.engine)
+
+    @cached_property
+    def commands(self) -> Commands:
+        """Commands to runs."""
+        return Commands(self.engine)
+
+    @cached_property
+    def redis(self) -> Any:
+        """The client of Redis.
+
+        Raises:
+            UserError: No Redis is named, and none runs in the home.
+        """
+        settings = self.settings
+        if settings.redis_url is None:
+            raise UserError(
+                "no Redis: name one in ORCHESTRATOR_REDIS_URL, or start `orchestrator up`"
+                f" (nothing runs in {settings.home})"
+            )
+        return open_redis(settings.redis_url, connect_timeout_s=settings.connect_timeout_seconds)
+
+    @cached_property
+    def presence(self) -> Presence:
+        """Heartbeats."""
+        return Presence(self.redis, self.keys)
+
+    @cached_property
+    def masters(self) -> MasterBoard:
+        """What masters show of themselves."""
+        return MasterBoard(self.redis, self.keys)
+
+    @cached_property
+    def master_control(self) -> Control:
+        """Requests to masters."""
+        return Control(self.redis, self.keys)
+
+    @cached_property
+    def streams(self) -> EventStream:
+        """The event streams, to look at: this reads no entry."""
+        return EventStream(self.redis, self.keys, consumer="service")
+
+    @cached_property
+    def dead_letters(self) -> DeadLetters:
+        """The dead-letter stream."""
+        return DeadLetters(self.redis, self.keys)
+
+    def wake(self, slot: int) -> None:
+        """Tell the slot's master that something waits; if Redis is away it finds out by itself, a little later."""
+        if self.settings.redis_url is None:
+            return
+        try:
+            wake(self.redis, self.keys, slot)
+        except BrokerUnavailable as error:
+            log.warning("wake.failed", slot=slot, error=str(error))
+
+    def close(self) -> None:
+        """Close what was opened."""
+        opened = vars(self)
+        if "redis" in opened:
+            self.redis.close()
+        if "engine" in opened:
+            self.engine.dispose()

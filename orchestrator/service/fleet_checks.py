@@ -1,0 +1,71 @@
+"""Owns the doctor's checks of masters and workers."""
+
+from collections.abc import Iterator
+
+from orchestrator.service import events, fleet
+from orchestrator.service.backend import Backend
+from orchestrator.service.definitions import groups_of
+from orchestrator.service.findings import Finding, error, fine, warning
+
+START_MASTER = "orchestrator master (or: orchestrator up)"
+
+
+def check_masters(backend: Backend) -> Iterator[Finding]:
+    """Whether somebody coordinates, and whether starts are refused."""
+    masters = fleet.list_masters(backend)
+    if not masters:
+        yield error("masters", "none: nothing goes on", START_MASTER)
+        return
+    yield fine("masters", ", ".join(one["name"] for one in masters))
+    for one in masters:
+        if one.get("overloaded"):
+            yield warning(
+                "overload",
+                f"{one['name']} starts no new runs: {one['overloaded']}",
+                "free the machine, or raise ORCHESTRATOR_MASTER_CPU_LIMIT or _MEMORY_LIMIT",
+            )
+
+
+def check_workers(backend: Backend) -> Iterator[Finding]:
+    """Whether somebody works, who is lost, and whose reports wait."""
+    workers = fleet.list_workers(backend)
+    living = [one for one in workers if one["state"] != "lost"]
+    if not living:
+        yield error("workers", "none: no task can start", "orchestrator worker (or: orchestrator up)")
+    else:
+        capacity = sum(one["capacity"] for one in living)
+        yield fine("workers", f"{len(living)}, {capacity} tasks at the same time")
+    for one in workers:
+        if one["state"] == "lost":
+            yield warning(
+                "workers", f"{one['name']} is silent since {one['last_heartbeat']}", "start it again"
+            )
+        elif one["spooled"] > one["capacity"] * 10:
+            yield warning(
+                "spools", f"{one['name']} has {one['spooled']} reports without an answer", START_MASTER
+            )
+
+
+def check_groups(backend: Backend) -> Iterator[Finding]:
+    """Groups that online workflows need and nobody serves."""
+    served = {
+        group for one in fleet.list_workers(backend) if one["state"] != "lost" for group in one["groups"]
+    }
+    for row in backend.definitions.list():
+        for group in sorted(groups_of(row.definition) - served) if row.online else ():
+            yield warning(
+                "worker groups",
+                f"nobody serves '{group}', which workflow '{row.definition.name}' needs",
+                f"orchestrator worker --group {group}",
+            )
+
+
+def check_parked(backend: Backend) -> Iterator[Finding]:
+    """Runs whose events fail again and again."""
+    for one in events.list_parked(backend):
+        number = one["workflow_instance_id"]
+        yield error(
+            "parked runs",
+            f"run {number}: {one['error']} ({one['tries']} tries)",
+            f"orchestrator events parked retry {number}, or bury {number}",
+        )

@@ -1,0 +1,102 @@
+"""Owns the start parameters of a run: from `NAME=VALUE` texts or values to checked values."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from orchestrator.authoring.names import did_you_mean
+from orchestrator.core.definition import ParameterDefinition, WorkflowDefinition
+from orchestrator.core.types import TypeMismatch, check, from_text, type_of
+from orchestrator.errors import UserError
+
+Reader = Callable[[ParameterDefinition, Any], Any]
+
+LONGEST_SCALAR = 100
+"""A longer value is text: no number or boolean has so many characters."""
+
+
+def read_pairs(texts: Iterable[str]) -> dict[str, str]:
+    """Return name to text for `NAME=VALUE` texts.
+
+    Raises:
+        UserError: A text has no `=` or no name, or a name is given twice.
+    """
+    pairs: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UserError(f"-p {text}: expected NAME=VALUE")
+        if name in pairs:
+            raise UserError(f"-p {name}: given twice")
+        pairs[name] = value
+    return pairs
+
+
+def parameters_from_texts(definition: WorkflowDefinition, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return the start parameters that the texts say, read by their declared types, else as YAML scalars.
+
+    Raises:
+        UserError: A name is not declared, a value does not read as its type, a required one is missing.
+    """
+    return _collect(definition, texts, _read_text)
+
+
+def parameters_from_values(definition: WorkflowDefinition, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the start parameters, checked against their declared types.
+
+    Raises:
+        UserError: A name is not declared, a value is of another type, a required one is missing.
+    """
+    return _collect(definition, values, _check_value)
+
+
+def _collect(definition: WorkflowDefinition, given: Mapping[str, Any], read: Reader) -> dict[str, Any]:
+    faults: list[str] = []
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        declared = definition.params.get(name)
+        if declared is None:
+            faults.append(_undeclared(definition, name))
+            continue
+        try:
+            values[name] = read(declared, value)
+        except (TypeMismatch, yaml.YAMLError) as error:
+            faults.append(f"parameter '{name}': {_first_line(error)}")
+    missing = [name for name, one in definition.params.items() if one.required and name not in given]
+    faults.extend(f"parameter '{name}' is required: -p {name}=…" for name in missing)
+    if faults:
+        raise UserError("\n".join(faults))
+    return values
+
+
+def _undeclared(definition: WorkflowDefinition, name: str) -> str:
+    if not definition.params:
+        return f"parameter '{name}': workflow '{definition.name}' declares no parameters"
+    return f"parameter '{name}' is not declared by workflow '{definition.name}'" + did_you_mean(
+        name, definition.params
+    )
+
+
+def _read_text(declared: ParameterDefinition, text: str) -> Any:
+    type_name = declared.type or _shape_of(declared.default)
+    return from_text(text, type_name) if type_name else _yaml_scalar(text)
+
+
+def _check_value(declared: ParameterDefinition, value: Any) -> Any:
+    return check(value, declared.type) if declared.type else value
+
+
+def _shape_of(default: Any) -> str | None:
+    """Return the type of a parameter whose default is a list or a map: its text can only be one, too."""
+    return type_of(default) if isinstance(default, list | tuple | Mapping) else None
+
+
+def _yaml_scalar(text: str) -> Any:
+    """Return a number, boolean, null or text; anything else (a date, a list) is the text itself."""
+    value = yaml.safe_load(text) if text and len(text) <= LONGEST_SCALAR else text
+    return value if value is None or isinstance(value, str | int | float | bool) else text
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

@@ -1,0 +1,81 @@
+"""Owns the use cases of looking at runs: list, show, and wait for their end."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
+from orchestrator.errors import NotFound
+from orchestrator.service.backend import Backend
+
+PAUSE_S = 0.2
+"""Nobody is told of a run's end but through its row: this is how often it is read."""
+
+FINAL = frozenset(str(state) for state in WORKFLOW_FINAL)
+
+
+def list_runs(
+    backend: Backend, *, state: str | None, workflow: str | None, limit: int
+) -> list[dict[str, Any]]:
+    """Return runs, the newest first."""
+    return backend.queries.list_runs(state=state, workflow=workflow, limit=limit)
+
+
+def show(backend: Backend, workflow_instance_id: int) -> dict[str, Any]:
+    """Return the document of one run.
+
+    Raises:
+        NotFound: There is no such run.
+    """
+    document = backend.queries.show_run(workflow_instance_id)
+    if document is None:
+        raise NotFound(f"there is no run {workflow_instance_id}; orchestrator runs list")
+    return document
+
+
+def is_final(document: dict[str, Any]) -> bool:
+    """Return whether the run has ended."""
+    return document["state"] in FINAL
+
+
+def has_succeeded(document: dict[str, Any]) -> bool:
+    """Return whether the run ended SUCCESS."""
+    return bool(document["state"] == WorkflowState.SUCCESS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clockwork:
+    """How time passes.
+
+    Attributes:
+        clock: Monotonic seconds.
+        pause: Waits so many seconds.
+    """
+
+    clock: Callable[[], float]
+    pause: Callable[[float], object]
+
+
+def wait(
+    backend: Backend, ids: Sequence[int], timeout_s: float | None, time: Clockwork
+) -> list[dict[str, Any]]:
+    """Return the documents in the order of `ids` when all runs have ended or the time is over.
+
+    Args:
+        backend: The services.
+        ids: The runs.
+        timeout_s: Seconds to wait at most; `None`: for ever.
+        time: How time passes.
+
+    Raises:
+        NotFound: There is no such run.
+    """
+    deadline = None if timeout_s is None else time.clock() + timeout_s
+    documents = [show(backend, one) for one in ids]
+    while not all(is_final(document) for document in documents):
+        left = PAUSE_S if deadline is None else min(PAUSE_S, deadline - time.clock())
+        if left <= 0:
+            break
+        time.pause(left)
+        documents = [one if is_final(one) else show(backend, one["id"]) for one in documents]
+    return documents

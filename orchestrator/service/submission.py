@@ -1,0 +1,98 @@
+"""Owns the use case "start a workflow": from a name or a file and parameters to a submitted run."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from orchestrator.authoring.names import did_you_mean
+from orchestrator.core.definition import OnFailure, Priority, WorkflowDefinition
+from orchestrator.errors import UserError
+from orchestrator.service.backend import Backend
+from orchestrator.service.definitions import deploy, find, read_files, refuse_unsupported
+from orchestrator.service.parameters import parameters_from_texts, read_pairs
+from orchestrator.store.definitions import StoredDefinition
+from orchestrator.store.submissions import SubmitRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitOptions:
+    """How a run differs from what its definition says. `None` means "as the definition says".
+
+    Attributes:
+        planned_time: What the run is about, aware; `None`: now.
+        start_nodes: Begin with these tasks only.
+        depends: `only`, `upstream` or `downstream`: what runs besides the start nodes.
+    """
+
+    idempotency_key: str | None = None
+    planned_time: datetime | None = None
+    priority: Priority | None = None
+    worker_group: str | None = None
+    on_failure: OnFailure | None = None
+    start_nodes: tuple[str, ...] = ()
+    depends: str = "downstream"
+    dry_run: bool = False
+
+
+def submit(
+    backend: Backend, stored: StoredDefinition, parameters: Mapping[str, Any], options: SubmitOptions
+) -> dict[str, Any]:
+    """Insert a run and its START; the master does the rest.
+
+    Args:
+        backend: The services.
+        stored: The version to run.
+        parameters: Checked start parameters.
+        options: How this run differs from the definition.
+
+    Raises:
+        UserError: A start node is no task of the workflow.
+        Conflict: The workflow is offline, or the idempotency key was used for another request.
+        DefinitionError: It uses what this version cannot run.
+    """
+    refuse_unsupported([stored.definition])
+    check_start_nodes(stored.definition, options.start_nodes)
+    chosen = {one.name: getattr(options, one.name) for one in fields(options)}
+    submitted = backend.submissions.submit(
+        SubmitRequest(definition_id=stored.id, params=parameters, **chosen)
+    )
+    backend.wake(submitted.slot)
+    return {"workflow_instance_id": submitted.id, "state": str(submitted.state), "created": submitted.created}
+
+
+def submit_texts(backend: Backend, name: str, texts: Iterable[str], options: SubmitOptions) -> dict[str, Any]:
+    """Submit with parameters as `NAME=VALUE` texts, read by their declared types.
+
+    Raises:
+        UserError: As `submit`; or a text cannot be read.
+    """
+    stored = find(backend, name, None)
+    parameters = parameters_from_texts(stored.definition, read_pairs(texts))
+    return submit(backend, stored, parameters, options)
+
+
+def deploy_file(backend: Backend, path: Path) -> str:
+    """Deploy all workflows of a file; return the name of the one to submit, the last.
+
+    Raises:
+        DefinitionError: The file has faults, or uses what this version cannot run.
+    """
+    found = read_files([path])
+    deploy(backend, found, online=True)
+    return found[-1].name
+
+
+def check_start_nodes(definition: WorkflowDefinition, start_nodes: tuple[str, ...]) -> None:
+    """Return if every start node is a task of the definition.
+
+    Raises:
+        UserError: One is not.
+    """
+    names = [task.name for task in definition.tasks]
+    for node in start_nodes:
+        if node not in names:
+            raise UserError(
+                f"--start-node {node}: no such task in '{definition.name}'" + did_you_mean(node, names)
+            )

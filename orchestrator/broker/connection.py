@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
@@ -78,25 +78,20 @@ def redis_errors() -> Iterator[None]:
 def celery_broker_url(url: str) -> str:
     """Return a Redis URL as Celery spells it: Unix sockets are `redis+socket://…?virtual_host=N` there."""
     parts = urlsplit(url)
-    if parts.scheme != "unix":
-        return url
-    return _with_number(parts._replace(scheme="redis+socket").geturl(), "db", "virtual_host")
+    return _socket_url("redis+socket", parts, "db", "virtual_host") if parts.scheme == "unix" else url
 
 
 def redis_url(url: str) -> str:
     """Return a Redis URL as redis-py spells it: Unix sockets are `unix://…?db=N` there."""
     parts = urlsplit(url)
-    if parts.scheme != "redis+socket":
-        return url
-    return _with_number(parts._replace(scheme="unix").geturl(), "virtual_host", "db")
+    return _socket_url("unix", parts, "virtual_host", "db") if parts.scheme == "redis+socket" else url
 
 
-def _with_number(url: str, old: str, new: str) -> str:
-    """Return `url` with its database number under another name, 0 if it has none."""
-    parts = urlsplit(url)
-    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+def _socket_url(scheme: str, parts: SplitResult, old: str, new: str) -> str:
+    """Return a URL of a Unix socket under another scheme, its database number under another name."""
+    query = dict(parse_qsl(parts.query))
     query[new] = query.pop(old, query.get(new, "0"))
-    return urlunsplit(parts._replace(query=urlencode(query)))
+    return f"{scheme}://{parts.netloc}{parts.path}?{urlencode(query)}"
 
 
 def _is_socket(url: str) -> bool:

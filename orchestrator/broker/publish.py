@@ -7,7 +7,7 @@ from typing import Any
 
 from celery import Celery
 from kombu import Producer
-from kombu.exceptions import KombuError
+from kombu.exceptions import KombuError, SerializationError
 
 from orchestrator.broker.codec import order_to_message
 from orchestrator.broker.keys import MESSAGE_LIFE
@@ -49,6 +49,8 @@ class Publisher:
             with self._opened().batch(BATCH):
                 for order in orders:
                     self._send(order, generation, expires)
+        except SerializationError:
+            raise  # a bug in the order, not in the broker
         except self._driver_errors() as error:
             self.close()
             raise BrokerUnavailable(f"Celery's broker: {type(error).__name__}: {error}") from error

@@ -1,0 +1,1 @@
+"""The broker against the imitation of Redis and against a real server."""

@@ -95,7 +95,8 @@ class Membership:
             self._silence.interrupted()
             self._was_away = False
         if changed:
-            log.warning("redis.new_generation", generation=generation)
+            first = self.generation_changed_at is None and not self.snapshot.last_seen
+            (log.info if first else log.warning)("redis.new_generation", generation=generation)
             self.generation_changed_at = self._monotonic()
         self.snapshot = self._snapshot(now, beats)
         self._known_capacity.update(self.snapshot.capacity)

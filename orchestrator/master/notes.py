@@ -7,7 +7,7 @@ import structlog
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.status import WORKFLOW_FINAL, TaskState, WorkflowState
 from orchestrator.errors import DropEvent, RepeatedEvent, StaleEvent, UnknownInstance
-from orchestrator.master.items import InstanceItem
+from orchestrator.master.items import InstanceItem, ReportItem
 
 log = structlog.get_logger("orchestrator.master")
 
@@ -46,8 +46,10 @@ def dropped(items: Iterable[tuple[InstanceItem, DropEvent]]) -> None:
         match error:
             case RepeatedEvent():
                 write = log.debug
-            case StaleEvent():
+            case StaleEvent() if isinstance(item, ReportItem) and item.entry is not None:
                 write = log.info
+            case StaleEvent():  # the dispatcher's own word, overtaken
+                write = log.debug
             case UnknownInstance():
                 write = log.warning
             case _:

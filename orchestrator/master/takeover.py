@@ -1,6 +1,6 @@
 """Owns taking over slots: every unfinished run is loaded, and its rows armed, before new work is taken."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 import structlog
@@ -16,7 +16,7 @@ AT_ONCE = 200
 class UnfinishedSource(Protocol):
     """Knows the runs that are not in a final state."""
 
-    def unfinished(self, slots: Iterable[int], *, after_id: int, limit: int) -> Sequence[int]:
+    def unfinished(self, slots: Collection[int], after_id: int, limit: int) -> Sequence[int]:
         """Return up to `limit` ids above `after_id`, ascending."""
         ...
 
@@ -43,7 +43,7 @@ class Takeover:
         Raises:
             StoreUnavailable: The database is away; call again.
         """
-        ids = self._source.unfinished(self._slots, after_id=self._after_id, limit=AT_ONCE)
+        ids = self._source.unfinished(self._slots, self._after_id, AT_ONCE)
         self._lanes.load(ids, (), context)
         if ids:
             self._after_id = ids[-1]

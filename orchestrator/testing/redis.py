@@ -1,4 +1,4 @@
-"""Owns in-memory stand-ins for what the master asks of Redis and the broker; each keeps the real one's promises."""
+"""Owns in-memory stand-ins for Redis and the broker, as the master sees them; each keeps the real one's word."""
 
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -38,12 +38,19 @@ class MemoryStreams:
         self._pending: dict[int, dict[str, Entry]] = {}
         self._count = 0
 
-    def add(self, slot: int, payload: bytes, *, worker: str = "", spool_id: int = 0, kind: str = "event") -> Entry:
+    def add(
+        self, slot: int, payload: bytes, *, worker: str = "", spool_id: int = 0, kind: str = "event"
+    ) -> Entry:
         """Add an entry, as a worker does."""
         self._answer()
         self._count += 1
         entry = Entry(
-            slot=slot, id=f"{self._count:012d}-0", worker=worker, spool_id=spool_id, payload=payload, kind=kind
+            slot=slot,
+            id=f"{self._count:012d}-0",
+            worker=worker,
+            spool_id=spool_id,
+            payload=payload,
+            kind=kind,
         )
         self._new.setdefault(slot, deque()).append(entry)
         return entry
@@ -52,11 +59,11 @@ class MemoryStreams:
         """Say that a command was left for a run of this slot."""
         self.add(slot, b"", kind="wake")
 
-    def ensure_groups(self, slots: Iterable[int]) -> None:
+    def ensure_groups(self, slots: Iterable[int]) -> None:  # noqa: ARG002  a port's shape
         """Nothing is missing in memory."""
         self._answer()
 
-    def claim_pending(self, slots: Iterable[int]) -> int:
+    def claim_pending(self, slots: Iterable[int]) -> int:  # noqa: ARG002  a port's shape
         """There is one consumer: nothing to take over."""
         self._answer()
         return 0

@@ -1,0 +1,136 @@
+"""For users' unit tests: a workflow runs in one process, without servers, on the real core, loop and store.
+
+Python callables are called for real; shell scripts and whatever is named in `outputs` or `fail` are not. Time is
+simulated: a retry after an hour takes no time.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orchestrator.authoring.later import refuse_unsupported
+from orchestrator.authoring.load import load_workflow
+from orchestrator.core.deferral import Defer
+from orchestrator.core.definition import WorkflowDefinition
+from orchestrator.core.order import Order
+from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.store.queries import Queries
+from orchestrator.testing.rig import Rig
+from orchestrator.testing.worker import Ending
+from orchestrator.worker.executors.port import TaskFailure, UnknownCallable
+from orchestrator.worker.executors.python import find_callable, one_line
+from orchestrator.worker.outputs import from_result
+
+Failure = type[BaseException] | BaseException
+Failures = Failure | Sequence[Failure | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestRun:
+    """How a run in a test ended.
+
+    Attributes:
+        state: Of the run.
+        states: Of the last attempt of each task that had one.
+        outputs: Of each task that succeeded.
+        attempts: How many attempts each task had.
+        reason: Why the run failed, if it did.
+    """
+
+    __test__ = False
+
+    state: WorkflowState
+    states: Mapping[str, TaskState]
+    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    attempts: Mapping[str, int] = field(default_factory=dict)
+    reason: str | None = None
+
+
+def run(
+    workflow: Any,
+    *,
+    params: Mapping[str, Any] | None = None,
+    fail: Mapping[str, Failures] | None = None,
+    outputs: Mapping[str, Mapping[str, Any]] | None = None,
+    seed: int = 0,
+) -> TestRun:
+    """Run a workflow to its end in this process.
+
+    Args:
+        workflow: A `@workflow` function, or a `WorkflowDefinition`.
+        params: Start parameters.
+        fail: Task name to the exception it fails with: always, or, as a list, attempt by attempt (`None` is a
+            success).
+        outputs: Task name to the outputs it succeeds with, without being run.
+        seed: Of everything random (jitter).
+
+    Returns:
+        States and outputs.
+
+    Raises:
+        DefinitionError: The workflow is wrong, or uses what cannot be run yet.
+    """
+    definition = workflow if isinstance(workflow, WorkflowDefinition) else load_workflow(workflow)
+    refuse_unsupported(definition)
+    rig = Rig(behaviour=_Script(fail or {}, outputs or {}), seed=seed)
+    number = rig.submit(definition, params)
+    rig.run(number)
+    return _result(rig, number)
+
+
+class _Script:
+    """What tasks do in a test."""
+
+    def __init__(self, fail: Mapping[str, Failures], outputs: Mapping[str, Mapping[str, Any]]) -> None:
+        self._fail = fail
+        self._outputs = outputs
+
+    def __call__(self, order: Order, /) -> Ending:
+        """Fail or succeed as told, else call the task's own callable."""
+        failure = _failure_of(self._fail.get(order.task), order.attempt)
+        if failure is not None:
+            return _failed(failure)
+        if order.task in self._outputs:
+            return Ending(outputs=self._outputs[order.task])
+        if order.type == "python" and order.spec.get("call"):
+            return _call(order)
+        return Ending()
+
+
+def _failure_of(failures: Failures | None, attempt: int) -> Failure | None:
+    if failures is None or isinstance(failures, BaseException | type):
+        return failures
+    return failures[attempt - 1] if attempt <= len(failures) else None
+
+
+def _failed(failure: Failure) -> Ending:
+    kind = failure if isinstance(failure, type) else type(failure)
+    text = "" if isinstance(failure, type) else f": {failure}"
+    return Ending(error=kind.__name__, reason=f"{kind.__name__}{text}")
+
+
+def _call(order: Order) -> Ending:
+    """Call a task's own callable, as a worker does."""
+    try:
+        function = find_callable(str(order.spec["call"]), None)
+        return Ending(outputs=from_result(function(**order.params), order.outputs))
+    except Defer:
+        raise
+    except (TaskFailure, UnknownCallable) as failure:
+        return Ending(error=getattr(failure, "error", type(failure).__name__), reason=str(failure))
+    except Exception as error:  # noqa: BLE001  whatever a user's function raises is its failure
+        return Ending(error=type(error).__name__, reason=one_line(error))
+
+
+def _result(rig: Rig, number: int) -> TestRun:
+    """Return how the run ended, as the database has it."""
+    document = Queries(rig.engine).run(number)
+    attempts = document["tasks"]
+    current = [attempt for attempt in attempts if attempt["current"]]
+    return TestRun(
+        state=WorkflowState(document["state"]),
+        states={attempt["name"]: TaskState(attempt["state"]) for attempt in current},
+        outputs={attempt["name"]: attempt["outputs"] for attempt in current if attempt["state"] == "SUCCESS"},
+        attempts={attempt["name"]: attempt["attempt"] for attempt in current},
+        reason=document["reason"],
+    )

@@ -99,7 +99,7 @@ def worker_module(groups: list[str], name: str, concurrency: int | None, log_lev
     queues = ",".join(groups)
     return (
         *("celery", "-A", "orchestrator", "worker", "-Q", queues, "-n", f"{name}@%h"),
-        *("--loglevel", log_level, *slots),
+        *("--loglevel", log_level, "--without-mingle", "--without-gossip", *slots),
     )
 
 

@@ -8,7 +8,6 @@ from orchestrator.config import mask
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.service.backend import Backend
 from orchestrator.service.findings import Finding, error, fine, warning
-from orchestrator.store.commit import GroupCommit
 
 MOST_RUNS = 200
 """So many unfinished runs are looked through."""
@@ -20,7 +19,7 @@ def check_database(backend: Backend) -> Iterator[Finding]:
     """Schema (checked on opening) and the distance between the two clocks."""
     url = mask(backend.settings.database)
     before = datetime.now(UTC)
-    now = GroupCommit(backend.engine).database_now()
+    now = backend.queries.now()
     after = datetime.now(UTC)
     yield fine("database", f"{url}; the schema is up to date")
     skew = max(now - after, before - now, timedelta()).total_seconds()
@@ -57,10 +56,8 @@ def check_stuck_work(backend: Backend) -> Iterator[Finding]:
 def _unfinished(backend: Backend) -> Iterator[dict[str, Any]]:
     for state in WorkflowState:
         if state not in WORKFLOW_FINAL and state is not WorkflowState.PAUSED:
-            for run in backend.queries.list_runs(state=str(state), workflow=None, limit=MOST_RUNS):
-                document = backend.queries.show_run(run["id"])
-                if document is not None:
-                    yield document
+            for run in backend.queries.runs(state=state, limit=MOST_RUNS):
+                yield backend.queries.run(run["id"])
 
 
 def _waits_too_long(task: Mapping[str, Any], limit: timedelta) -> bool:

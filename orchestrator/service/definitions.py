@@ -88,15 +88,7 @@ def deploy(
 
 def list_definitions(backend: Backend) -> list[dict[str, Any]]:
     """Return the latest version of every workflow."""
-    return [
-        {
-            "name": one.definition.name,
-            "version": one.version,
-            "online": one.online,
-            "description": one.definition.description,
-        }
-        for one in backend.definitions.list()
-    ]
+    return backend.queries.definitions()
 
 
 def show(backend: Backend, name: str, version: int | None) -> dict[str, Any]:

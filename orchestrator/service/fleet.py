@@ -28,9 +28,13 @@ def list_workers(backend: Backend) -> list[dict[str, Any]]:
 
 
 def list_masters(backend: Backend) -> list[dict[str, Any]]:
-    """Return the masters that showed themselves within the last minute, with what they say of themselves."""
-    seen = backend.queries.master_heartbeats()
-    return [{"last_heartbeat": seen.get(one["incarnation"]), **one} for one in backend.masters.all()]
+    """Return the masters that have not left, with what those say of themselves that live."""
+    said = {one["incarnation"]: one for one in backend.masters.all()}
+    rows = {one["incarnation"]: one for one in backend.queries.masters()}
+    return [
+        {"last_heartbeat": None, **said.get(incarnation, {}), **rows.get(incarnation, {})}
+        for incarnation in {**rows, **said}
+    ]
 
 
 def drain(backend: Backend, name: str) -> None:

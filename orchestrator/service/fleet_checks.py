@@ -12,7 +12,7 @@ START_MASTER = "orchestrator master (or: orchestrator up)"
 
 def check_masters(backend: Backend) -> Iterator[Finding]:
     """Whether somebody coordinates, and whether starts are refused."""
-    masters = fleet.list_masters(backend)
+    masters = backend.masters.all()
     if not masters:
         yield error("masters", "none: nothing goes on", START_MASTER)
         return

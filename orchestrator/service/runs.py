@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
-from orchestrator.errors import NotFound
 from orchestrator.service.backend import Backend
 
 PAUSE_S = 0.2
@@ -18,7 +17,8 @@ def list_runs(
     backend: Backend, *, state: str | None, workflow: str | None, limit: int
 ) -> list[dict[str, Any]]:
     """Return runs, the newest first."""
-    return backend.queries.list_runs(state=state, workflow=workflow, limit=limit)
+    wanted = WorkflowState(state) if state is not None else None
+    return backend.queries.runs(state=wanted, workflow=workflow, limit=limit)
 
 
 def show(backend: Backend, workflow_instance_id: int) -> dict[str, Any]:
@@ -27,10 +27,7 @@ def show(backend: Backend, workflow_instance_id: int) -> dict[str, Any]:
     Raises:
         NotFound: There is no such run.
     """
-    document = backend.queries.show_run(workflow_instance_id)
-    if document is None:
-        raise NotFound(f"there is no run {workflow_instance_id}; orchestrator runs list")
-    return document
+    return backend.queries.run(workflow_instance_id)
 
 
 def is_final(document: dict[str, Any]) -> bool:
@@ -71,11 +68,11 @@ def wait(
         NotFound: There is no such run.
     """
     deadline = None if timeout_s is None else time.clock() + timeout_s
-    documents = [show(backend, one) for one in ids]
-    while not all(is_final(document) for document in documents):
+    for one in ids:
+        show(backend, one)
+    while set(backend.queries.states(ids).values()) - WORKFLOW_FINAL:
         left = PAUSE_S if deadline is None else min(PAUSE_S, deadline - time.clock())
         if left <= 0:
             break
         time.pause(left)
-        documents = [one if is_final(one) else show(backend, one["id"]) for one in documents]
-    return documents
+    return [show(backend, one) for one in ids]

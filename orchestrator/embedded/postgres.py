@@ -79,7 +79,7 @@ class PrivatePostgres:
         """
         if self._server is not None and self._server.poll() is None:
             return self.url
-        self.stop("immediate")  # what a server that died by itself left
+        self._end("immediate")  # what a server that died by itself left
         programs = find_programs()
         self._make_directory(programs)
         if not (self._data / "PG_VERSION").exists():
@@ -94,21 +94,14 @@ class PrivatePostgres:
         Args:
             mode: `fast` breaks connections and writes everything down; `immediate` is like a crash.
         """
-        if self._server is not None:
-            if self._server.poll() is None:
-                self._server.send_signal(SIGNALS[mode])
-                self._wait_for_the_end(self._server)
-            self._slip_the_leash()
-            self._server = None
+        self._end(mode)
         if self._short_directory is not None:
             shutil.rmtree(self._short_directory, ignore_errors=True)
             self._short_directory = None
 
     def restart(self, mode: StopMode = "fast") -> str:
         """Stop the server in this mode, start it again, and return its URL."""
-        short, self._short_directory = self._short_directory, None  # the URL must not change
-        self.stop(mode)
-        self._short_directory = short
+        self._end(mode)
         return self.start()
 
     @property
@@ -203,6 +196,14 @@ class PrivatePostgres:
             lines = (self._data / "postmaster.pid").read_text().split("\n")
             return lines[0] == str(self.pid) and "ready" in (line.strip() for line in lines[7:8])
         return False
+
+    def _end(self, mode: StopMode) -> None:
+        if self._server is not None:
+            if self._server.poll() is None:
+                self._server.send_signal(SIGNALS[mode])
+                self._wait_for_the_end(self._server)
+            self._slip_the_leash()
+            self._server = None
 
     def _wait_for_the_end(self, server: subprocess.Popen[bytes]) -> None:
         for last_resort in (signal.SIGQUIT, signal.SIGKILL):

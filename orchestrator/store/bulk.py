@@ -1,0 +1,153 @@
+"""Owns the bulk writes of runs and attempts: each is one statement, compiled once, for any number of rows.
+
+PostgreSQL takes all rows as one JSON parameter and spreads them out itself, so that Python does next to nothing
+for a single row; SQLite, which has no round trip to save, takes them one by one.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, TextClause, Update, bindparam, insert, select, text, tuple_, update
+
+from orchestrator.core.changes import InstanceChange
+from orchestrator.core.instance import TaskInstance
+from orchestrator.store.rows import (
+    ATTEMPT_FIELDS,
+    ATTEMPT_KEY,
+    HEAD_FIELDS,
+    HEAD_IMMUTABLE,
+    attempt_values,
+    head_values,
+)
+from orchestrator.store.schema import task_instance, workflow_instance
+from orchestrator.store.session import is_postgres, to_json
+
+AttemptKey = tuple[int, str, int]
+
+HEAD_WRITTEN = tuple(name for name in HEAD_FIELDS if name not in HEAD_IMMUTABLE)
+ATTEMPT_WRITTEN = tuple(name for name in ATTEMPT_FIELDS if name not in ATTEMPT_KEY)
+
+KEYS_AT_ONCE = 5000
+"""SQLite takes at most 32,766 parameters in a statement."""
+
+
+def _given(table: Table) -> str:
+    return f"json_populate_recordset(CAST(NULL AS {table.name}), CAST(:rows AS json)) AS given"
+
+
+def _assigned(names: Iterable[str]) -> str:
+    return ", ".join(f"{name} = given.{name}" for name in names)
+
+
+def _statement(*clauses: str) -> TextClause:
+    """Return one statement; every clause is made of constants of this package."""
+    return text(" ".join(clauses))
+
+
+POSTGRES_UPDATE_HEADS = _statement(
+    "UPDATE workflow_instance AS stored",
+    f"SET revision = stored.revision + 1, epoch = given.epoch, {_assigned(HEAD_WRITTEN)}",
+    f"FROM {_given(workflow_instance)}",
+    "WHERE stored.id = given.id AND stored.revision = given.revision RETURNING stored.id",
+)
+POSTGRES_UPDATE_ATTEMPTS = _statement(
+    "UPDATE task_instance AS stored",
+    f"SET {_assigned(ATTEMPT_WRITTEN)}",
+    f"FROM {_given(task_instance)}",
+    f"WHERE {' AND '.join(f'stored.{name} = given.{name}' for name in ATTEMPT_KEY)}",
+)
+POSTGRES_INSERT_ATTEMPTS = _statement(
+    "INSERT INTO task_instance",
+    f"({', '.join(ATTEMPT_FIELDS)})",
+    "SELECT",
+    ", ".join(ATTEMPT_FIELDS),
+    f"FROM {_given(task_instance)}",
+)
+
+
+def _update_by(table: Table, key: Sequence[str], written: Iterable[str]) -> Update:
+    """Return an UPDATE of one row; its parameters are called `_<column>`."""
+    statement = update(table).values(
+        {name: bindparam(f"_{name}", type_=table.c[name].type) for name in written}
+    )
+    return statement.where(*(table.c[name] == bindparam(f"_{name}") for name in key))
+
+
+SQLITE_UPDATE_HEADS = _update_by(workflow_instance, ("id", "revision"), (*HEAD_WRITTEN, "epoch")).values(
+    revision=workflow_instance.c.revision + 1
+)
+SQLITE_UPDATE_ATTEMPTS = _update_by(task_instance, ATTEMPT_KEY, ATTEMPT_WRITTEN)
+SQLITE_INSERT_ATTEMPTS = insert(task_instance)
+
+
+def update_heads(
+    connection: Connection, changes: Sequence[InstanceChange], epochs: Mapping[int, int]
+) -> set[int]:
+    """Write the heads whose revision is still the given one, each with the next revision.
+
+    Args:
+        connection: In a writing transaction.
+        changes: What changed, by instance.
+        epochs: Epoch of each slot's lease, which the rows carry from now on.
+
+    Returns:
+        The ids of the rows that were written.
+    """
+    rows = [
+        {**head_values(one.head), "revision": one.revision, "epoch": epochs[one.head.slot]} for one in changes
+    ]
+    if is_postgres(connection):
+        return set(connection.execute(POSTGRES_UPDATE_HEADS, {"rows": to_json(rows)}).scalars())
+    if connection.execute(SQLITE_UPDATE_HEADS, _prefixed(rows)).rowcount == len(rows):
+        return {row["id"] for row in rows}
+    return _heads_at(connection, {row["id"]: row["revision"] + 1 for row in rows})
+
+
+def update_attempts(connection: Connection, attempts: Sequence[TaskInstance]) -> set[int]:
+    """Overwrite the rows of these attempts.
+
+    Returns:
+        The ids of the instances of which a row was missing; then not all is written.
+    """
+    if is_postgres(connection):
+        result = connection.execute(POSTGRES_UPDATE_ATTEMPTS, {"rows": to_json(attempts)})
+    else:
+        result = connection.execute(SQLITE_UPDATE_ATTEMPTS, _prefixed(map(attempt_values, attempts)))
+    if result.rowcount == len(attempts):
+        return set()
+    keys = {attempt.key for attempt in attempts}
+    return {key[0] for key in keys - _existing(connection, keys)}
+
+
+def insert_attempts(connection: Connection, attempts: Sequence[TaskInstance]) -> None:
+    """Insert a row for each of these attempts."""
+    if is_postgres(connection):
+        connection.execute(POSTGRES_INSERT_ATTEMPTS, {"rows": to_json(attempts)})
+    else:
+        connection.execute(SQLITE_INSERT_ATTEMPTS, [attempt_values(attempt) for attempt in attempts])
+
+
+def _prefixed(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{f"_{name}": value for name, value in row.items()} for row in rows]
+
+
+def _heads_at(connection: Connection, revisions: Mapping[int, int]) -> set[int]:
+    columns = (workflow_instance.c.id, workflow_instance.c.revision)
+    found = connection.execute(select(*columns).where(workflow_instance.c.id.in_(revisions)))
+    return {number for number, revision in found if revisions[number] == revision}
+
+
+def _existing(connection: Connection, keys: Collection[AttemptKey]) -> set[AttemptKey]:
+    columns = tuple(task_instance.c[name] for name in ATTEMPT_KEY)
+    found: set[AttemptKey] = set()
+    for some in chunks(keys, KEYS_AT_ONCE):
+        rows = connection.execute(select(*columns).where(tuple_(*columns).in_(some)))
+        found.update((number, task, attempt) for number, task, attempt in rows)
+    return found
+
+
+def chunks(items: Collection[Any], size: int) -> Iterable[list[Any]]:
+    """Yield the items in lists of at most `size`."""
+    everything = list(items)
+    for start in range(0, len(everything), size):
+        yield everything[start : start + size]

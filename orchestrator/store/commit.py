@@ -1,0 +1,152 @@
+"""Owns the group commit: everything one batch writes, in one fenced transaction."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from orchestrator.core.changes import Changes, InstanceChange, Leases
+from orchestrator.core.command import Alert, Mail
+from orchestrator.crash import crash_point
+from orchestrator.errors import LeaseLost, RevisionLost
+from orchestrator.store import bulk, clock
+from orchestrator.store.schema import command, error_command, outbox, slot_lease
+from orchestrator.store.session import is_postgres, reading, writing
+
+FENCE = select(slot_lease.c.slot, slot_lease.c.owner, slot_lease.c.epoch).order_by(slot_lease.c.slot)
+
+
+class GroupCommit:
+    """Writes batches.
+
+    Args:
+        engine: Opened with the role `master`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def commit(self, changes: Changes, leases: Leases) -> datetime:
+        """Write `changes` if the leases still hold: all of it or nothing.
+
+        Args:
+            changes: What the batch decided; it may be empty, the leases are checked all the same.
+            leases: The slots that the batch speaks for.
+
+        Returns:
+            The database's time at the commit.
+
+        Raises:
+            LeaseLost: Another master owns a slot, or its epoch moved on; nothing was written.
+            RevisionLost: An instance, or an attempt's row, is not what memory took it for; nothing was written.
+            StoreUnavailable: The database is away; nothing was written.
+            CommitInDoubt: The reply of the COMMIT was lost.
+        """
+        with writing(self._engine) as connection:
+            _fence(connection, leases)
+            crash_point("store.before_flush")
+            now = clock.database_now(connection)
+            _write_instances(connection, changes.instances, leases.epochs)
+            _end_commands(connection, changes, now)
+            _send_mail(connection, changes.mail, now)
+            _write_outbox(connection, changes.alerts, now)
+            crash_point("store.after_flush")
+            now = clock.database_now(connection)
+        crash_point("store.after_commit")
+        return now
+
+    def database_now(self) -> datetime:
+        """Return the database's time, aware UTC.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        with reading(self._engine) as connection:
+            return clock.database_now(connection)
+
+
+def _fence(connection: Connection, leases: Leases) -> None:
+    """Lock the leases, in the order of slots as everybody does, and refuse if one of them is not ours."""
+    statement = FENCE.where(slot_lease.c.slot.in_(sorted(leases.epochs))).with_for_update(read=True)
+    held = {slot: epoch for slot, owner, epoch in connection.execute(statement) if owner == leases.owner}
+    lost = [slot for slot, epoch in leases.epochs.items() if held.get(slot) != epoch]
+    if lost:
+        raise LeaseLost(lost)
+
+
+def _write_instances(
+    connection: Connection, changes: Sequence[InstanceChange], epochs: Mapping[int, int]
+) -> None:
+    """Write heads first: their row locks and revisions protect the rows of their attempts."""
+    if not changes:
+        return
+    unleased = {one.head.slot for one in changes} - epochs.keys()
+    if unleased:
+        raise LeaseLost(unleased)
+    missing = {one.head.id for one in changes} - bulk.update_heads(connection, changes, epochs)
+    if missing:
+        raise RevisionLost(missing)
+    changed = [attempt for one in changes for attempt in one.changed]
+    if changed:  # before the new ones: an old attempt stops being the current one
+        missing = bulk.update_attempts(connection, changed)
+        if missing:
+            raise RevisionLost(missing)
+    new = [attempt for one in changes for attempt in one.new]
+    if new:
+        bulk.insert_attempts(connection, new)
+
+
+def _end_commands(connection: Connection, changes: Changes, now: datetime) -> None:
+    """Delete the commands that were applied; keep those that never can be, with the reason."""
+    if changes.failed_commands:
+        statement = select(command).where(command.c.id.in_(sorted(changes.failed_commands)))
+        failed = [
+            {**row, "failed_at": now, "reason": changes.failed_commands[row["id"]]}
+            for row in connection.execute(statement).mappings()
+        ]
+        if failed:
+            connection.execute(insert(error_command), failed)
+    ended = [*changes.done_commands, *changes.failed_commands]
+    for some in bulk.chunks(ended, bulk.KEYS_AT_ONCE):
+        connection.execute(delete(command).where(command.c.id.in_(some)))
+
+
+def _send_mail(connection: Connection, mail: Sequence[Mail], now: datetime) -> None:
+    if mail:
+        connection.execute(
+            insert(command),
+            [
+                {
+                    "slot": one.slot,
+                    "workflow_instance_id": one.workflow_instance_id,
+                    "kind": one.kind,
+                    "body": dict(one.body),
+                    "created_at": now,
+                }
+                for one in mail
+            ],
+        )
+
+
+def _write_outbox(connection: Connection, alerts: Sequence[Alert], now: datetime) -> None:
+    """Insert the alerts; a key that stands there already is the same fact, and stays as it is."""
+    if not alerts:
+        return
+    dialect = postgresql if is_postgres(connection) else sqlite
+    connection.execute(
+        dialect.insert(outbox).on_conflict_do_nothing(index_elements=["key"]),
+        [
+            {
+                "key": one.key,
+                "slot": one.slot,
+                "workflow_instance_id": one.workflow_instance_id,
+                "kind": one.kind,
+                "body": dict(one.body),
+                "created_at": now,
+                "due_at": now,
+                "tries": 0,
+            }
+            for one in alerts
+        ],
+    )

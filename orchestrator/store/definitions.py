@@ -1,0 +1,182 @@
+"""Owns the stored definitions: their versions, and whether they are online."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, RowMapping, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from orchestrator.core.definition import WorkflowDefinition, from_document, to_document
+from orchestrator.errors import NotFound
+from orchestrator.store.clock import database_now
+from orchestrator.store.schema import workflow_definition
+from orchestrator.store.session import is_postgres, reading, writing
+from orchestrator.store.storable import check_storable
+
+columns = workflow_definition.c
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployed:
+    """What became of a deployment.
+
+    Attributes:
+        created: Whether there is a new version; an unchanged definition makes none.
+    """
+
+    id: int
+    name: str
+    version: int
+    online: bool
+    created: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDefinition:
+    """One version of a definition as it is stored."""
+
+    id: int
+    version: int
+    online: bool
+    created_at: datetime
+    definition: WorkflowDefinition
+
+
+class Definitions:
+    """Stores definitions; a version never changes what it means.
+
+    Args:
+        engine: Of any role.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def deploy(self, definition: WorkflowDefinition, online: bool = True) -> Deployed:  # noqa: FBT001, FBT002  the contract's own signature
+        """Store `definition` as the next version of its name, unless its last version is the same.
+
+        Where the file was deployed from is not part of a version: it is noted anew each time.
+
+        Args:
+            definition: A valid definition.
+            online: Whether runs may be started from now on.
+
+        Raises:
+            UserError: A text in it cannot be stored.
+            StoreUnavailable: The database is away.
+        """
+        document = to_document(definition)
+        check_storable(document, f"definition '{definition.name}'")
+        with writing(self._engine) as connection:
+            while True:
+                last = _find(connection, definition.name, None)
+                if last is not None and last["hash"] == definition.hash:
+                    deployed = _renew(connection, last, document, online=online)
+                    break
+                version = last["version"] + 1 if last is not None else 1
+                number = _insert(connection, definition, document, version, online=online)
+                if number is not None:
+                    deployed = Deployed(
+                        id=number, name=definition.name, version=version, online=online, created=True
+                    )
+                    break
+                # another deployment of this name was quicker: compare with what it left
+            connection.execute(
+                update(workflow_definition).where(columns.name == definition.name).values(online=online)
+            )
+        return deployed
+
+    def get(self, name: str, version: int | None = None) -> StoredDefinition:
+        """Return a version of a definition; by default the last one.
+
+        Raises:
+            NotFound: There is none of this name, or not this version.
+            StoreUnavailable: The database is away.
+        """
+        with reading(self._engine) as connection:
+            row = _find(connection, name, version)
+        if row is None:
+            which = "" if version is None else f" version {version}"
+            raise NotFound(f"there is no workflow definition '{name}'{which}")
+        return _stored(row)
+
+    def list(self) -> tuple[StoredDefinition, ...]:
+        """Return the last version of every definition, by name.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        last = (
+            select(columns.name, func.max(columns.version).label("version")).group_by(columns.name).subquery()
+        )
+        joined = workflow_definition.join(
+            last, (columns.name == last.c.name) & (columns.version == last.c.version)
+        )
+        statement = select(workflow_definition).select_from(joined).order_by(columns.name)
+        with reading(self._engine) as connection:
+            return tuple(_stored(row) for row in connection.execute(statement).mappings())
+
+    def set_online(self, name: str, online: bool) -> None:  # noqa: FBT001  the contract's own signature
+        """Allow or refuse new runs of a definition; running ones go on.
+
+        Raises:
+            NotFound: There is none of this name.
+            StoreUnavailable: The database is away.
+        """
+        statement = update(workflow_definition).where(columns.name == name).values(online=online)
+        with writing(self._engine) as connection:
+            if connection.execute(statement).rowcount == 0:
+                raise NotFound(f"there is no workflow definition '{name}'")
+
+
+def _find(connection: Connection, name: str, version: int | None) -> RowMapping | None:
+    statement = (
+        select(workflow_definition).where(columns.name == name).order_by(columns.version.desc()).limit(1)
+    )
+    if version is not None:
+        statement = statement.where(columns.version == version)
+    return connection.execute(statement).mappings().one_or_none()
+
+
+def _renew(
+    connection: Connection, last: RowMapping, document: dict[str, object], *, online: bool
+) -> Deployed:
+    if last["document"] != document:
+        statement = update(workflow_definition).where(columns.id == last["id"])
+        connection.execute(statement.values(document=document))
+    return Deployed(id=last["id"], name=last["name"], version=last["version"], online=online, created=False)
+
+
+def _insert(
+    connection: Connection,
+    definition: WorkflowDefinition,
+    document: dict[str, object],
+    version: int,
+    *,
+    online: bool,
+) -> int | None:
+    """Return the id of the new row, or `None` if somebody else took this version."""
+    dialect = postgresql if is_postgres(connection) else sqlite
+    return connection.execute(
+        dialect.insert(workflow_definition)
+        .values(
+            name=definition.name,
+            version=version,
+            hash=definition.hash,
+            document=document,
+            online=online,
+            created_at=database_now(connection),
+        )
+        .on_conflict_do_nothing(index_elements=["name", "version"])
+        .returning(columns.id)
+    ).scalar_one_or_none()
+
+
+def _stored(row: RowMapping) -> StoredDefinition:
+    return StoredDefinition(
+        id=row["id"],
+        version=row["version"],
+        online=row["online"],
+        created_at=row["created_at"],
+        definition=from_document(row["document"]),
+    )

@@ -1,0 +1,102 @@
+"""Owns the translation of driver errors: above the store nobody knows the driver."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import exc
+
+from orchestrator.errors import CommitInDoubt, StoreUnavailable
+
+UNAVAILABLE_CLASSES = ("08", "40", "53", "57", "58")
+"""PostgreSQL: connection, rollback of a deadlock, resources (disk full), operator, system error."""
+
+UNAVAILABLE_STATES = frozenset({"25P02", "25P03", "25P04", "25006", "55P03", "XX001"})
+"""Aborted or idle transaction ended by the server, read-only standby, lock not available, broken page."""
+
+ROLLED_BACK_CLASSES = ("23", "40")
+"""Answers to COMMIT that say for certain that it did not happen: a constraint, a serialization failure."""
+
+SQLITE_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY: "the SQLite database is locked by another process",
+    sqlite3.SQLITE_LOCKED: "the SQLite database is locked by another connection",
+    sqlite3.SQLITE_READONLY: "the SQLite database cannot be written",
+    sqlite3.SQLITE_IOERR: "the disk under the SQLite database does not answer",
+    sqlite3.SQLITE_FULL: "the disk under the SQLite database is full",
+    sqlite3.SQLITE_CANTOPEN: "the SQLite database file cannot be opened",
+    sqlite3.SQLITE_PROTOCOL: "the SQLite database is locked by another process",
+    sqlite3.SQLITE_NOMEM: "there is no memory left for the SQLite database",
+}
+
+DISK_FULL = "53100"
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Let a driver error that means "the database is away" leave as `StoreUnavailable`, any other as itself.
+
+    Raises:
+        StoreUnavailable: The database did not answer, or cannot at the moment.
+    """
+    try:
+        yield
+    except exc.TimeoutError as error:
+        raise StoreUnavailable("all connections to the database are in use") from error
+    except exc.DBAPIError as error:
+        reason = reason_unavailable(error)
+        if reason is None:
+            raise
+        raise StoreUnavailable(reason) from error
+
+
+@contextmanager
+def translated_commit() -> Iterator[None]:
+    """Translate an error of COMMIT: what does not say for certain that it failed leaves it in doubt.
+
+    Raises:
+        CommitInDoubt: It may have happened.
+        StoreUnavailable: It did not happen; the database cannot at the moment.
+    """
+    try:
+        yield
+    except exc.DBAPIError as error:
+        if not _is_rolled_back(error):
+            raise CommitInDoubt(f"no reply to COMMIT: {_first_line(error)}") from error
+        reason = reason_unavailable(error)
+        if reason is None:
+            raise
+        raise StoreUnavailable(reason) from error
+
+
+def reason_unavailable(error: exc.DBAPIError) -> str | None:
+    """Return in one line why the database cannot answer, or `None` when the error is a bug."""
+    if isinstance(error.orig, sqlite3.Error):
+        return SQLITE_UNAVAILABLE.get(_sqlite_code(error.orig))
+    state = sql_state(error)
+    if state == DISK_FULL:
+        return f"the disk under PostgreSQL is full: {_first_line(error)}"
+    away = error.connection_invalidated or (state is None and isinstance(error, exc.OperationalError))
+    if away or (state or "").startswith(UNAVAILABLE_CLASSES) or state in UNAVAILABLE_STATES:
+        return f"the database does not answer: {_first_line(error)}"
+    return None
+
+
+def sql_state(error: exc.DBAPIError) -> str | None:
+    """Return the five letters of PostgreSQL's SQLSTATE, or `None` when the server said nothing."""
+    state = getattr(error.orig, "pgcode", None) or getattr(error.orig, "sqlstate", None)
+    return str(state) if state else None
+
+
+def _is_rolled_back(error: exc.DBAPIError) -> bool:
+    if isinstance(error.orig, sqlite3.Error):
+        return _sqlite_code(error.orig) != sqlite3.SQLITE_IOERR  # the log may have reached the disk
+    return (sql_state(error) or "").startswith(ROLLED_BACK_CLASSES)
+
+
+def _sqlite_code(error: sqlite3.Error) -> int:
+    """Return the primary result code: the lowest byte of the extended one."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
+def _first_line(error: exc.DBAPIError) -> str:
+    return (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]

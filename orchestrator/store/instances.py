@@ -1,0 +1,175 @@
+"""Owns the loading of runs into memory, as plain values."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, select, tuple_
+
+from orchestrator.core.definition import WorkflowDefinition, from_document
+from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.status import WORKFLOW_FINAL
+from orchestrator.errors import NotFound
+from orchestrator.store.bulk import KEYS_AT_ONCE, AttemptKey, chunks
+from orchestrator.store.rows import ATTEMPT_COLUMNS, ATTEMPT_KEY, HEAD_COLUMNS, attempt_of, head_of
+from orchestrator.store.schema import (
+    UNFINISHED,
+    deployment,
+    task_instance,
+    workflow_definition,
+    workflow_instance,
+)
+from orchestrator.store.session import reading, writing
+
+KEY_COLUMNS = tuple(task_instance.c[name] for name in ATTEMPT_KEY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedInstance:
+    """One run as the database has it.
+
+    Attributes:
+        attempts: The current attempt of each task that has one, in order of submission; none of a finished
+            run.
+    """
+
+    head: Head
+    revision: int
+    attempts: tuple[TaskInstance, ...] = ()
+
+
+Loaded = dict[int, LoadedInstance]
+
+
+class Instances:
+    """Reads runs for a master.
+
+    Args:
+        engine: Opened with the role `master`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def load(self, ids: Iterable[int], *, lock: bool = False) -> Loaded:
+        """Return the runs that exist, with the current attempts of the unfinished ones.
+
+        Args:
+            ids: Workflow instance ids.
+            lock: Wait for a transaction that may still be committing them.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        wanted = sorted(set(ids))
+        if not wanted:
+            return {}
+        transaction = writing if lock else reading
+        with transaction(self._engine) as connection:
+            # Heads first: attempts that are newer than their head make the next commit fail its revision
+            # check; the other way round nobody would notice.
+            heads = _heads(connection, wanted, lock=lock)
+            unfinished = [number for number, (head, _) in heads.items() if head.state not in WORKFLOW_FINAL]
+            attempts = _current_attempts(connection, unfinished)
+        return {
+            number: LoadedInstance(head=head, revision=revision, attempts=tuple(attempts.get(number, ())))
+            for number, (head, revision) in heads.items()
+        }
+
+    def attempts(self, keys: Iterable[AttemptKey]) -> dict[AttemptKey, TaskInstance]:
+        """Return single attempts by workflow instance, task and attempt; those that do not exist are missing.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        found: dict[AttemptKey, TaskInstance] = {}
+        with reading(self._engine) as connection:
+            for some in chunks(set(keys), KEYS_AT_ONCE):
+                statement = select(*ATTEMPT_COLUMNS).where(tuple_(*KEY_COLUMNS).in_(some))
+                for row in connection.execute(statement).mappings():
+                    attempt = attempt_of(row)
+                    found[attempt.key] = attempt
+        return found
+
+    def outputs(self, keys: Iterable[AttemptKey]) -> dict[AttemptKey, Mapping[str, Any]]:
+        """Return the outputs of single attempts: those that memory does not keep.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        found: dict[AttemptKey, Mapping[str, Any]] = {}
+        with reading(self._engine) as connection:
+            for some in chunks(set(keys), KEYS_AT_ONCE):
+                statement = select(*KEY_COLUMNS, task_instance.c.outputs)
+                rows = connection.execute(statement.where(tuple_(*KEY_COLUMNS).in_(some)))
+                found.update({(row[0], row[1], row[2]): row.outputs for row in rows})
+        return found
+
+    def unfinished(self, slots: Collection[int], after_id: int = 0, limit: int = 1000) -> list[int]:
+        """Return ids of unfinished runs of these slots, ascending, to be loaded at a takeover.
+
+        Args:
+            slots: Slots to look into.
+            after_id: Only higher ids: the last one of the page before.
+            limit: The most ids to return.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        columns = workflow_instance.c
+        statement = (
+            select(columns.id)
+            .where(columns.slot.in_(sorted(slots)), columns.id > after_id)
+            .where(UNFINISHED)
+            .order_by(columns.id)
+            .limit(limit)
+        )
+        if not slots:
+            return []
+        with reading(self._engine) as connection:
+            return list(connection.execute(statement).scalars())
+
+    def definition(self, definition_id: int) -> WorkflowDefinition:
+        """Return the definition that a run is pinned to.
+
+        Raises:
+            NotFound: There is none of this id.
+            StoreUnavailable: The database is away.
+        """
+        statement = select(workflow_definition.c.document).where(workflow_definition.c.id == definition_id)
+        with reading(self._engine) as connection:
+            document = connection.execute(statement).scalar_one_or_none()
+        if document is None:
+            raise NotFound(f"there is no workflow definition with the id {definition_id}")
+        return from_document(document)
+
+    def slots(self) -> int:
+        """Return the number of slots, fixed when the database was created.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        with reading(self._engine) as connection:
+            slots: int = connection.execute(select(deployment.c.slots)).scalar_one()
+        return slots
+
+
+def _heads(connection: Connection, ids: list[int], *, lock: bool) -> dict[int, tuple[Head, int]]:
+    heads: dict[int, tuple[Head, int]] = {}
+    for some in chunks(ids, KEYS_AT_ONCE):
+        statement = select(*HEAD_COLUMNS, workflow_instance.c.revision)
+        statement = statement.where(workflow_instance.c.id.in_(some)).order_by(workflow_instance.c.id)
+        rows = connection.execute(statement.with_for_update() if lock else statement).mappings()
+        heads.update({row["id"]: (head_of(row), row["revision"]) for row in rows})
+    return heads
+
+
+def _current_attempts(connection: Connection, ids: list[int]) -> dict[int, list[TaskInstance]]:
+    attempts: dict[int, list[TaskInstance]] = {}
+    columns = task_instance.c
+    for some in chunks(ids, KEYS_AT_ONCE):
+        statement = select(*ATTEMPT_COLUMNS).where(columns.workflow_instance_id.in_(some), columns.current)
+        ordered = statement.order_by(columns.workflow_instance_id, columns.sequence)
+        for row in connection.execute(ordered).mappings():
+            attempts.setdefault(row["workflow_instance_id"], []).append(attempt_of(row))
+    return attempts

@@ -1,0 +1,111 @@
+"""Owns the slot leases: who speaks for which workflow instances, by the database's clock."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, Engine, or_, select, update
+
+from orchestrator.core.changes import Leases
+from orchestrator.store.clock import database_now
+from orchestrator.store.schema import slot_lease
+from orchestrator.store.session import reading, writing
+
+slot, owner, epoch, expires_at = (
+    slot_lease.c.slot,
+    slot_lease.c.owner,
+    slot_lease.c.epoch,
+    slot_lease.c.expires_at,
+)
+
+
+class SlotLeases:
+    """Takes, renews and gives back the leases of slots. Rows are locked in the order of slots, as by all.
+
+    Args:
+        engine: Opened with the role `master`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def acquire(self, master: str, seconds: float, *, limit: int | None = None) -> Leases:
+        """Take slots that nobody holds any more, each under its next epoch.
+
+        A slot that somebody is writing to at this moment is left for the next time: nobody waits for a
+        master that was stopped inside a transaction.
+
+        Args:
+            master: Incarnation of the new owner.
+            seconds: How long the leases live, by the database's clock.
+            limit: The most slots to take; default: all.
+
+        Returns:
+            The slots that were taken just now.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            free = or_(owner.is_(None), expires_at.is_(None), expires_at < now)
+            rows = connection.execute(
+                select(slot, epoch).where(free).order_by(slot).limit(limit).with_for_update(skip_locked=True)
+            )
+            taken = {number: old + 1 for number, old in rows}
+            _write(connection, taken, owner=master, epoch=epoch + 1, expires_at=_after(connection, seconds))
+        return Leases(owner=master, epochs=taken)
+
+    def renew(self, leases: Leases, seconds: float) -> Leases:
+        """Prolong the leases that are still ours, also expired ones that nobody took.
+
+        Returns:
+            What is still held; what is missing belongs to another master.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        with writing(self._engine) as connection:
+            held = _lock_held(connection, leases)
+            _write(connection, held, expires_at=_after(connection, seconds))
+        return Leases(owner=leases.owner, epochs=held)
+
+    def release(self, leases: Leases) -> None:
+        """Give the leases back that are still ours: another master may take them at once.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        with writing(self._engine) as connection:
+            _write(connection, _lock_held(connection, leases), owner=None, expires_at=None)
+
+    def holders(self) -> dict[int, str]:
+        """Return the owner of each slot whose lease has not expired.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        with reading(self._engine) as connection:
+            now = database_now(connection)
+            rows = connection.execute(select(slot, owner).where(owner.is_not(None), expires_at >= now))
+            return {number: holder for number, holder in rows if holder is not None}
+
+
+def _lock_held(connection: Connection, leases: Leases) -> dict[int, int]:
+    rows = connection.execute(
+        select(slot, epoch)
+        .where(owner == leases.owner, slot.in_(sorted(leases.epochs)))
+        .order_by(slot)
+        .with_for_update()
+    )
+    return {number: found for number, found in rows if leases.epochs[number] == found}
+
+
+def _write(connection: Connection, slots: Iterable[int], **values: object) -> None:
+    numbers = sorted(slots)
+    if numbers:
+        connection.execute(update(slot_lease).where(slot.in_(numbers)).values(**values))
+
+
+def _after(connection: Connection, seconds: float) -> datetime:
+    """Return the time so many seconds from now, read after the locks were waited for."""
+    return database_now(connection) + timedelta(seconds=seconds)

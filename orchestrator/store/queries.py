@@ -1,0 +1,253 @@
+"""Owns the read model: runs, definitions and masters as the documents that CLI and API show."""
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping, func, select
+
+from orchestrator.core.definition import from_document, to_document
+from orchestrator.core.instance import TaskInstance
+from orchestrator.core.status import WorkflowState
+from orchestrator.errors import NotFound
+from orchestrator.store.clock import database_now
+from orchestrator.store.definitions import Definitions
+from orchestrator.store.rows import ATTEMPT_COLUMNS, attempt_of
+from orchestrator.store.run_outputs import outputs_of_run
+from orchestrator.store.schema import (
+    master,
+    slot_lease,
+    task_instance,
+    workflow_definition,
+    workflow_instance,
+)
+from orchestrator.store.session import reading
+
+Document = dict[str, Any]
+
+run = workflow_instance.c
+
+LISTED = (
+    "id",
+    "workflow",
+    "version",
+    "state",
+    "parent",
+    "planned_time",
+    "submitted_at",
+    "started_at",
+    "ended_at",
+)
+
+
+class Queries:
+    """Answers questions about what is stored; INTERFACE sections 2 and 7 say how each document looks.
+
+    Args:
+        engine: Of any role.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def run(self, workflow_instance_id: int) -> Document:
+        """Return one run with all its attempts in order of submission, and its outputs.
+
+        Raises:
+            NotFound: There is no such run.
+            StoreUnavailable: The database is away.
+        """
+        with reading(self._engine) as connection:
+            row = _run_row(connection, workflow_instance_id)
+            attempts = _attempts(connection, workflow_instance_id)
+            children = _children(connection, workflow_instance_id)
+        return {
+            "id": row["id"],
+            "workflow": row["workflow"],
+            "version": row["version"],
+            "state": row["state"],
+            "run_count": row["run_count"],
+            "dry_run": row["dry_run"],
+            "planned_time": _text(row["planned_time"]),
+            "submitted_at": _text(row["submitted_at"]),
+            "started_at": _text(row["started_at"]),
+            "ended_at": _text(row["ended_at"]),
+            "parent": row["parent_id"],
+            "params": row["params"],
+            "outputs": outputs_of_run(from_document(row["document"]), row["params"], attempts),
+            "reason": row["reason"],
+            "tasks": [_task(attempt, children) for attempt in attempts],
+        }
+
+    def runs(
+        self,
+        *,
+        state: WorkflowState | None = None,
+        workflow: str | None = None,
+        limit: int = 50,
+        before_id: int | None = None,
+    ) -> list[Document]:
+        """Return runs, newest first.
+
+        Args:
+            state: Only runs in this state.
+            workflow: Only runs of the definition of this name.
+            limit: The most runs to return.
+            before_id: Only runs with a lower id: the last one of the page before.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        columns = [run.parent_id.label(name) if name == "parent" else run[name] for name in LISTED]
+        statement = select(*columns).order_by(run.id.desc()).limit(limit)
+        if state is not None:
+            statement = statement.where(run.state == state.value)
+        if workflow is not None:
+            statement = statement.where(run.workflow == workflow)
+        if before_id is not None:
+            statement = statement.where(run.id < before_id)
+        with reading(self._engine) as connection:
+            return [_texts(row) for row in connection.execute(statement).mappings()]
+
+    def states(self, ids: Collection[int]) -> dict[int, WorkflowState]:
+        """Return the states of these runs, for somebody who waits; those that do not exist are missing.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        statement = select(run.id, run.state).where(run.id.in_(sorted(ids)))
+        with reading(self._engine) as connection:
+            return {number: WorkflowState(state) for number, state in connection.execute(statement)}
+
+    def definitions(self) -> list[Document]:
+        """Return the last version of every definition, by name.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        return [
+            {
+                "name": stored.definition.name,
+                "version": stored.version,
+                "online": stored.online,
+                "description": stored.definition.description,
+            }
+            for stored in Definitions(self._engine).list()
+        ]
+
+    def definition(self, name: str, version: int | None = None) -> Document:
+        """Return a version of a definition with all that it says; by default the last one.
+
+        Raises:
+            NotFound: There is none of this name, or not this version.
+            StoreUnavailable: The database is away.
+        """
+        stored = Definitions(self._engine).get(name, version)
+        return {
+            "name": name,
+            "version": stored.version,
+            "online": stored.online,
+            "created_at": _text(stored.created_at),
+            "hash": stored.definition.hash,
+            **to_document(stored.definition),
+        }
+
+    def masters(self) -> list[Document]:
+        """Return the masters that have not left, with the slots that they hold.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        held = slot_lease.join(master, slot_lease.c.owner == master.c.incarnation)
+        leases = select(slot_lease.c.owner, slot_lease.c.slot, slot_lease.c.epoch).select_from(held)
+        with reading(self._engine) as connection:
+            rows = (
+                connection.execute(select(master).order_by(master.c.name, master.c.started_at))
+                .mappings()
+                .all()
+            )
+            found = connection.execute(leases.order_by(slot_lease.c.slot)).all()
+        return [
+            {
+                "name": row["name"],
+                "incarnation": row["incarnation"],
+                "slots": [slot for owner, slot, _ in found if owner == row["incarnation"]],
+                "epoch_max": max(
+                    (epoch for owner, _, epoch in found if owner == row["incarnation"]), default=0
+                ),
+                "last_heartbeat": _text(row["last_heartbeat"]),
+            }
+            for row in rows
+        ]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many runs there are in each state that occurs.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        statement = select(run.state, func.count()).group_by(run.state)
+        with reading(self._engine) as connection:
+            return dict(connection.execute(statement).tuples().all())
+
+    def now(self) -> datetime:
+        """Return the database's time, aware UTC.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        with reading(self._engine) as connection:
+            return database_now(connection)
+
+
+def _run_row(connection: Connection, workflow_instance_id: int) -> RowMapping:
+    joined = workflow_instance.join(workflow_definition)
+    statement = select(workflow_instance, workflow_definition.c.document).select_from(joined)
+    row = connection.execute(statement.where(run.id == workflow_instance_id)).mappings().one_or_none()
+    if row is None:
+        raise NotFound(f"there is no run {workflow_instance_id}")
+    return row
+
+
+def _attempts(connection: Connection, workflow_instance_id: int) -> list[TaskInstance]:
+    statement = select(*ATTEMPT_COLUMNS).where(task_instance.c.workflow_instance_id == workflow_instance_id)
+    ordered = statement.order_by(task_instance.c.sequence, task_instance.c.attempt)
+    return [attempt_of(row) for row in connection.execute(ordered).mappings()]
+
+
+def _children(connection: Connection, workflow_instance_id: int) -> dict[str, int]:
+    """Return the last child of each task; an older one belongs to an attempt that is over."""
+    statement = select(run.parent_task, run.id).where(run.parent_id == workflow_instance_id).order_by(run.id)
+    return {task: child for task, child in connection.execute(statement) if task is not None}
+
+
+def _task(attempt: TaskInstance, children: Mapping[str, int]) -> Document:
+    return {
+        "name": attempt.task,
+        "type": attempt.type,
+        "state": attempt.state.value,
+        "attempt": attempt.attempt,
+        "current": attempt.current,
+        "dispatch": attempt.dispatch,
+        "worker": attempt.worker,
+        "submitted_at": _text(attempt.submitted_at),
+        "dispatched_at": _text(attempt.dispatched_at),
+        "started_at": _text(attempt.started_at),
+        "ended_at": _text(attempt.ended_at),
+        "exit_code": attempt.exit_code,
+        "reason": attempt.reason,
+        "outputs": dict(attempt.outputs),
+        "child": children.get(attempt.task) if attempt.current else None,
+        "due_at": _text(attempt.due_at),
+        "host": attempt.host,
+        "log_path": attempt.log_path,
+    }
+
+
+def _texts(row: RowMapping) -> Document:
+    return {name: _text(value) if isinstance(value, datetime) else value for name, value in row.items()}
+
+
+def _text(at: datetime | None) -> str | None:
+    """Return a time as ISO 8601 in UTC."""
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")

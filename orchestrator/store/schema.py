@@ -1,0 +1,245 @@
+"""Owns the tables. Columns of runs and attempts are named as the fields of `core.instance`."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+from orchestrator.store.columns import BigId, Json, UtcDateTime
+
+SLOTS = 64
+"""Slots of a new database; what a database was created with stands in `deployment`."""
+
+UNFINISHED = text("state NOT IN ('SUCCESS', 'FAILURE', 'STOPPED')")
+"""Literal, so that a query with these very words can use the partial index."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+deployment = Table(
+    "deployment",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("slots", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+workflow_definition = Table(
+    "workflow_definition",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("document", Json, nullable=False),
+    Column("online", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("name", "version"),
+)
+
+workflow_instance = Table(
+    "workflow_instance",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("slot", Integer, nullable=False),
+    Column("definition_id", BigId, ForeignKey("workflow_definition.id"), nullable=False),
+    Column("workflow", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("run_count", Integer, nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("priority", String(16), nullable=False),
+    Column("worker_group", Text, nullable=False),
+    Column("on_failure", String(16), nullable=False),
+    Column("params", Json, nullable=False),
+    Column("start_nodes", Json, nullable=False),
+    Column("depends", String(16), nullable=False),
+    Column("planned_time", UtcDateTime, nullable=False),
+    Column("submitted_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("timeout_at", UtcDateTime),
+    Column("paused_at", UtcDateTime),
+    Column("timed_out", Boolean, nullable=False),
+    Column("ending", Boolean, nullable=False),
+    Column("next_sequence", Integer, nullable=False),
+    Column("reason", Text),
+    Column("parent_id", BigId),
+    Column("parent_task", Text),
+    Column("revision", BigId, nullable=False),
+    Column("epoch", BigId, nullable=False),
+    Column("idempotency_key", Text),
+    Column("request_hash", String(64)),
+    UniqueConstraint("idempotency_key"),
+    Index(None, "workflow", "id"),
+    Index(None, "parent_id"),
+    Index(
+        "ix_workflow_instance_unfinished",
+        "slot",
+        "id",
+        postgresql_where=UNFINISHED,
+        sqlite_where=UNFINISHED,
+    ),
+    sqlite_autoincrement=True,  # the id of a deleted run is never given to another one
+    postgresql_with={"fillfactor": "80"},  # room for updates in the same page
+)
+
+task_instance = Table(
+    "task_instance",
+    metadata,
+    Column("workflow_instance_id", BigId, ForeignKey("workflow_instance.id"), nullable=False),
+    Column("task", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("ticket", Text, nullable=False),
+    Column("current", Boolean, nullable=False),
+    Column("dispatch", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("losses", Integer, nullable=False),
+    Column("submitted_at", UtcDateTime),
+    Column("due_at", UtcDateTime),
+    Column("dispatched_at", UtcDateTime),
+    Column("started_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("timeout_at", UtcDateTime),
+    Column("worker", Text),
+    Column("incarnation", Text),
+    Column("reported", Boolean, nullable=False),
+    Column("host", Text),
+    Column("pid", BigInteger),
+    Column("process_group", BigInteger),
+    Column("log_path", Text),
+    Column("external_ids", Json, nullable=False),
+    Column("worker_clock", UtcDateTime),
+    Column("exit_code", BigInteger),
+    Column("reason", Text),
+    Column("outputs", Json, nullable=False),
+    Column("rejected_by", Json, nullable=False),
+    PrimaryKeyConstraint("workflow_instance_id", "task", "attempt"),
+    Index(
+        "uq_task_instance_current",
+        "workflow_instance_id",
+        "task",
+        unique=True,
+        postgresql_where=text("current"),
+        sqlite_where=text("current"),
+    ),
+    postgresql_with={"fillfactor": "70"},
+)
+
+command = Table(
+    "command",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("slot", Integer, nullable=False),
+    Column("workflow_instance_id", BigId, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("body", Json, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "slot", "id"),
+    sqlite_autoincrement=True,  # masters remember ids that they have taken
+)
+
+error_command = Table(
+    "error_command",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=False),
+    Column("slot", Integer, nullable=False),
+    Column("workflow_instance_id", BigId, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("body", Json, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("failed_at", UtcDateTime, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("workflow_instance_id", BigId),
+    Column("kind", String(64), nullable=False),
+    Column("body", Json, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("last_error", Text),
+    Column("delivered_at", UtcDateTime),
+    UniqueConstraint("key"),
+    Index(
+        "ix_outbox_undelivered",
+        "slot",
+        "due_at",
+        postgresql_where=text("delivered_at IS NULL"),
+        sqlite_where=text("delivered_at IS NULL"),
+    ),
+)
+
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("slot", Integer, nullable=False),
+    Column("workflow", Text, nullable=False),
+    Column("cron", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("misfire", String(16), nullable=False),
+    Column("grace_s", Float),
+    Column("starts_at", UtcDateTime),
+    Column("ends_at", UtcDateTime),
+    Column("paused", Boolean, nullable=False),
+    Column("next_at", UtcDateTime),
+    Column("last_planned_at", UtcDateTime),
+    Index(None, "slot", "next_at"),
+    Index(None, "workflow"),
+)
+
+pool = Table(
+    "pool",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("slots", Integer, nullable=False),
+)
+
+slot_lease = Table(
+    "slot_lease",
+    metadata,
+    Column("slot", Integer, primary_key=True, autoincrement=False),
+    Column("owner", Text),
+    Column("epoch", BigId, nullable=False),
+    Column("expires_at", UtcDateTime),
+    postgresql_with={"fillfactor": "50"},
+)
+
+master = Table(
+    "master",
+    metadata,
+    Column("incarnation", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("last_heartbeat", UtcDateTime, nullable=False),
+)

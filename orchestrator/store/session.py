@@ -1,0 +1,198 @@
+"""Owns the connection to the database: how it is opened, and the two kinds of transaction."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from sqlalchemy import URL, Connection, create_engine, event, exc, make_url
+from sqlalchemy import Engine as Engine  # noqa: PLC0414  the one name of the driver that others hand on
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from orchestrator.errors import UserError
+from orchestrator.store.driver_errors import translated, translated_commit
+
+Role = Literal["master", "service", "migration"]
+
+LEASE_SHARE = 0.4
+"""A transaction of a stopped master must end well before its lease is taken over."""
+
+SERVICE_TIMEOUT_S = 30.0
+POOL_TIMEOUT_S = 10.0
+SQLITE_BUSY_S = 5.0
+
+WRITING = "orchestrator_writing"
+SQLITE_CLOCK = "orchestrator_now"
+"""The SQL function by which SQLite tells the time."""
+
+
+def open_engine(
+    url: str,
+    role: Role,
+    *,
+    lease_s: float = 10.0,
+    connect_timeout_s: float = 5.0,
+    pool_size: int = 5,
+    sqlite_clock: Callable[[], datetime] | None = None,
+) -> Engine:
+    """Return an engine whose statements, locks and connection attempts all have a limit; it connects later.
+
+    Args:
+        url: SQLAlchemy URL of a SQLite or PostgreSQL database; `sqlite://` is one in memory.
+        role: `master`: no transaction outlives half a lease; `migration`: statements may take as long as
+            they need; `service`: everybody else.
+        lease_s: How long a slot's lease lives, in seconds.
+        connect_timeout_s: How long one attempt to connect may take, in seconds.
+        pool_size: Connections that are kept open.
+        sqlite_clock: SQLite has no server, so its clock is handed in: the machine's (default), or a simulated one.
+
+    Raises:
+        UserError: The URL is wrong, or of another database.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(
+            parsed,
+            busy_s=min(SQLITE_BUSY_S, lease_s / 2 if role == "master" else SQLITE_BUSY_S),
+            clock=sqlite_clock or _machine_clock,
+        )
+    return create_engine(
+        parsed,
+        connect_args=_postgres_arguments(parsed, role, lease_s, connect_timeout_s),
+        pool_size=pool_size,
+        pool_timeout=POOL_TIMEOUT_S,
+        pool_pre_ping=role != "master",  # the master's back-off costs less than a question before each use
+        json_serializer=to_json,
+        json_deserializer=msgspec.json.decode,
+        hide_parameters=True,  # outputs and parameters are nobody's business in an error message
+    )
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Give a connection in a transaction that is rolled back at the end.
+
+    Raises:
+        StoreUnavailable: The database did not answer.
+    """
+    with translated(), engine.connect() as connection, connection.begin() as transaction:
+        yield connection
+        transaction.rollback()
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """Give a connection in a transaction that is committed at the end, and rolled back on any exception.
+
+    On SQLite it begins with `BEGIN IMMEDIATE`, so that what it reads stays true until it writes.
+
+    Raises:
+        StoreUnavailable: The database did not answer; nothing was committed.
+        CommitInDoubt: The reply of the COMMIT was lost.
+    """
+    with translated(), engine.connect() as connection:
+        connection.execution_options(**{WRITING: True})
+        transaction = connection.begin()
+        try:
+            yield connection
+        except BaseException:
+            with suppress(exc.DBAPIError):  # the first error tells more than a ROLLBACK on a dead connection
+                transaction.rollback()
+            raise
+        with translated_commit():
+            transaction.commit()
+
+
+def is_postgres(source: Engine | Connection) -> bool:
+    """Return whether this is PostgreSQL (else it is SQLite)."""
+    return source.dialect.name == "postgresql"
+
+
+def to_json(value: Any) -> str:
+    """Return `value` as JSON text; an integer beyond 64 bits, which msgspec refuses, is written too."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except OverflowError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _parse(url: str) -> URL:
+    for short in ("postgresql://", "postgres://"):
+        if url.startswith(short):  # SQLAlchemy 2.1 would take psycopg 3
+            url = "postgresql+psycopg2://" + url.removeprefix(short)
+    try:
+        parsed = make_url(url)
+    except exc.ArgumentError:
+        raise UserError(
+            "the database URL cannot be read; it looks like sqlite:///FILE or postgresql://…"
+        ) from None
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise UserError(f"the database is SQLite or PostgreSQL, not {parsed.get_backend_name()}")
+    return parsed
+
+
+def _postgres_arguments(url: URL, role: Role, lease_s: float, connect_timeout_s: float) -> dict[str, Any]:
+    settings = {"timezone": "UTC"}
+    if role != "migration":
+        longest_ms = round(1000 * (LEASE_SHARE * lease_s if role == "master" else SERVICE_TIMEOUT_S))
+        settings["statement_timeout"] = f"{max(2, longest_ms)}"
+        settings["idle_in_transaction_session_timeout"] = f"{max(2, longest_ms)}"
+        settings["lock_timeout"] = f"{max(1, longest_ms // 2)}"
+    options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    given = url.query.get("options", ())
+    return {
+        "options": " ".join((options, *((given,) if isinstance(given, str) else given))),
+        "application_name": f"orchestrator {role}",
+        "connect_timeout": max(2, round(connect_timeout_s)),  # libpq takes less than 2 s as 2 s
+        "keepalives": 1,
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": round(max(lease_s, connect_timeout_s) * 1000),
+    }
+
+
+def _open_sqlite(url: URL, *, busy_s: float, clock: Callable[[], datetime]) -> Engine:
+    in_memory = url.database in (None, "", ":memory:")
+    if not in_memory and url.database is not None:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        url,
+        connect_args={"check_same_thread": False, "timeout": busy_s},
+        poolclass=QueuePool,
+        pool_size=1 if in_memory else 5,  # a database in memory is its one connection: users queue for it
+        max_overflow=0 if in_memory else 10,
+        pool_timeout=POOL_TIMEOUT_S,
+        json_serializer=to_json,
+        json_deserializer=msgspec.json.decode,
+        hide_parameters=True,
+    )
+
+    def set_up(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+        _set_up_sqlite(connection, entry)
+        connection.create_function(SQLITE_CLOCK, 0, lambda: clock().isoformat())
+
+    event.listen(engine, "connect", set_up)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself: `_begin_sqlite` does
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _machine_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    kind = "IMMEDIATE" if connection.get_execution_options().get(WRITING) else "DEFERRED"
+    connection.exec_driver_sql(f"BEGIN {kind}")

@@ -63,6 +63,8 @@ def resolve_inputs(task: TaskDefinition, around: Surroundings) -> Inputs:
     Raises:
         UnresolvedParameter: A reference has no value, a value is of the wrong type, or all is too large.
     """
+    if task.type == "noop" and not task.params:
+        return Inputs(params={}, parameters={})
     built_in = built_ins(around)
     below = _below(around, built_in)
     scope = parameters.Scope(names=parameters.visible([{}, *below]), outputs=around.outputs)

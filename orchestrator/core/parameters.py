@@ -41,7 +41,7 @@ class Scope:
     def value(self, path: str) -> Any:
         """Return what `path` names: `task.output` before a visible name, then members of maps and lists.
 
-        `task.*` is all that a task gave: its `result` if that is its only output, else all outputs as a map.
+        `task.*` is all that a task gave: its only output `result`, else all outputs as a map, or nothing.
 
         Raises:
             LookupError: Nothing has this name.
@@ -49,7 +49,7 @@ class Scope:
         first, *rest = path.split(".")
         if rest == ["*"]:
             given = self.outputs[first]
-            return given["result"] if set(given) == {"result"} else dict(given)
+            return given["result"] if set(given) == {"result"} else dict(given) or None
         if rest and rest[0] in self.outputs.get(first, {}):
             return _member(self.outputs[first][rest[0]], rest[1:])
         return _member(self.names[first], rest)

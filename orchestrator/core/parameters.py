@@ -120,12 +120,12 @@ def is_shell_name(name: str) -> bool:
     return bool(_SHELL_NAME.fullmatch(name)) and not _REFUSED_SHELL_NAMES.fullmatch(name)
 
 
-def check_size(values: Mapping[str, Any], *, shell: bool) -> None:
+def check_size(values: Mapping[str, Any], *, as_environment: bool) -> None:
     """Return if resolved inputs are within the limits.
 
     Args:
         values: Everything that goes to the worker, by name.
-        shell: Whether each value must also fit into an environment variable.
+        as_environment: Whether each value must also fit into an environment variable.
 
     Raises:
         UnresolvedParameter: They are not; the message begins with `inputs too large`.
@@ -134,7 +134,7 @@ def check_size(values: Mapping[str, Any], *, shell: bool) -> None:
     for name, value in values.items():
         size = len(as_text(value).encode(errors="surrogatepass"))
         total += size + len(name)
-        if shell and size > MAX_SHELL_VALUE_BYTES:
+        if as_environment and size > MAX_SHELL_VALUE_BYTES:
             raise UnresolvedParameter(
                 f"inputs too large: '{name}' has {size} bytes, a shell value at most {MAX_SHELL_VALUE_BYTES}"
             )

@@ -1,0 +1,242 @@
+"""What an attempt's parameters come to, and which upstream output counts."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from orchestrator.core.dag import Graph, compile_graph
+from orchestrator.core.definition import ParameterDefinition, TaskDefinition, WorkflowDefinition
+from orchestrator.core.inputs import Inputs, Surroundings, resolve_inputs, wanted_outputs
+from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.outputs import OutputIndex, outputs_visible_to
+from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.core.workflow_outputs import workflow_outputs
+from orchestrator.errors import UnresolvedParameter
+
+PLANNED = datetime(2026, 11, 1, 23, 30, tzinfo=UTC)
+
+
+def definition_of(
+    *, params: Mapping[str, ParameterDefinition] | None = None, **needs: str
+) -> WorkflowDefinition:
+    """Define shell tasks written as `name="upstream upstream"`."""
+    tasks = (TaskDefinition(name=name, type="shell", needs=tuple(one.split())) for name, one in needs.items())
+    return WorkflowDefinition(name="w", timezone="Europe/Paris", tasks=tuple(tasks), params=params or {})
+
+
+def graph_of(**needs: str) -> Graph:
+    """Compile shell tasks written as `name="upstream upstream"`."""
+    return compile_graph(definition_of(params=None, **needs))
+
+
+def ended(task: str, second: int, state: TaskState = TaskState.SUCCESS, **outputs: Any) -> TaskInstance:
+    """Return an attempt that ended `second` seconds after the planned time."""
+    return TaskInstance(
+        workflow_instance_id=1,
+        task=task,
+        attempt=1,
+        sequence=second + 1,
+        type="shell",
+        state=state,
+        ticket="t",
+        ended_at=PLANNED + timedelta(seconds=second),
+        outputs=outputs,
+    )
+
+
+def by_task(*attempts: TaskInstance) -> dict[str, TaskInstance]:
+    """Return the attempts by task."""
+    return {one.task: one for one in attempts}
+
+
+def head_of(**params: Any) -> Head:
+    """Return a running instance with these start parameters."""
+    return Head(
+        id=17,
+        slot=17,
+        definition_id=1,
+        workflow="w",
+        version=1,
+        state=WorkflowState.RUNNING,
+        params=params,
+        planned_time=PLANNED,
+        submitted_at=PLANNED,
+    )
+
+
+def inputs_of(
+    task: TaskDefinition,
+    definition: WorkflowDefinition | None = None,
+    head: Head | None = None,
+    **around: Any,
+) -> Inputs:
+    """Resolve the inputs of `task`."""
+    surroundings = Surroundings(
+        definition=definition or definition_of(a=""),
+        head=head or head_of(),
+        attempt=ended(task.name, 0),
+        **around,
+    )
+    return resolve_inputs(task, surroundings)
+
+
+def test_output_committed_last_wins_among_ancestors() -> None:
+    """Of two upstreams with one output name, time decides, not the order of needs; others are not seen."""
+    graph = graph_of(a="", b="", c="a b", other="")
+    attempts = by_task(ended("a", 2, rows=1), ended("b", 1, rows=2, x=3), ended("other", 9, rows=4))
+
+    assert outputs_visible_to("c", graph, attempts) == {"rows": "a", "x": "b"}
+
+
+def test_only_successes_give_outputs() -> None:
+    """A failed or lost attempt's outputs do not count; a forced success's do."""
+    graph = graph_of(a="", b="", c="", d="a b c")
+    attempts = by_task(
+        ended("a", 1, TaskState.FAILURE, x=1),
+        ended("b", 2, TaskState.FORCED_SUCCESS, y=1),
+        ended("c", 3, TaskState.LOST, z=1),
+    )
+
+    assert outputs_visible_to("d", graph, attempts) == {"y": "b"}
+
+
+def test_index_does_not_remember_what_may_still_change() -> None:
+    """A task that ran early sees nothing of an upstream that is still running; a later one does."""
+    index = OutputIndex(graph_of(a="", b="", early="a b", late="early"))
+    running = ended("b", 0, TaskState.RUNNING)
+    attempts = by_task(ended("a", 1, x=1), running, ended("early", 2))
+
+    assert index.sources("early", attempts) == {"x": "a"}
+    assert index.sources("late", attempts) == {"x": "a"}
+    assert index.sources("late", attempts | by_task(ended("b", 3, y=1))) == {"x": "a", "y": "b"}
+
+
+def test_index_forgets_when_told() -> None:
+    """After a recovery the old attempt's outputs no longer count."""
+    index = OutputIndex(graph_of(a="", b="a"))
+    assert index.sources("b", by_task(ended("a", 1, x=1))) == {"x": "a"}
+
+    index.clear()
+
+    assert index.sources("b", by_task(ended("a", 2, y=1))) == {"y": "a"}
+
+
+def test_tasks_that_add_nothing_share_one_map() -> None:
+    """A long chain costs one small map, and no recursion."""
+    names = [f"t{index}" for index in range(20_000)]
+    graph = graph_of(**{name: names[index - 1] if index else "" for index, name in enumerate(names)})
+    attempts = by_task(
+        ended("t0", 0, x=1), *(ended(name, index) for index, name in enumerate(names) if index)
+    )
+    index = OutputIndex(graph)
+
+    assert index.sources(names[-1], attempts) == {"x": "t0"}
+    assert len({id(seen) for seen in index._settled.values()}) == 1
+
+
+def test_precedence_is_params_outputs_start_workflow_built_ins() -> None:
+    """The layers of the language, strongest first."""
+    declared = {name: ParameterDefinition(default=f"workflow {name}") for name in ("a", "b", "c", "d")}
+    task = TaskDefinition(name="t", type="shell", params={"a": "own a", "e": "${b}/${d}"})
+
+    inputs = inputs_of(
+        task,
+        definition_of(params=declared, t=""),
+        head_of(a="start a", b="start b", c="start c"),
+        latest={"a": "up", "b": "up"},
+        outputs={"up": {"a": 1, "b": 2}},
+    )
+
+    assert inputs.params == {"a": "own a", "e": "2/workflow d"}
+    assert {name: inputs.parameters[name] for name in "abcd"} == {
+        "a": "own a", "b": 2, "c": "start c", "d": "workflow d",
+    }  # fmt: skip
+
+
+def test_empty_param_takes_the_upstreams_value() -> None:
+    """`rows:` without a value asks for the upstream's."""
+    task = TaskDefinition(name="t", type="python", params={"rows": None})
+
+    assert inputs_of(task, latest={"rows": "up"}, outputs={"up": {"rows": [1]}}).params == {"rows": [1]}
+
+
+def test_built_ins_are_in_the_workflows_zone() -> None:
+    """Times are ISO 8601 in the zone; the planned time is the end of its interval."""
+    inputs = inputs_of(TaskDefinition(name="t", type="shell"))
+
+    assert inputs.parameters["planned_time"] == "2026-11-02T00:30:00+01:00"
+    assert inputs.parameters["data_interval_end"] == inputs.parameters["planned_time"]
+    assert inputs.parameters["workflow_instance_id"] == 17
+    assert inputs.parameters["task_name"] == "t"
+
+
+def test_placeholders_of_workflow_and_task_params_are_replaced() -> None:
+    """Both are about the planned time; a start parameter is data and stays as it was given."""
+    declared = {
+        "day": ParameterDefinition(type="date", default="$[yyyy-MM-dd-1]"),
+        "raw": ParameterDefinition(),
+    }
+    task = TaskDefinition(name="t", type="python", params={"a": "${day}", "b": "$[MM]", "c": "${raw}"})
+
+    inputs = inputs_of(task, definition_of(params=declared, t=""), head_of(raw="$[yyyy] ${x}"))
+
+    assert inputs.params == {"a": "2026-11-01", "b": "11", "c": "$[yyyy] ${x}"}
+
+
+def test_fault_names_the_parameter_and_the_reference() -> None:
+    """The reason that the attempt fails with says where to look."""
+    task = TaskDefinition(name="t", type="shell", params={"x": "${extract.rows}"})
+
+    with pytest.raises(UnresolvedParameter, match=r"parameter 'x': \$\{extract\.rows\} has no value"):
+        inputs_of(task)
+
+
+def test_default_of_the_wrong_type_is_refused_once_it_is_known() -> None:
+    """A placeholder may come to a text that is no date."""
+    declared = {"day": ParameterDefinition(type="date", default="$[yyyy]")}
+
+    with pytest.raises(UnresolvedParameter, match="parameter 'day': expected a date"):
+        inputs_of(TaskDefinition(name="t", type="shell"), definition_of(params=declared, t=""))
+
+
+def test_shell_value_limit_counts_everything_visible() -> None:
+    """What would not fit into the environment is refused before it is sent."""
+    with pytest.raises(UnresolvedParameter, match="inputs too large: 'big'"):
+        inputs_of(TaskDefinition(name="t", type="shell"), head=head_of(big="x" * 130_000))
+
+
+def test_python_task_gets_only_what_it_uses() -> None:
+    """What a callable does not take does not count against the limit; a noop takes nothing."""
+    head = head_of(big="x" * 2_000_000)
+
+    assert "big" not in inputs_of(TaskDefinition(name="t", type="python"), head=head).parameters
+    assert inputs_of(TaskDefinition(name="t", type="noop"), head=head) == Inputs(params={}, parameters={})
+
+
+def test_wanted_outputs_are_the_latest_and_the_qualified_ones() -> None:
+    """The caller fetches these, and no others, before it resolves."""
+    task = TaskDefinition(name="t", type="python", params={"a": ["${far.rows}"], "b": "${near}"})
+
+    assert wanted_outputs(task, {"near": "close"}) == {"far", "close"}
+
+
+def test_workflow_outputs_default_to_those_of_the_leaves() -> None:
+    """Without `outputs:` a run gives what its leaves gave."""
+    attempts = by_task(ended("a", 1, x=1), ended("b", 2, y=2), ended("c", 3, y=3))
+
+    assert workflow_outputs(definition_of(a="", b="a", c="a"), head_of(), attempts) == {"y": 3}
+
+
+def test_workflow_outputs_that_have_no_value_are_none() -> None:
+    """A branch that did not run leaves its output empty instead of failing the run."""
+    definition = WorkflowDefinition(
+        name="w",
+        tasks=definition_of(a="", b="").tasks,
+        outputs={"total": "${a.x}", "other": "${b.x}", "text": "n=${x} on $[yyyy]"},
+    )
+
+    outputs = workflow_outputs(definition, head_of(), by_task(ended("a", 1, x=1)))
+
+    assert outputs == {"total": 1, "other": None, "text": "n=1 on 2026"}

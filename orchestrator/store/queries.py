@@ -1,6 +1,6 @@
 """Owns the read model: runs, definitions and masters as the documents that CLI and API show."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,11 +9,11 @@ from sqlalchemy import Connection, Engine, RowMapping, func, select
 from orchestrator.core.definition import from_document, to_document
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.status import WorkflowState
-from orchestrator.errors import NotFound
+from orchestrator.core.workflow_outputs import workflow_outputs
+from orchestrator.errors import DefinitionError, NotFound
 from orchestrator.store.clock import database_now
 from orchestrator.store.definitions import Definitions
-from orchestrator.store.rows import ATTEMPT_COLUMNS, attempt_of
-from orchestrator.store.run_outputs import outputs_of_run
+from orchestrator.store.rows import ATTEMPT_COLUMNS, attempt_of, head_of
 from orchestrator.store.schema import (
     master,
     slot_lease,
@@ -74,7 +74,7 @@ class Queries:
             "ended_at": _text(row["ended_at"]),
             "parent": row["parent_id"],
             "params": row["params"],
-            "outputs": outputs_of_run(from_document(row["document"]), row["params"], attempts),
+            "outputs": _outputs(row, attempts),
             "reason": row["reason"],
             "tasks": [_task(attempt, children) for attempt in attempts],
         }
@@ -219,6 +219,14 @@ def _children(connection: Connection, workflow_instance_id: int) -> dict[str, in
     """Return the last child of each task; an older one belongs to an attempt that is over."""
     statement = select(run.parent_task, run.id).where(run.parent_id == workflow_instance_id).order_by(run.id)
     return {task: child for task, child in connection.execute(statement) if task is not None}
+
+
+def _outputs(row: RowMapping, attempts: Sequence[TaskInstance]) -> Document:
+    current = {attempt.task: attempt for attempt in attempts if attempt.current}
+    try:
+        return workflow_outputs(from_document(row["document"]), head_of(row), current)
+    except DefinitionError:  # such a run ends FAILURE at its start; it is shown all the same
+        return {}
 
 
 def _task(attempt: TaskInstance, children: Mapping[str, int]) -> Document:

@@ -1,7 +1,6 @@
 """Owns the connection to the database: how it is opened, and the two kinds of transaction."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,11 +112,14 @@ def is_postgres(source: Engine | Connection) -> bool:
 
 
 def to_json(value: Any) -> str:
-    """Return `value` as JSON text; an integer beyond 64 bits, which msgspec refuses, is written too."""
-    try:
-        return msgspec.json.encode(value).decode()
-    except OverflowError:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Return `value` as JSON text: dataclasses by their fields, times in ISO 8601, any mapping as a map."""
+    return msgspec.json.encode(value, enc_hook=_plain).decode()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"no JSON for a {type(value).__name__}")
 
 
 def _parse(url: str) -> URL:

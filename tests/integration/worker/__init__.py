@@ -1,0 +1,1 @@
+"""Real workers: Celery, a real Redis, real processes."""

@@ -1,10 +1,13 @@
 """Owns callables that the tests' orders name."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from orchestrator.worker.deferral import Defer
@@ -12,8 +15,8 @@ from orchestrator.worker.deferral import Defer
 
 def add(a: int, b: int) -> int:
     """Return the sum, and say so on both streams."""
-    print("adding")
-    print("to stderr", file=sys.stderr)
+    print("adding")  # noqa: T201 - it must reach the log
+    print("to stderr", file=sys.stderr)  # noqa: T201 - the same
     os.write(1, b"by descriptor\n")
     return a + b
 
@@ -40,16 +43,30 @@ def die() -> None:
 
 def linger(seconds: float = 60.0) -> None:
     """Take long, in a way that can be interrupted."""
-    time.sleep(seconds)
+    threading.Event().wait(seconds)
 
 
 def linger_stubbornly(path: str) -> None:
     """Take long, in a way that cannot be interrupted, with a child process."""
     child = subprocess.Popen(["/bin/sleep", "600"])
-    with open(path, "w") as file:
-        file.write(str(child.pid))
+    Path(path).write_text(str(child.pid))
     while True:
-        try:
-            time.sleep(600)
-        except BaseException:
-            continue
+        with contextlib.suppress(BaseException):
+            threading.Event().wait(600)
+
+
+def start_and_wait(seconds: str) -> None:
+    """Start a program from python and wait for it."""
+    subprocess.run(["/bin/sleep", seconds], check=False)
+
+
+def spin() -> None:
+    """Take long in bytecode."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        threading.Event().wait(0.01)
+
+
+def imported() -> list[str]:
+    """Return what of the database's library is imported in the worker."""
+    return [name for name in sys.modules if name.split(".")[0] in ("sqlalchemy", "psycopg2", "alembic")]

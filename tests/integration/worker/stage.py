@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from celery import Celery
+
 from orchestrator.broker import codec
 from orchestrator.broker.connection import celery_broker_url, open_redis
 from orchestrator.broker.generation import Generations
@@ -47,12 +49,9 @@ class Stage:
     Args:
         home: Everything is written below it.
         redis_url: The server.
-        verdicts: Whether reports are answered.
     """
 
     def __init__(self, home: Path, redis_url: str) -> None:
-        from celery import Celery
-
         self.home = home
         self.url = redis_url
         self.environment = {
@@ -167,6 +166,16 @@ class Stage:
         """Return a worker's last heartbeat."""
         living = Presence(self.client, self.keys).living()[1]
         return next((beat for beat, _ in living if beat.name == name), None)
+
+    def pause_redis(self, seconds: float) -> None:
+        """Let the server answer nobody for a while."""
+        command: Any = self.client.execute_command
+        command("CLIENT", "PAUSE", str(int(seconds * 1000)), "ALL")
+
+    def waiting(self, slot: int) -> list[WorkerEvent]:
+        """Return the events in the stream of a slot, read by nobody or not."""
+        entries: Any = self.client.xrange(self.keys.events(slot))
+        return [codec.decode(fields[b"p"]) for _, fields in entries]
 
     def stop_attempt(self, order: Order, name: str = "w1@test") -> None:
         """Ask for the end of an attempt."""

@@ -1,12 +1,12 @@
 """What a healthy worker does, with real Celery, a real Redis and real child processes."""
 
+from pathlib import Path
+
 import pytest
 
 from orchestrator.core.event import RejectReason, TaskDelayed, TaskRunning, WorkerReject
 from orchestrator.core.status import TaskState
 from orchestrator.worker.logs import read_log
-from pathlib import Path
-
 from tests.integration.worker.stage import Stage, wait_until
 
 pytestmark = pytest.mark.integration

@@ -1,0 +1,1 @@
+"""The worker's parts, one at a time, with twins of the ports in memory."""

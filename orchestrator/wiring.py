@@ -1,5 +1,6 @@
 """Owns the composition of a master process: settings in, running daemon out."""
 
+import os
 import random
 import secrets
 import signal
@@ -81,6 +82,7 @@ def build_daemon(settings: Settings, engine: Engine) -> Daemon:
     plan = Plan(
         name=name,
         incarnation=incarnation,
+        pid=os.getpid(),
         lease_s=settings.lease_seconds,
         renewal_s=settings.renewal,
         timing=timing_of(settings),

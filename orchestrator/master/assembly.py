@@ -91,6 +91,7 @@ class Identity:
 
     name: str
     incarnation: str
+    pid: int
     leases: Leases
 
 
@@ -187,6 +188,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
             ports.board,
             identity.name,
             identity.incarnation,
+            identity.pid,
             identity.leases,
             desk,
             lanes,

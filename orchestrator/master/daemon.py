@@ -50,6 +50,7 @@ class Plan:
 
     name: str
     incarnation: str
+    pid: int
     lease_s: float
     renewal_s: float
     timing: Timing
@@ -132,7 +133,7 @@ class Daemon:
             chance=service.chance,
             new_ticket=service.new_ticket,
         )
-        identity = Identity(name=plan.name, incarnation=plan.incarnation, leases=leases)
+        identity = Identity(name=plan.name, incarnation=plan.incarnation, pid=plan.pid, leases=leases)
         return assemble(service.ports, plan.timing, world, identity, plan.limits)
 
     def _turns(self, master: Master) -> None:

@@ -24,6 +24,7 @@ class Status:
         board: Where it is shown.
         name: The master's name.
         incarnation: Random id of this start.
+        pid: Of its process.
         leases: The slots it owns.
         desk: Inbox and ready queue.
         lanes: Runs in memory and parked lanes.
@@ -36,6 +37,7 @@ class Status:
         board: StatusBoard,
         name: str,
         incarnation: str,
+        pid: int,
         leases: Leases,
         desk: Desk,
         lanes: Lanes,
@@ -45,6 +47,7 @@ class Status:
         self._board = board
         self._name = name
         self._incarnation = incarnation
+        self._pid = pid
         self._leases = leases
         self._desk = desk
         self._lanes = lanes
@@ -65,6 +68,7 @@ class Status:
         return {
             "name": self._name,
             "incarnation": self._incarnation,
+            "pid": self._pid,
             "slots": sorted(self._leases.epochs),
             "epoch_max": max(self._leases.epochs.values(), default=0),
             "runs": len(self._lanes),

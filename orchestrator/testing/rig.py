@@ -110,7 +110,7 @@ class Rig:
                 chance=self._random.random,
                 new_ticket=lambda: f"{self._random.getrandbits(64):x}",
             ),
-            Identity(name=name, incarnation=name, leases=leases),
+            Identity(name=name, incarnation=name, pid=self._masters, leases=leases),
             Limits(memory=1.0),
         )
         while self.master.takeover.step(self.master.loop.context()):

@@ -10,10 +10,10 @@ from redis.exceptions import ResponseError
 from orchestrator.broker.connection import longest_block_ms, redis_errors
 from orchestrator.broker.inbox import verdict_message
 from orchestrator.broker.keys import GROUP, INBOX_TTL_S, Keys
+from orchestrator.broker.takeover import Takeover
 
 EVENT = "event"
 WAKE = "wake"
-CLAIM_BATCH = 1_000
 NEW = ">"
 
 T = TypeVar("T")
@@ -62,6 +62,7 @@ class EventStream:
         self._client = client
         self._keys = keys
         self._consumer = consumer
+        self._takeover = Takeover(client, keys, consumer)
 
     def ensure_groups(self, slots: Iterable[int]) -> None:
         """Create what is missing of the slots' streams and groups; groups begin at the first entry.
@@ -118,7 +119,8 @@ class EventStream:
     def claim_pending(self, slots: Iterable[int], *, min_idle_ms: int = 0) -> int:
         """Take over what other consumers read and did not acknowledge.
 
-        Return how many entries are this consumer's now in the slots where there were such.
+        Consumers that hold nothing are forgotten: each start of a master is a new one. Return how many entries
+        are this consumer's now in the slots where others held some.
 
         Args:
             slots: The slots concerned.
@@ -127,9 +129,10 @@ class EventStream:
         Raises:
             BrokerUnavailable: Redis did not answer.
         """
+        taken = list(slots)
+        self.ensure_groups(taken)
         with redis_errors():
-            foreign = self._regroup(slots, lambda: self._slots_of_others(list(slots)))
-            return sum(self._claim(slot, min_idle_ms) for slot in foreign)
+            return self._takeover.take(taken, min_idle_ms)
 
     def acknowledge(self, verdicts: Sequence[tuple[Entry, str]]) -> None:
         """Remove entries from their streams and tell the verdicts (`ok`, `stale`, `buried`) to the workers.
@@ -222,29 +225,6 @@ class EventStream:
             for slot, some in ids.items():
                 pipe.xack(self._keys.events(slot), GROUP, *some)
             pipe.execute()
-
-    def _slots_of_others(self, slots: Sequence[int]) -> list[int]:
-        with self._client.pipeline(transaction=False) as pipe:
-            for slot in slots:
-                pipe.xpending(self._keys.events(slot), GROUP)
-            summaries = pipe.execute()
-        own = self._consumer.encode()
-        return [
-            slot
-            for slot, summary in zip(slots, summaries, strict=True)
-            if any(consumer["name"] != own for consumer in summary["consumers"])
-        ]
-
-    def _claim(self, slot: int, min_idle_ms: int) -> int:
-        claimed, cursor = 0, b"0-0"
-        while True:
-            answer: Any = self._client.xautoclaim(
-                self._keys.events(slot), GROUP, self._consumer, min_idle_ms, cursor, CLAIM_BATCH
-            )
-            cursor = answer[0]
-            claimed += len(answer[1])
-            if cursor == b"0-0":
-                return claimed
 
 
 class EventSender:

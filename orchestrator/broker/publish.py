@@ -16,6 +16,8 @@ from orchestrator.errors import BrokerUnavailable
 
 TASK = "orchestrator.execute"
 BATCH = 500
+DIRECT = ".dq2"
+"""How the names of workers' own queues end (Celery's `worker_direct`)."""
 
 
 class Publisher:
@@ -69,6 +71,15 @@ class Publisher:
             self._producer = Producer(connection.channel(), auto_declare=False)
         return self._producer
 
+    def _undeclared(self, queue: str) -> list[Any]:
+        """Return what must be declared before a message goes to `queue`, or the broker would drop it.
+
+        A Redis list needs nothing; a worker's own queue is the worker's to declare.
+        """
+        if queue.endswith(DIRECT) or self._producer.connection.transport.driver_type == "redis":
+            return []
+        return [self._app.amqp.queues[queue]]
+
     def _driver_errors(self) -> tuple[type[BaseException], ...]:
         """Return what a broker that is away looks like; looked up only when something was raised."""
         transport = self._app.connection_for_write().transport
@@ -95,6 +106,7 @@ class Publisher:
             serializer="json",
             headers=headers,
             retry=False,
+            declare=self._undeclared(order.queue),
             **properties,
         )
 

@@ -106,6 +106,19 @@ def test_publishing_nothing_needs_no_broker() -> None:
     Publisher(Celery("test", broker="redis://127.0.0.1:1/0", set_as_current=False)).publish([], "g1")
 
 
+def test_a_broker_that_is_not_redis_is_published_to_as_well(redis_keys: Keys) -> None:
+    """One message after the other, into a queue that no worker has declared yet."""
+    app = Celery("test", broker="memory://", set_as_current=False)
+    publisher = Publisher(app)
+
+    publisher.publish([order(1, queue=redis_keys.prefix), order(2, queue=redis_keys.prefix)], "g1")
+
+    messages = consume(app, redis_keys.prefix, 2)
+    assert [message.headers["id"] for message in messages] == ["7:load1:1:1", "7:load2:1:1"]
+    publisher.close()
+    app.close()
+
+
 def test_a_celery_worker_runs_what_was_published(app: Celery, publisher: Publisher) -> None:
     """A real worker takes the message from its own queue and calls the task with the order."""
     done = threading.Event()

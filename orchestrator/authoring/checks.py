@@ -37,9 +37,19 @@ def check(definition: WorkflowDefinition) -> list[Fault]:
         if task.type == "sub_workflow" and task.spec["workflow"] == definition.name:
             faults.append(_fault(task, "workflow", "a workflow cannot contain itself"))
     faults.extend(reference_faults(definition, edges))
-    if not faults:
-        faults.extend(_size(definition))
     return faults
+
+
+def size_faults(definition: WorkflowDefinition) -> Iterator[Fault]:
+    """Yield a fault for each limit of size that a definition without other faults exceeds."""
+    edges = sum(len(task.needs) for task in definition.tasks)
+    if edges > names.MAX_NEEDS:
+        yield Fault(
+            message=f"a workflow has at most {names.MAX_NEEDS} edges, this one {edges}", field="needs"
+        )
+    size = len(json.dumps(to_document(definition), ensure_ascii=False).encode())
+    if size > names.MAX_DOCUMENT_BYTES:
+        yield Fault(message=f"a definition has at most {names.MAX_DOCUMENT_BYTES} bytes, this one {size}")
 
 
 def _fault(task: TaskDefinition, field: str, message: str) -> Fault:
@@ -112,14 +122,3 @@ def _expressions(task: TaskDefinition) -> Iterator[Fault]:
             expressions.parse(source)
         except expressions.ExpressionFault as error:
             yield _fault(task, field, str(error))
-
-
-def _size(definition: WorkflowDefinition) -> Iterator[Fault]:
-    edges = sum(len(task.needs) for task in definition.tasks)
-    if edges > names.MAX_NEEDS:
-        yield Fault(
-            message=f"a workflow has at most {names.MAX_NEEDS} edges, this one {edges}", field="needs"
-        )
-    size = len(json.dumps(to_document(definition), ensure_ascii=False).encode())
-    if size > names.MAX_DOCUMENT_BYTES:
-        yield Fault(message=f"a definition has at most {names.MAX_DOCUMENT_BYTES} bytes, this one {size}")

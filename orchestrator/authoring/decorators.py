@@ -37,6 +37,8 @@ class Task:
         fields: Fields of the task as in YAML (`retries`, `timeout`, …); `name` defaults to the function's.
     """
 
+    __name__: str
+
     def __init__(self, function: Callable[..., Any], fields: Mapping[str, Any]) -> None:
         functools.update_wrapper(self, function)
         self.function = function

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from orchestrator.authoring import names
 from orchestrator.authoring.build import Draft, build, located
-from orchestrator.authoring.checks import check
+from orchestrator.authoring.checks import check, size_faults
 from orchestrator.authoring.document import MAX_TEXT_BYTES, read_documents
 from orchestrator.authoring.pyfile import workflows_in
 from orchestrator.core.definition import WorkflowDefinition
@@ -99,7 +99,8 @@ def _checked(drafts: list[Draft], file: str | None) -> list[WorkflowDefinition]:
 def _found(draft: Draft) -> list[Fault]:
     if draft.workflow is None:
         return []
-    return [_placed(fault, draft) for fault in check(draft.workflow)]
+    found = check(draft.workflow) or ([] if draft.faults else list(size_faults(draft.workflow)))
+    return [_placed(fault, draft) for fault in found]
 
 
 def _placed(fault: Fault, draft: Draft) -> Fault:

@@ -1,0 +1,77 @@
+"""Expressions and their limits."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.authoring.expressions import ExpressionFault, evaluate, holds, parse
+from orchestrator.core.parameters import Scope
+from orchestrator.errors import UnresolvedParameter
+
+SCOPE = Scope(names={"rows": 3, "region": "eu", "shops": [1, 2]}, outputs={"my-task": {"n": 5}})
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("${rows} > 2", True),
+        ("rows > 2", True),
+        ("${my-task.n} == 5 && region == 'eu'", True),
+        ("shops.all(x, x > 1)", False),
+        ("shops.filter(x, x > 1).map(x, x * 2) == [4]", True),
+        ("size(${shops}) + ${rows}", 5),
+    ],
+)
+def test_references_are_typed_variables(source: str, expected: Any) -> None:
+    """`${name}` and the bare name are the value itself, not its text."""
+    assert evaluate(parse(source), SCOPE) == expected
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("rows >", "not CEL: line and column 1:7"),
+        ("x" * 1001, "at most 1000 characters"),
+        ("shops.all(x, shops.exists(y, y == x))", "inside a macro"),
+        ("shops.all(x, (shops.exists(y, y == x)))", "inside a macro"),
+        ("'${region}' == 'eu'", "inside quotes"),
+        ("${a b} > 1", "not a reference"),
+    ],
+)
+def test_what_breaks_a_limit_is_refused_before_it_runs(source: str, message: str) -> None:
+    """Parsing alone finds it, so validation does."""
+    with pytest.raises(ExpressionFault, match=message):
+        parse(source)
+
+
+@pytest.mark.parametrize(
+    "source", ["${gone} > 1", "gone > 1", "1 / 0 > 1", "region > 1", "nothing(1)", "rows.x.y"]
+)
+def test_evaluation_that_fails_names_the_expression(source: str) -> None:
+    """A missing variable, a wrong type, an unknown function: one kind of error."""
+    with pytest.raises(UnresolvedParameter):
+        holds(parse(source), SCOPE)
+
+
+def test_value_that_is_no_truth_is_refused() -> None:
+    """Nothing is true by being there."""
+    with pytest.raises(UnresolvedParameter, match="neither true nor false"):
+        holds(parse("rows"), SCOPE)
+
+
+@pytest.mark.parametrize("value", ["x" * 70_000, list(range(10_001))])
+def test_input_that_would_hold_the_master_is_refused(value: Any) -> None:
+    """64 KiB and 10,000 elements at most."""
+    with pytest.raises(UnresolvedParameter, match="inputs too large"):
+        holds(parse("size(big) > 1"), Scope(names={"big": value}, outputs={}))
+
+
+@given(st.text(alphabet="${}abx.()[]'\"+>!?:, 019\\map") | st.text(max_size=20))
+def test_any_text_is_evaluated_or_refused(source: str) -> None:
+    """No text brings another exception."""
+    try:
+        evaluate(parse(source), SCOPE)
+    except (ExpressionFault, UnresolvedParameter):
+        return

@@ -1,0 +1,483 @@
+"""The YAML language: what it means, and every fault of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.authoring.later import refuse_unsupported, unsupported
+from orchestrator.authoring.load import load_file, load_text
+from orchestrator.authoring.schema import json_schema
+from orchestrator.authoring.tasks import ALIASES, MODELS, field_names
+from orchestrator.core.definition import (
+    OnFailure,
+    ParameterDefinition,
+    Priority,
+    TaskDefinition,
+    Trigger,
+    WorkflowDefinition,
+    from_document,
+    to_document,
+)
+from orchestrator.errors import DefinitionError, Fault
+
+INTERFACE = """
+workflow:
+  name: nightly
+  description: Load yesterday's orders
+  timezone: Europe/Paris
+  params: {region: eu}
+  on_failure: continue
+  schedules:
+    - {cron: "0 2 * * *", misfire: once}
+tasks:
+  - name: extract
+    type: shell
+    params: {day: "$[yyyy-MM-dd-1]"}
+    cwd: .
+    run: |
+      ./extract.sh "$region" "$day" > "/data/$day.csv"
+      echo "rows=$(wc -l < "/data/$day.csv")" >> "$ORCHESTRATOR_OUTPUT"
+    outputs: {rows: integer}
+    retries: 3
+    retry_delay: 10s
+    timeout: 5m
+  - {name: route, type: switch, needs: [extract], cases: [{when: "${rows} > 0", then: [load]}], default: [empty]}
+  - {name: load, type: python, call: "mypkg.jobs:load", needs: [route]}
+  - {name: empty, type: noop, needs: [route]}
+  - {name: per_shop, type: python, call: "mypkg.jobs:shop", map: "${shops}", max_parallel: 4, needs: [load]}
+  - name: check
+    type: conditions
+    needs: [load, per_shop]
+    all: [{task: load, is: success}]
+    success: [report]
+    failure: [alarm]
+  - {name: report, type: sub_workflow, workflow: report, needs: [check]}
+  - name: alarm
+    type: http
+    url: "https://example.org/hook"
+    method: POST
+    json: {workflow: "${workflow_name}"}
+    needs: [check]
+  - name: cleanup
+    type: shell
+    run: 'rm -f "/data/$day.csv"'
+    params: {day: "$[yyyy-MM-dd-1]"}
+    trigger: all_done
+    needs: [report, alarm]
+"""
+
+
+def one(text: str) -> WorkflowDefinition:
+    """Return the only definition of `text`."""
+    (definition,) = load_text(text)
+    return definition
+
+
+def tasks_of(*tasks: str, workflow: str = "{name: w}") -> str:
+    """Write a workflow with these tasks, each in flow style."""
+    return f"workflow: {workflow}\ntasks:\n" + "\n".join(f"  - {task}" for task in tasks)
+
+
+def faults_of(text: str) -> list[Fault]:
+    """Return the faults of `text`."""
+    with pytest.raises(DefinitionError) as caught:
+        load_text(text, "w.yaml")
+    return list(caught.value.faults)
+
+
+def only_fault(*tasks: str, workflow: str = "{name: w}") -> str:
+    """Return the only fault of a workflow with these tasks, rendered."""
+    (fault,) = faults_of(tasks_of(*tasks, workflow=workflow))
+    return str(fault)
+
+
+def test_example_of_the_interface_loads() -> None:
+    """The page that users write against is taken word for word."""
+    definition = one(INTERFACE)
+    extract, cleanup = definition.tasks[0], definition.tasks[-1]
+
+    assert (extract.retries, extract.retry_delay_s, extract.timeout_s) == (3, 10.0, 300.0)
+    assert extract.spec["cwd"] == "."
+    assert cleanup.trigger is Trigger.ALL_DONE
+    assert definition.params == {"region": ParameterDefinition(default="eu")}
+    assert definition.tasks[1].spec["cases"] == [{"when": "${rows} > 0", "then": ["load"]}]
+
+
+def test_document_of_a_loaded_definition_makes_it_again() -> None:
+    """What is stored as JSON comes back as the same value, with the same hash."""
+    definition = one(INTERFACE)
+    again = from_document(json.loads(json.dumps(to_document(definition))))
+
+    assert again == definition
+    assert again.hash == definition.hash
+
+
+def test_every_field_reaches_the_definition() -> None:
+    """No field of the language is taken and dropped on the way."""
+    definition = one(
+        tasks_of(
+            "{name: a, type: shell, run: x, shell: /bin/zsh, cwd: d, description: t, params: {p: 1},"
+            " priority: low, outputs: {o: map}, retries: 1, retry_delay: 2, retry_backoff: 2, max_retry_delay: 3, non_retryable:"
+            " [4, E], timeout: 5, on_timeout: warn, delay: 6, queue_timeout: 7, on_queue_timeout: warn,"
+            " worker_group: g, environment: e, pool: q, cache: true, bundle: b, check: 'o > 1', map: [1],"
+            " map_as: m, max_parallel: 2, disabled: true}",
+            workflow="{name: w, description: d, owner: o, tags: [t], timezone: UTC, params: {x: {type: float,"
+            " default: 1}, y: {required: true}}, timeout: 1h, on_timeout: stop, on_failure: end, execution:"
+            " serial_wait, priority: high, worker_group: g, environment: e, outputs: {r: '${a.o}'}, alerts:"
+            " [{email: a@b, events: [workflow_failure]}], schedules: [{cron: '* * * * *', grace: 1m}]}",
+        )
+    )
+
+    assert definition.tasks == (
+        TaskDefinition(
+            name="a",
+            type="shell",
+            spec={"run": "x", "shell": "/bin/zsh", "cwd": "d"},
+            description="t",
+            params={"p": 1},
+            priority=Priority.LOW,
+            outputs={"o": "map"},
+            retries=1,
+            retry_delay_s=2.0,
+            retry_backoff=2.0,
+            max_retry_delay_s=3.0,
+            non_retryable=("4", "E"),
+            timeout_s=5.0,
+            on_timeout="warn",
+            delay_s=6.0,
+            queue_timeout_s=7.0,
+            on_queue_timeout="warn",
+            worker_group="g",
+            environment="e",
+            pool="q",
+            cache=True,
+            bundle="b",
+            check={"expression": "o > 1"},
+            map_over=[1],
+            map_as="m",
+            max_parallel=2,
+            disabled=True,
+        ),
+    )
+    assert definition.params["x"] == ParameterDefinition(type="float", default=1.0)
+    assert definition.params["y"] == ParameterDefinition(required=True)
+    assert (definition.timeout_s, definition.on_timeout) == (3600.0, "stop")
+    assert definition.on_failure is OnFailure.END
+    assert definition.schedules == ({"cron": "* * * * *", "grace": 60.0},)
+    assert definition.alerts == ({"email": "a@b", "events": ["workflow_failure"]},)
+
+
+def test_names_of_other_programs_mean_ours() -> None:
+    """`task_type`, `deps` and `command` are what DolphinScheduler's SDK writes."""
+    definition = one(tasks_of("{name: a, type: noop}", "{name: b, task_type: shell, deps: [a], command: x}"))
+
+    assert definition.tasks[1] == TaskDefinition(name="b", type="shell", needs=("a",), spec={"run": "x"})
+
+
+def test_file_holds_several_workflows_with_their_directory(tmp_path: Path) -> None:
+    """`---` separates them; `cwd` will be relative to the file."""
+    file = tmp_path / "two.yaml"
+    file.write_text(
+        tasks_of("{name: a, type: noop}")
+        + "\n---\n"
+        + tasks_of("{name: a, type: noop}", workflow="{name: v}")
+    )
+
+    definitions = load_file(file)
+
+    assert [definition.name for definition in definitions] == ["w", "v"]
+    assert {definition.source_dir for definition in definitions} == {str(tmp_path)}
+
+
+def test_source_directory_does_not_change_the_hash() -> None:
+    """The same workflow deployed from another checkout is no new version."""
+    text = tasks_of("{name: a, type: noop}")
+
+    assert load_text(text, source_dir="/a")[0].hash == load_text(text, source_dir="/b")[0].hash
+
+
+@pytest.mark.parametrize(
+    ("task", "expected"),
+    [
+        ("{name: a, type: shel, run: x}",
+         "w.yaml:3: task 'a', field 'type': there is no type 'shel' (did you mean 'shell'?)"),
+        ("{name: a}", "field 'type': is missing; types: shell, python"),
+        ("{name: a, type: shell}", "field 'run': is missing"),
+        ("{name: a, type: noop, retrys: 1}", "field 'retrys': is no field (did you mean 'retries'?)"),
+        ("{name: a, type: noop, run: x}", "field 'run': does not fit this type of task; it fits shell"),
+        ("{name: a, type: noop, retries: '3'}", "field 'retries': must be a whole number, not text"),
+        ("{name: a, type: noop, retries: -1}", "field 'retries': input should be greater than or equal to 0"),
+        ("{name: a, type: noop, disabled: yes}", "field 'disabled': must be true or false, not text"),
+        ("{name: a, type: noop, timeout: 5 min}", "field 'timeout': not a duration; write 10s"),
+        ("{name: a, type: noop, trigger: all}",
+         "field 'trigger': must be one of 'all_success', 'none_failed'"),
+        ("{name: a, type: noop, trigger: one_failed}", "field 'trigger': one_failed needs upstream tasks"),
+        ("{name: a, type: noop, needs: a}", "field 'needs': must be a list, not text"),
+        ("{name: a, type: noop, needs: [a]}", "field 'needs': a task cannot need itself"),
+        ("{name: a, type: noop, needs: [b]}", "field 'needs': there is no task 'b'"),
+        ("{name: a b, type: noop}", "field 'name': a name has 1 to 100 letters"),
+        ("{name: a, type: noop, params: {PATH: x}}", "field 'params.PATH': 'PATH' cannot name a parameter"),
+        ("{name: a, type: noop, params: {x: '$[foo]'}}",
+         "field 'params.x': $[foo] is not a time placeholder"),
+        ("{name: a, type: noop, params: {x: '${'}}", "field 'params.x': '${' is not a reference"),
+        ("{name: a, type: noop, params: {x: '${y}'}}",
+         "field 'params.x': ${y} names nothing that this task sees"),
+        ("{name: a, type: noop, params: {x: 1, y: '${x}'}}",
+         "field 'params.y': ${x}: the params of a task do not see"),
+        ("{name: a, type: noop, params: {x: '${b.*}'}}", "field 'params.x': ${b.*}: there is no task 'b'"),
+        ("{name: a, type: noop, params: {x: 99999999999999999999}}", "field 'params': expected"),
+        ("{name: a, type: noop, outputs: {x: int}}", "field 'outputs.x': must be one of 'string', 'integer'"),
+        ("{name: a, type: noop, max_parallel: 2}", "max_parallel belongs to map"),
+        ("{name: a, type: noop, check: 'rows >'}", "field 'check': not CEL: line and column 1:7"),
+        ("{name: a, type: noop, check: 'x.map(a, x.map(b, b))'}",
+         "field 'check': a macro stands inside a macro"),
+        ("{name: a, type: shell, run: 'echo $[yyyy]'}",
+         "field 'run': $[yyyy] is not replaced inside a program"),
+        ("{name: a, type: shell, run: x, cwd: '${d}'}", "field 'cwd': takes no parameters"),
+        ("{name: a, type: python}", "give exactly one of call, script"),
+        ("{name: a, type: python, call: mypkg.load}",
+         "field 'call': 'mypkg.load' is no callable; write package.module:"),
+        ("{name: a, type: http, url: u, json: 1, body: x}", "give at most one of json, form, body"),
+        ("{name: a, type: sub_workflow, workflow: w}", "field 'workflow': a workflow cannot contain itself"),
+        ("{name: a, type: conditions, needs: [], all: [{task: b, is: success}]}",
+         "field 'needs': is missing"),
+        ("{name: a, type: dependent, any: [{workflow: v}]}",
+         "field 'any[0]': write {workflow: NAME, window: WINDOW}"),
+        ("{name: a, type: dependent}", "give exactly one of all, any"),
+        ("{name: a, type: dependent, any: [{workflow: v, window: lst_week}]}", "(did you mean 'last_week'?)"),
+        ("{name: a, type: switch, cases: [{when: '1 > 0', then: [a]}]}",
+         "the branch cannot be reached: 'a' must have 'a'"),
+        ("{name: a, type: switch, cases: []}", "field 'cases': list should have at least 1 item"),
+        ("{name: a, type: switch, retries: 1, cases: [{when: 'true', then: []}]}",
+         "'retries': does not fit this type"),
+        ("just text", "w.yaml:3: field 'tasks[0]': must be a map with name, type"),
+    ],
+)  # fmt: skip
+def test_fault_of_a_task_names_place_field_and_remedy(task: str, expected: str) -> None:
+    """File, line, task, field, what is allowed, and a guess at what was meant."""
+    assert expected in only_fault(task)
+
+
+@pytest.mark.parametrize(
+    ("workflow", "expected"),
+    [
+        ("{}", "field 'name': is missing"),
+        ("{name: w, timezone: Mars/X}", "field 'timezone': 'Mars/X' is no IANA time zone"),
+        (
+            "{name: w, schedules: [{cron: '0 25 * * *'}]}",
+            "field 'schedules[0].cron': '0 25 * * *' is no cron",
+        ),
+        (
+            "{name: w, schedules: [{cron: '0 2 * * *', start: soon}]}",
+            "field 'schedules[0].start': not a time",
+        ),
+        ("{name: w, params: {n: {type: int}}}", "field 'params.n.type': must be one of 'string', 'integer'"),
+        (
+            "{name: w, params: {n: {type: integer, default: x}}}",
+            "the default does not fit the type: expected an integer",
+        ),
+        ("{name: w, params: {n: {required: true, default: 1}}}", "required and default exclude each other"),
+        ("{name: w, params: {n: '${other}'}}", "field 'params.n': a workflow parameter sees built-ins only"),
+        ("{name: w, outputs: {n: '${b.rows}'}}", "field 'outputs.n': there is no task 'b'"),
+        (
+            "{name: w, alerts: [{events: [parked]}]}",
+            "field 'alerts[0]': give exactly one of webhook, email, command",
+        ),
+        ("{name: w, on_failure: stop}", "field 'on_failure': must be one of 'continue' or 'end'"),
+        ("[]", "field 'workflow': is missing"),
+    ],
+)
+def test_fault_of_the_workflow_names_field_and_remedy(workflow: str, expected: str) -> None:
+    """What stands around the tasks is checked as closely."""
+    assert expected in only_fault("{name: a, type: noop}", workflow=workflow)
+
+
+def test_cycles_are_printed() -> None:
+    """Each cycle with its path."""
+    faults = faults_of(
+        tasks_of(
+            "{name: a, type: noop, needs: [b]}",
+            "{name: b, type: noop, needs: [a]}",
+            "{name: c, type: noop, needs: [d]}",
+            "{name: d, type: noop, needs: [c]}",
+        )
+    )
+
+    assert len(faults) == 2
+    assert all("the tasks form a cycle: " in fault.message and " -> " in fault.message for fault in faults)
+
+
+def test_reference_to_a_task_that_is_not_upstream_is_refused() -> None:
+    """A value that may not be there yet is no value; through other tasks it is."""
+    upstream = "{name: a, type: shell, run: x}", "{name: b, type: noop, needs: [a]}"
+    one(tasks_of(*upstream, "{name: c, type: noop, needs: [b], params: {x: '${a.rows}'}}"))
+
+    assert "'a' is not upstream of this task" in only_fault(
+        *upstream, "{name: c, type: noop, params: {x: '${a.rows}'}}"
+    )
+
+
+def test_bare_name_may_come_from_an_upstream_output() -> None:
+    """Outputs need not be declared, so behind a task that may give some no name is unknown."""
+    one(
+        tasks_of(
+            "{name: a, type: shell, run: x}", "{name: b, type: noop, needs: [a], params: {x: '${rows}'}}"
+        )
+    )
+
+
+def test_qualified_reference_inside_a_script_is_explained() -> None:
+    """A shell would fail on it at run time, far from its cause."""
+    fault = only_fault(
+        "{name: a, type: shell, run: x}", "{name: b, type: shell, needs: [a], run: 'echo ${a.rows} ${HOME}'}"
+    )
+
+    assert "a shell cannot expand ${a.rows}; write params" in fault
+
+
+def test_every_fault_is_reported_at_once() -> None:
+    """One try is enough: faults of fields, of edges, of names, of the workflow, in the order of the file."""
+    faults = faults_of(
+        tasks_of(
+            "{name: a, type: noop, retries: x, timeout: x, bogus: 1}",
+            "{name: a, type: noop}",
+            "{name: b, type: noop, needs: [z], params: {p: '$[foo]'}}",
+            "{name: c, type: noop, needs: [d]}",
+            "{name: d, type: noop, needs: [c]}",
+            workflow="{name: w, on_failure: x, nope: 1}",
+        )
+    )
+
+    assert [fault.line for fault in faults] == [1, 1, 3, 3, 3, 4, 5, 5, 6]
+
+
+def test_two_workflows_of_one_name_are_refused() -> None:
+    """In one file, a name means one workflow."""
+    text = tasks_of("{name: a, type: noop}")
+
+    assert "two workflows of this file are called 'w'" in str(faults_of(f"{text}\n---\n{text}")[0])
+
+
+@pytest.mark.parametrize("text", ["", "# nothing", "3", "[]", "workflow: {name: w}", "tasks: []", "null"])
+def test_file_without_a_workflow_is_one_clear_error(text: str) -> None:
+    """Whatever else it holds."""
+    assert faults_of(text)
+
+
+def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """Missing, a directory, or no text."""
+    binary = tmp_path / "b.yaml"
+    binary.write_bytes(b"\xff\xfe\xff")
+
+    for path in (tmp_path / "missing.yaml", tmp_path, binary):
+        with pytest.raises(DefinitionError, match=path.name):
+            load_file(path)
+
+
+WORDS = st.sampled_from(
+    ["workflow", "tasks", "a", "b", "noop", "shell", "switch", "conditions", "dependent", "approval", "sql",
+     "celery", "http", "python", "sub_workflow", "${a.b}", "$[yyyy]", "${", "1 > 0", "0 2 * * *", "10s", "success",
+     "integer",
+     *sorted({name for model in MODELS.values() for name in field_names(model)})]
+)  # fmt: skip
+SCALARS = WORDS | st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4)
+)
+TASKS = st.lists(
+    st.fixed_dictionaries({"name": WORDS, "type": WORDS}).flatmap(
+        lambda task: st.dictionaries(WORDS, VALUES, max_size=6).map(lambda more: {**more, **task})
+    ),
+    max_size=4,
+)
+
+
+@given(
+    st.fixed_dictionaries({"workflow": st.dictionaries(WORDS, VALUES) | VALUES, "tasks": TASKS | VALUES})
+    | VALUES
+)
+def test_any_document_is_loaded_or_refused(document: Any) -> None:
+    """No document brings an exception other than DefinitionError; what is taken can be stored and read back."""
+    try:
+        definitions = load_text(json.dumps(document))
+    except DefinitionError:
+        return
+    for definition in definitions:
+        assert from_document(json.loads(json.dumps(to_document(definition)))) == definition
+        unsupported(definition)
+
+
+LATER = {
+    "map": "{name: a, type: noop, map: [1]}",
+    "pool": "{name: a, type: noop, pool: p}",
+    "cache": "{name: a, type: noop, cache: true}",
+    "check": "{name: a, type: noop, check: 'x > 1'}",
+    "environment": "{name: a, type: noop, environment: e}",
+    "queue_timeout": "{name: a, type: noop, queue_timeout: 1m}",
+    "bundle": "{name: a, type: noop, bundle: b}",
+    "params": "{name: a, type: noop, params: {p: [secret://x]}}",
+    "type": "{name: a, type: approval}",
+}
+
+
+@pytest.mark.parametrize("field", LATER)
+def test_field_of_a_task_that_cannot_be_run_yet_is_named(field: str) -> None:
+    """Nothing is accepted and ignored."""
+    (fault,) = unsupported(one(tasks_of(LATER[field])))
+
+    assert (fault.task, fault.field) == ("a", field)
+
+
+@pytest.mark.parametrize(
+    ("field", "written"),
+    [
+        ("execution", "execution: serial_wait"),
+        ("environment", "environment: e"),
+        ("alerts", "alerts: [{command: c, events: [parked]}]"),
+        ("schedules", "schedules: [{cron: '0 2 * * *'}]"),
+        ("params", "params: {p: 'secret://x'}"),
+    ],
+)
+def test_field_of_a_workflow_that_cannot_be_run_yet_is_named(field: str, written: str) -> None:
+    """Nothing is accepted and ignored."""
+    (fault,) = unsupported(one(tasks_of("{name: a, type: noop}", workflow=f"{{name: w, {written}}}")))
+
+    assert (fault.task, fault.field) == (None, field)
+
+
+def test_what_this_version_runs_is_not_refused() -> None:
+    """The durable core: three task types, all triggers, retries, timeouts, delays, parameters."""
+    definition = one(
+        tasks_of(
+            "{name: a, type: shell, run: x, retries: 1, timeout: 1m, on_timeout: warn, delay: 1s}",
+            "{name: b, type: python, script: x, needs: [a], trigger: all_done, params: {x: '${a.y}'}}",
+            "{name: c, type: noop, needs: [b], disabled: true, priority: low, worker_group: g, outputs: {x: integer}}",
+            workflow="{name: w, timeout: 1h, on_timeout: stop, on_failure: end, timezone: Asia/Tokyo}",
+        )
+    )
+
+    assert unsupported(definition) == []
+    refuse_unsupported(definition)
+
+
+def test_refusing_lists_everything() -> None:
+    """All fields in one error."""
+    with pytest.raises(DefinitionError, match="pool") as caught:
+        refuse_unsupported(one(tasks_of("{name: a, type: noop, pool: p, cache: true}")))
+
+    assert len(caught.value.faults) == 2
+
+
+def test_schema_knows_every_type_and_field() -> None:
+    """Editors are told the same as the loader."""
+    schema = json_schema()
+
+    for model in MODELS.values():
+        part = schema["$defs"][model.__name__]
+        assert set(part["properties"]) - set(ALIASES) == set(field_names(model))
+        assert part["additionalProperties"] is False
+    json.dumps(schema)

@@ -106,6 +106,7 @@ def test_pending_entries_that_were_deleted_are_acknowledged_and_left_out(
 
 def test_a_verdict_removes_the_entry_and_reaches_the_worker(client: redis.Redis, redis_keys: Keys) -> None:
     """XACK and XDEL, then the inbox; nothing is pending afterwards."""
+    # teeth: fails when `acknowledge` leaves out the XDEL
     stream = make_stream(client, redis_keys)
     send(client, redis_keys, 0, 1, 2)
     send(client, redis_keys, 1, 3)

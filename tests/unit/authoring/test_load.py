@@ -123,7 +123,8 @@ def test_every_field_reaches_the_definition() -> None:
             "{name: a, type: shell, run: x, shell: /bin/zsh, cwd: d, description: t, params: {p: 1},"
             " priority: low, outputs: {o: map}, retries: 1, retry_delay: 2, retry_backoff: 2, max_retry_delay: 3,"
             " non_retryable: [4, E], timeout: 5, on_timeout: warn, delay: 6,"
-            " queue_timeout: 7, on_queue_timeout: warn, worker_group: g, environment: e, pool: q, cache: true, bundle: b, check: 'o > 1', map: [1],"
+            " queue_timeout: 7, on_queue_timeout: warn, worker_group: g, environment: e,"
+            " pool: q, cache: true, bundle: b, check: 'o > 1', map: [1],"
             " map_as: m, max_parallel: 2, disabled: true}",
             workflow="{name: w, description: d, owner: o, tags: [t], timezone: UTC, params: {x: {type: float,"
             " default: 1}, y: {required: true}}, timeout: 1h, on_timeout: stop, on_failure: end, execution:"

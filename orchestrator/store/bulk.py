@@ -98,9 +98,9 @@ def update_heads(
     ]
     if is_postgres(connection):
         return set(connection.execute(POSTGRES_UPDATE_HEADS, {"rows": to_json(rows)}).scalars())
-    if connection.execute(SQLITE_UPDATE_HEADS, _prefixed(rows)).rowcount == len(rows):
-        return {row["id"] for row in rows}
-    return _heads_at(connection, {row["id"]: row["revision"] + 1 for row in rows})
+    matching = _heads_at(connection, {row["id"]: row["revision"] for row in rows})  # we are the only writer
+    connection.execute(SQLITE_UPDATE_HEADS, _prefixed(rows))
+    return matching
 
 
 def update_attempts(connection: Connection, attempts: Sequence[TaskInstance]) -> set[int]:
@@ -132,6 +132,7 @@ def _prefixed(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _heads_at(connection: Connection, revisions: Mapping[int, int]) -> set[int]:
+    """Return the ids of the instances that are at these revisions."""
     columns = (workflow_instance.c.id, workflow_instance.c.revision)
     found = connection.execute(select(*columns).where(workflow_instance.c.id.in_(revisions)))
     return {number for number, revision in found if revisions[number] == revision}

@@ -102,8 +102,27 @@ def writing(engine: Engine) -> Iterator[Connection]:
             with suppress(exc.DBAPIError):  # the first error tells more than a ROLLBACK on a dead connection
                 transaction.rollback()
             raise
-        with translated_commit():
-            transaction.commit()
+        try:
+            with translated_commit():
+                transaction.commit()
+        except BaseException:
+            _abandon(connection)
+            raise
+
+
+def _abandon(connection: Connection) -> None:
+    """Make sure that the next user of a connection whose COMMIT failed does not go on in its transaction.
+
+    SQLAlchemy neither rolls back such a transaction nor lets the pool do it: a later COMMIT on the same
+    connection would write what was reported as failed.
+    """
+    if is_postgres(connection):
+        connection.invalidate()
+        return
+    raw = connection.connection.dbapi_connection
+    if raw is not None:
+        with suppress(exc.DBAPIError, connection.dialect.loaded_dbapi.Error):
+            raw.rollback()
 
 
 def is_postgres(source: Engine | Connection) -> bool:

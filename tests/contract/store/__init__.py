@@ -1,0 +1,1 @@
+"""Contract tests of the store: the same on SQLite and on PostgreSQL."""

@@ -18,11 +18,8 @@ def create_app() -> Celery:
         SettingsError: A setting is wrong.
     """
     app = Celery("orchestrator", set_as_current=False)
-    values = defaults(load_settings())
-    app.add_defaults(lambda: values)
-    deployment = deployment_config()
-    if deployment is not None:
-        app.config_from_object(deployment)
+    # not `add_defaults`: Celery would let those win over a configuration
+    app.config_from_object({**defaults(load_settings()), **deployment_config()})
     return app
 
 

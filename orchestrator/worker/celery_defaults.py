@@ -84,9 +84,14 @@ def transport_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def deployment_config() -> ModuleType | None:
-    """Return the `celeryconfig` module of the working directory or the path, or `None` when there is none."""
+def deployment_config() -> dict[str, Any]:
+    """Return the settings in `celeryconfig.py` of the working directory or the path; none without such a file."""
     with cwd_in_path():
         if importlib.util.find_spec(CONFIG_MODULE) is None:
-            return None
-        return importlib.import_module(CONFIG_MODULE)
+            return {}
+        module = importlib.import_module(CONFIG_MODULE)
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_") and not isinstance(value, ModuleType)
+    }

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from orchestrator.core.deferral import Defer
 from orchestrator.core.event import CHILD_DIED, TaskDelayed, TaskResult, TaskRunning, WorkerReject
 from orchestrator.core.order import Order
 from orchestrator.core.status import TaskState
-from orchestrator.worker.deferral import Defer
 from orchestrator.worker.executors.port import Finished, TaskFailure
 from orchestrator.worker.gate import Rejected
 from orchestrator.worker.ports import Identity

@@ -12,12 +12,12 @@ from typing import Any, Protocol
 import structlog
 
 from orchestrator.broker import codec
+from orchestrator.core.deferral import Defer
 from orchestrator.core.event import RejectReason, TaskDelayed, TaskResult
 from orchestrator.core.order import Order
 from orchestrator.crash import crash_point
 from orchestrator.errors import BrokerUnavailable, MalformedEvent
 from orchestrator.worker.claiming import Claiming
-from orchestrator.worker.deferral import Defer
 from orchestrator.worker.executors.port import (
     Executor,
     Finished,

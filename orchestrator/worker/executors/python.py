@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from orchestrator.core.deferral import Defer
 from orchestrator.core.order import Order
-from orchestrator.worker.deferral import Defer
 from orchestrator.worker.executors import launch
 from orchestrator.worker.executors.port import Finished, TaskFailure, UnknownCallable, Workplace
 from orchestrator.worker.executors.script import ScriptWork, source_directory

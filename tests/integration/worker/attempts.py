@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from orchestrator.worker.deferral import Defer
+from orchestrator.core.deferral import Defer
 
 
 def add(a: int, b: int) -> int:

@@ -1,0 +1,135 @@
+"""The Celery app: cheap to import, safe without servers, without the database, with the protocol's settings."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.config import load_settings
+from orchestrator.core.deferral import Defer
+from orchestrator.worker.celery_defaults import defaults, embedded_redis_url, redis_url
+from orchestrator.worker.executors.port import TaskFailure, UnknownCallable
+from orchestrator.worker.executors.python import find_callable, one_line
+from orchestrator.worker.executors.registry import UnknownType, builtin_registry
+
+
+def run_python(code: str, directory: Path, **variables: str) -> str:
+    """Run `code` in a new interpreter with an empty home and return what it prints."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
+    environment = {**inherited, "ORCHESTRATOR_HOME": str(directory), **variables}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+
+
+def test_worker_imports_nothing_of_the_database(tmp_path: Path) -> None:
+    """Workers never open the database: nothing of it is even imported."""
+    code = (
+        "import sys, orchestrator.celery, orchestrator.worker.assembly\n"
+        "print([n for n in sys.modules if n.split('.')[0] in ('sqlalchemy', 'alembic', 'psycopg2')\n"
+        "       or n.startswith('orchestrator.store')])"
+    )
+
+    assert run_python(code, tmp_path) == "[]"
+
+
+def test_app_needs_no_server_to_be_imported(tmp_path: Path) -> None:
+    """Without any Redis the app exists, and its broker leads nowhere but into the home."""
+    printed = run_python("from orchestrator.celery import app; print(app.conf.broker_url)", tmp_path)
+
+    assert printed == f"redis+socket://{tmp_path}/run/redis-is-not-running.sock?virtual_host=0"
+
+
+def test_deployment_overrides_the_defaults(tmp_path: Path) -> None:
+    """A `celeryconfig.py` in the working directory wins; what it does not name stays."""
+    (tmp_path / "celeryconfig.py").write_text("worker_prefetch_multiplier = 3\n")
+    code = (
+        "from orchestrator.celery import app\n"
+        "print(app.conf.worker_prefetch_multiplier, app.conf.worker_direct, app.conf.accept_content)"
+    )
+
+    assert run_python(code, tmp_path) == "3 True ['json']"
+
+
+def test_celery_finds_the_app_by_the_packages_name(tmp_path: Path) -> None:
+    """`celery -A orchestrator`."""
+    code = "from celery.app.utils import find_app; print(find_app('orchestrator').main)"
+
+    assert run_python(code, tmp_path) == "orchestrator"
+
+
+def test_home_names_its_running_private_server(tmp_path: Path) -> None:
+    """The embedded part writes the URL into a file; a setting wins over it."""
+    assert embedded_redis_url(tmp_path) is None
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "redis.url").write_text("unix://:pw@/tmp/r.sock?db=0\n")
+
+    assert redis_url(load_settings({"ORCHESTRATOR_HOME": str(tmp_path)})) == "unix://:pw@/tmp/r.sock?db=0"
+    settings = load_settings({"ORCHESTRATOR_HOME": str(tmp_path), "ORCHESTRATOR_REDIS_URL": "redis://r/1"})
+    assert redis_url(settings) == "redis://r/1"
+
+
+def test_defaults_are_those_of_the_protocol(tmp_path: Path) -> None:
+    """PROTOCOL section 3."""
+    settings = load_settings(
+        {
+            "ORCHESTRATOR_HOME": str(tmp_path),
+            "ORCHESTRATOR_BROKER_URL": "amqp://b",
+            "ORCHESTRATOR_KEY_PREFIX": "p:",
+        }
+    )
+    values = defaults(settings)
+
+    assert values["broker_url"] == "amqp://b"
+    assert values["result_backend"] is None
+    assert values["accept_content"] == ["json"]
+    assert values["broker_transport_options"]["global_keyprefix"] == "p:"
+
+
+def test_callables_are_found_by_name(tmp_path: Path) -> None:
+    """Module and function; where the definition's file lies, too; `@task` is unwrapped."""
+    (tmp_path / "only_there.py").write_text(
+        "class Wrapped:\n    @staticmethod\n    def function(): return 1\n    inner = staticmethod(len)\n"
+    )
+
+    assert find_callable("os.path:join", None) is os.path.join
+    assert find_callable("only_there:Wrapped", tmp_path)() == 1
+    assert find_callable("only_there:Wrapped.inner", tmp_path) is len
+    sys.path.remove(str(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["no_such_module:f", "os:no_such", "os", "os:sep", ":f", ""])
+def test_callables_that_are_not_there_are_named(name: str) -> None:
+    """The import error is what the master shows."""
+    with pytest.raises(UnknownCallable):
+        find_callable(name, None)
+
+
+def test_registry_knows_builtin_types_and_refuses_others() -> None:
+    """An unknown type is named."""
+    registry = builtin_registry()
+
+    assert registry.find("shell") is registry.find("shell")
+    with pytest.raises(UnknownType, match="nonsense"):
+        registry.find("nonsense")
+
+
+def test_reasons_are_one_line() -> None:
+    """The first line of the message behind the exception's name."""
+    assert one_line(ValueError("a\nb")) == "ValueError: a"
+    assert one_line(KeyError()) == "KeyError"
+    assert TaskFailure("r", error="E").reason == "r"
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("inf"), float("nan")])
+def test_defer_needs_a_sensible_number(seconds: float) -> None:
+    """A deferral into the past or for ever is the task's mistake."""
+    with pytest.raises(ValueError, match="Defer"):
+        Defer(seconds)

@@ -1,0 +1,300 @@
+"""What the worker's main process decides: admission, endings, heartbeats, losses, its name."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from orchestrator.broker import codec
+from orchestrator.broker.inbox import StopRequest
+from orchestrator.core.event import RejectReason, TaskResult
+from orchestrator.core.status import TaskState
+from orchestrator.errors import BrokerUnavailable, Conflict
+from orchestrator.worker.enforcer import Enforcer
+from orchestrator.worker.gate import Gate, Rejected
+from orchestrator.worker.heartbeat import Heartbeat, Pulse
+from orchestrator.worker.losses import Losses, death_of
+from orchestrator.worker.notice_board import NoticeBoard
+from orchestrator.worker.predecessor import kill_leftovers
+from orchestrator.worker.process_groups import is_same_group, started_at
+from orchestrator.worker.spool import Spool
+from orchestrator.worker.spool_lock import SpoolLock
+from orchestrator.worker.ticker import FAILURES_LIMIT, Ticker
+from tests.unit.worker.twins import (
+    IDENTITY,
+    TwinClaims,
+    TwinPresence,
+    TwinStreams,
+    make_facts,
+    make_order,
+)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    """An empty spool of the incarnation `now`."""
+    return Spool(tmp_path / "s.db", "now")
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A program in a process group of its own."""
+    program = subprocess.Popen(["/bin/sleep", "60"], start_new_session=True)
+    yield program
+    program.kill()
+    program.wait()
+
+
+def make_gate(*, draining: bool = False, cpu: float = 0.0, memory: float = 0.0) -> Gate:
+    """Return a gate with limits 2.0 and 0.9."""
+    return Gate(lambda: draining, 2.0, 0.9, cpu=lambda: cpu, memory=lambda: memory)
+
+
+def test_gate_lets_in_below_the_limits() -> None:
+    """Neither draining nor overloaded."""
+    make_gate(cpu=1.9, memory=0.89).check()
+
+
+@pytest.mark.parametrize(
+    ("gate", "reason"),
+    [
+        (make_gate(draining=True), RejectReason.DRAINING),
+        (make_gate(cpu=2.1), RejectReason.OVERLOAD),
+        (make_gate(memory=0.91), RejectReason.OVERLOAD),
+    ],
+)
+def test_gate_says_why_not(gate: Gate, reason: RejectReason) -> None:
+    """Draining and overload are told apart."""
+    with pytest.raises(Rejected) as rejected:
+        gate.check()
+    assert rejected.value.reason is reason
+
+
+def test_board_is_shared_by_every_process(tmp_path: Path) -> None:
+    """What the main process sets, a child that opened the file sees; a successor has a board of its own."""
+    main = NoticeBoard.create(tmp_path / "b", "first")
+    child = NoticeBoard(tmp_path / "b")
+    main.draining = True
+    assert (child.draining, child.incarnation) == (True, "first")
+
+    successor = NoticeBoard.create(tmp_path / "b", "second")
+
+    assert (successor.draining, child.incarnation) == (False, "first")
+
+
+def test_name_is_taken_while_its_owner_lives(tmp_path: Path) -> None:
+    """A second process is told who has the name; when the owner is gone it gets it."""
+    lock = SpoolLock(tmp_path / "l")
+    lock.acquire("w@h")
+    code = (
+        "import sys; from pathlib import Path; from orchestrator.worker.spool_lock import SpoolLock\n"
+        "SpoolLock(Path(sys.argv[1])).acquire('w@h')"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "l")]
+
+    second = subprocess.run(command, capture_output=True, text=True, check=False)
+    lock.release()
+    third = subprocess.run(command, check=False)
+
+    assert f"already runs here (process {os.getpid()})" in second.stderr
+    assert Conflict.__name__ in second.stderr
+    assert third.returncode == 0
+
+
+def test_enforcer_asks_then_kills_the_whole_group(spool: Spool, sleeper: subprocess.Popen[bytes]) -> None:
+    """TERM at the deadline, KILL some seconds later."""
+    times = iter([100.0, 100.0, 104.0, 106.0])
+    enforcer = Enforcer(spool, "now", 5.0, clock=lambda: next(times))
+    os.kill(sleeper.pid, signal.SIGSTOP)  # TERM stays pending: the program does not end by it
+    spool.begin(
+        make_facts(process_group=sleeper.pid, group_started=started_at(sleeper.pid), deadline=99.0), 0, b""
+    )
+    enforcer.step()
+    assert spool.ending("1:one:1:1") == "timeout"
+    enforcer.step()
+    assert sleeper.poll() is None
+
+    enforcer.step()
+
+    assert sleeper.wait(5) == -signal.SIGKILL
+
+
+def test_enforcer_leaves_others_alone(spool: Spool) -> None:
+    """Attempts of an earlier incarnation, and those whose time is not over."""
+    enforcer = Enforcer(spool, "now", 5.0, clock=lambda: 10.0)
+    spool.begin(make_facts(order_id="a", incarnation="before", deadline=1.0), 0, b"")
+    spool.begin(make_facts(order_id="b", deadline=11.0), 0, b"")
+    enforcer.step()
+
+    assert (spool.ending("a"), spool.ending("b")) == (None, None)
+    assert not enforcer.end("unknown", "stop")
+
+
+def test_predecessors_groups_are_killed_before_work_is_taken(
+    spool: Spool, sleeper: subprocess.Popen[bytes]
+) -> None:
+    """The group with the start time that was written down; its report is left to the master."""
+    facts = make_facts(incarnation="before", process_group=sleeper.pid, group_started=started_at(sleeper.pid))
+    spool.begin(facts, 0, b"")
+    threading.Thread(target=sleeper.wait).start()  # reaps it, as init would
+
+    assert kill_leftovers(spool, "now") == 1
+    assert sleeper.wait(5) == -signal.SIGKILL
+    assert spool.attempts() == []
+
+
+def test_later_group_of_the_same_number_is_not_killed(spool: Spool, sleeper: subprocess.Popen[bytes]) -> None:
+    """Numbers come again; start times do not."""
+    facts = make_facts(incarnation="before", process_group=sleeper.pid, group_started=1000.0)
+    spool.begin(facts, 0, b"")
+
+    assert kill_leftovers(spool, "now") == 0
+    assert sleeper.poll() is None
+    assert not is_same_group(2**22 + 7, 1.0)
+
+
+class HeartbeatWorld:
+    """A heartbeat with twins around it."""
+
+    def __init__(self, directory: Path, *, kill: bool = False, lost_s: float = 15.0) -> None:
+        self.spool = Spool(directory / "h.db", "now")
+        self.board = NoticeBoard.create(directory / "board", "now")
+        self.presence = TwinPresence()
+        self.claims = TwinClaims(TwinStreams())
+        pulse = Pulse(
+            groups=lambda: ("default",),
+            capacity=lambda: 2,
+            resent=lambda: 3,
+            lost_s=lost_s,
+            kill_when_cut_off=kill,
+        )
+        enforcer = Enforcer(self.spool, "now", 5.0)
+        self.heartbeat = Heartbeat(
+            IDENTITY, pulse, self.spool, self.board, enforcer, (self.presence, self.claims)
+        )
+
+
+def test_heartbeat_lists_what_the_worker_answers_for(tmp_path: Path) -> None:
+    """Claims are renewed for the same list."""
+    world = HeartbeatWorld(tmp_path)
+    world.spool.begin(make_facts(order_id="a"), 0, b"")
+    world.heartbeat.step()
+
+    (beat,) = world.presence.beats
+    assert (beat.groups, beat.capacity, beat.running, beat.spooled, beat.resent, beat.state) == (
+        ("default",), 2, ("a",), 1, 3, "online",
+    )  # fmt: skip
+    assert world.claims.renewed == ["a"]
+
+
+def test_answer_to_a_heartbeat_is_obeyed(tmp_path: Path) -> None:
+    """Stop markers end attempts; the drain flag drains; a claim that somebody else holds ends its attempt."""
+    world = HeartbeatWorld(tmp_path)
+    for order_id in ("a", "b"):
+        world.spool.begin(make_facts(order_id=order_id), 0, b"")
+    world.presence.stops = (StopRequest(order_id="a", reason="x"),)
+    world.presence.drain = True
+    world.claims.held["b"] = "recalled"
+    world.heartbeat.step()
+
+    assert (world.spool.ending("a"), world.spool.ending("b")) == ("stop", "stale")
+    assert world.board.draining
+    world.presence.drain = False
+    world.heartbeat.step()
+    assert not world.board.draining
+
+
+def test_stopping_worker_drains_whatever_the_answers_say(tmp_path: Path) -> None:
+    """A shutdown is not taken back by a heartbeat."""
+    world = HeartbeatWorld(tmp_path)
+    world.heartbeat.stopping()
+    world.heartbeat.step()
+
+    assert world.presence.beats[-1].state == "draining"
+
+
+@pytest.mark.parametrize(("kill", "ending"), [(True, "partition"), (False, None)])
+def test_cut_off_worker_ends_its_tasks_only_if_wanted(
+    tmp_path: Path, *, kill: bool, ending: str | None
+) -> None:
+    """By default a worker that is cut off goes on."""
+    world = HeartbeatWorld(tmp_path, kill=kill, lost_s=0.0)
+    world.spool.begin(make_facts(order_id="a"), 0, b"")
+    world.presence.away = True
+    with pytest.raises(BrokerUnavailable):
+        world.heartbeat.step()
+
+    assert world.spool.ending("a") == ending
+
+
+@pytest.mark.parametrize(
+    ("ending", "state", "reason"),
+    [
+        (None, TaskState.FAILURE, "worker child died: SIGKILL"),
+        ("timeout", TaskState.FAILURE, "timeout"),
+        ("stop", TaskState.KILLED, "stopped"),
+    ],
+)
+def test_dead_child_is_spoken_for(spool: Spool, ending: str | None, state: TaskState, reason: str) -> None:
+    """The main process reports what the child cannot, with the reason for which it was being ended."""
+    order, delivered = make_order(), list[int]()
+    losses = Losses(IDENTITY, spool, delivered.append, lambda *_: "/log")
+    spool.begin(make_facts(order_id=order.id), 0, b"")
+    if ending:
+        spool.end_attempt(order.id, ending, 1.0)
+
+    assert losses.report(codec.order_to_message(order, "g"), "SIGKILL")
+
+    event = spool.event(delivered[0])
+    assert event is not None
+    result = codec.decode(event.payload)
+    assert isinstance(result, TaskResult)
+    assert (result.state, result.reason, result.log_path) == (state, reason, "/log")
+
+
+def test_child_that_had_begun_nothing_is_not_spoken_for(spool: Spool) -> None:
+    """The message goes back instead."""
+    losses = Losses(IDENTITY, spool, lambda _: None, lambda *_: "")
+
+    assert not losses.report(codec.order_to_message(make_order(), "g"), "SIGKILL")
+    assert not losses.report({}, "SIGKILL")
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("Worker exited prematurely: signal 9 (SIGKILL) Job: 1.", "SIGKILL"),
+        ("Worker exited prematurely: exitcode 137 Job: 3.", "exit code 137"),
+        ("something else\nand more", "something else"),
+    ],
+)
+def test_the_pools_message_is_read(text: str, status: str) -> None:
+    """The reason names the signal."""
+    assert death_of(text) == status
+
+
+def test_ticker_outlives_outages_and_gives_up_on_bugs() -> None:
+    """A service that is away is waited for; a step that keeps failing otherwise ends the worker."""
+    given_up = threading.Event()
+    outcomes: list[Exception] = [BrokerUnavailable("away")] * 50 + [ValueError("bug")] * FAILURES_LIMIT
+    done = iter(outcomes)
+
+    def step() -> None:
+        raise next(done, ValueError("bug"))
+
+    ticker = Ticker("t", step, lambda: 0.0, given_up.set)
+    with capture_logs() as lines:
+        ticker.start()
+        ticker.start()
+        assert given_up.wait(5)
+        ticker.stop(5)
+        ticker.stop(5)
+
+    assert [one["event"] for one in lines][:2] == ["worker.service_waits", "worker.step_failed"]
+    assert "t" not in [one.name for one in threading.enumerate()]

@@ -1,0 +1,115 @@
+"""The spool: what must survive the process, and what forks must not break."""
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from orchestrator.worker.spool import Spool, SpoolUnwritable
+from tests.unit.worker.twins import make_facts
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    """An empty spool of the incarnation `now`."""
+    return Spool(tmp_path / "spools" / "w@h.db", "now")
+
+
+def test_event_stays_until_its_verdict(spool: Spool) -> None:
+    """An event is kept with what it needs to be sent again, and goes with its verdict."""
+    spool_id = spool.write(3, "a", b"payload")
+    spool.sent(spool_id, "5-0")
+
+    event = spool.event(spool_id)
+    assert event is not None
+    assert (event.slot, event.order_id, event.payload, event.entry) == (3, "a", b"payload", "5-0")
+    spool.settle([spool_id])
+    assert spool.event(spool_id) is None
+
+
+def test_spool_ids_are_never_used_twice(spool: Spool) -> None:
+    """A late verdict about a settled event must not delete a newer one."""
+    first = spool.write(0, "a", b"")
+    spool.settle([first])
+
+    assert spool.write(0, "b", b"") > first
+
+
+def test_attempt_is_listed_until_the_verdict_on_its_end(spool: Spool) -> None:
+    """Heartbeats name what runs and what has ended without a verdict."""
+    running = spool.begin(make_facts(order_id="a"), 0, b"running")
+    spool.settle([running])
+    assert spool.claimed() == ["a"]
+
+    result = spool.write(0, "a", b"result")
+    assert (spool.claimed(), spool.attempts()) == (["a"], [])
+
+    spool.settle([result])
+    assert spool.claimed() == []
+
+
+def test_refused_attempt_leaves_nothing(spool: Spool) -> None:
+    """A refused claim takes the attempt and its RUNNING event back."""
+    spool_id = spool.begin(make_facts(order_id="a"), 0, b"running")
+    spool.forget("a", spool_id)
+
+    assert (spool.claimed(), spool.count()) == ([], 0)
+
+
+def test_first_ending_wins(spool: Spool) -> None:
+    """An attempt is ended for one reason only."""
+    spool.begin(make_facts(order_id="a"), 0, b"")
+
+    assert spool.end_attempt("a", "timeout", 1.0)
+    assert not spool.end_attempt("a", "stop", 2.0)
+    assert not spool.end_attempt("unknown", "stop", 2.0)
+    assert spool.ending("a") == "timeout"
+
+
+def test_successor_inherits_what_was_left(tmp_path: Path) -> None:
+    """Events of an earlier incarnation are told from one's own."""
+    before = Spool(tmp_path / "s.db", "before")
+    before.write(0, "a", b"old")
+    now = Spool(tmp_path / "s.db", "now")
+    now.write(0, "b", b"new")
+
+    assert [one.payload for one in now.inherited()] == [b"old"]
+
+
+def test_events_are_returned_oldest_first_and_only_old_ones(tmp_path: Path) -> None:
+    """The re-sender looks at what waits for long, in the order in which it was written."""
+    times = iter([10.0, 20.0, 30.0])
+    spool = Spool(tmp_path / "s.db", "now", clock=lambda: next(times))
+    for payload in (b"1", b"2", b"3"):
+        spool.write(0, "a", payload)
+
+    assert [one.payload for one in spool.events(before=25.0)] == [b"1", b"2"]
+
+
+def test_forked_child_and_parent_both_write(spool: Spool) -> None:
+    """Every process opens the file for itself; nothing is inherited open."""
+    spool.write(0, "parent", b"")
+    pid = os.fork()
+    if pid == 0:
+        try:
+            spool.write(0, "child", b"")
+        finally:
+            os._exit(0)
+    os.waitpid(pid, 0)
+    spool.write(0, "parent again", b"")
+
+    assert spool.count() == 3
+
+
+def test_unwritable_file_is_told_apart(tmp_path: Path) -> None:
+    """A disk that is full leaves as SpoolUnwritable, and nothing is half-written."""
+    spool = Spool(tmp_path / "s.db", "now")
+    spool.write(0, "a", b"")
+    connection = sqlite3.connect(tmp_path / "s.db")
+    connection.execute("DROP TABLE event")
+    connection.close()
+
+    with pytest.raises(SpoolUnwritable):
+        spool.begin(make_facts(order_id="b"), 0, b"")
+    assert spool.attempt("b") is None

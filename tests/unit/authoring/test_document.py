@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.authoring.document import MAX_DEPTH, line_of, plain, read_documents, read_scalar
@@ -96,6 +96,7 @@ def test_aliases_that_would_explode_are_refused_before_they_do() -> None:
         read_documents("\n".join(["l0: &l0 [ha, ha]", *levels]))
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text(alphabet=st.sampled_from("ab:-?[]{}&*!|>'\"%@`#~,.<0\n \t\\x")) | st.text())
 def test_any_text_is_read_or_refused(text: str) -> None:
     """No text brings another exception."""

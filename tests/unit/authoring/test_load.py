@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.authoring.later import refuse_unsupported, unsupported
@@ -397,6 +397,7 @@ TASKS = st.lists(
 )
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.fixed_dictionaries({"workflow": st.dictionaries(WORDS, VALUES) | VALUES, "tasks": TASKS | VALUES})
     | VALUES

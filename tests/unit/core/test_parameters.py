@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.parameters import (
@@ -97,6 +97,7 @@ def test_too_large_inputs_are_refused() -> None:
         check_size({str(index): "x" * 100_000 for index in range(11)}, as_environment=False)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(
     st.recursive(
         st.text(alphabet="${}.*ab\\ "), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

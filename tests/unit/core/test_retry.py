@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.definition import TaskDefinition
@@ -52,6 +52,7 @@ def test_no_delay_stays_no_delay() -> None:
     assert retry_delay_s(a_task(retry_delay_s=0.0, retry_backoff=1000.0), 5000, 0.9) == 0.0
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.integers(0, 10**6), st.floats(0, 1, exclude_max=True), st.floats(1, 1000), st.floats(0, 10**8))
 def test_delay_is_always_a_finite_wait(failures: int, jitter: float, factor: float, first: float) -> None:
     """No number of failures overflows."""

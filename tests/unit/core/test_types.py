@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.types import TYPES, TypeMismatch, check, from_shell, from_text, storable
@@ -96,6 +96,7 @@ def test_shell_value_becomes_a_number_only_if_it_reads_exactly_as_one(text: str,
     assert type(from_shell(text)) is type(expected)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text(), st.sampled_from(TYPES))
 def test_any_text_is_read_or_refused(text: str, type_name: str) -> None:
     """No text brings another exception."""

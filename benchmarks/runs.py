@@ -33,7 +33,7 @@ class Runs:
 
     def submit(self, name: str) -> int:
         """Start a run and return its id."""
-        answer = submission.submit(self._backend, name, {}, submission.SubmitOptions())
+        answer = submission.submit_texts(self._backend, name, (), submission.SubmitOptions())
         return int(answer["workflow_instance_id"])
 
     def seconds(self, name: str, *, within_s: float = 120.0) -> float:

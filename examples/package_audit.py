@@ -35,7 +35,7 @@ report = task(steps.report)
 clean_up = task(trigger="all_done")(steps.clean_up)
 
 
-@workflow(outputs={"report": "${report.path}", "packages": "${report.packages}", "lines": "${totals.lines}"})
+@workflow
 def package_audit_python(report_dir: str = "audit-report-python") -> None:
     """Measure every installed package in shards, at the same time; join to CSV, SQLite and Markdown."""
     directory = shell("prepare", PREPARE, cwd=".", params={"target": report_dir})["directory"]
@@ -53,5 +53,5 @@ def package_audit_python(report_dir: str = "audit-report-python") -> None:
     rows = {"listed": listed["packages"], "written": joined["rows"], "loaded": loaded["rows"]}
     verified = shell("verify", VERIFY, params=rows)
     sums = {column: counted[column] for column in steps.COUNTS}
-    written = report(directory, database, sums, kinds["kinds"], needs=[verified])
-    clean_up(directory, needs=[written])
+    report(directory, database, joined["csv"], sums, kinds["kinds"], needs=[verified])
+    clean_up(directory, needs=[joined])

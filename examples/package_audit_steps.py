@@ -119,7 +119,7 @@ def load_database(csv_path: str, database: str) -> Row:
     return {"rows": count}
 
 
-def report(directory: str, database: str, totals: Row, licence_kinds: int) -> Row:
+def report(directory: str, database: str, csv_path: str, totals: Row, licence_kinds: int) -> Row:
     """Write `report.md`: the totals, the ten largest packages and the licences."""
     path = Path(directory) / "report.md"
     connection = sqlite3.connect(database)
@@ -140,7 +140,7 @@ def report(directory: str, database: str, totals: Row, licence_kinds: int) -> Ro
         *_table("Licences", ("licence", "packages"), kinds),
     ]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return {"path": str(path), "packages": count}
+    return {"report": str(path), "csv": csv_path, "database": database, "packages": count, **totals}
 
 
 def clean_up(directory: str) -> Row:

@@ -50,7 +50,7 @@ SMALL = {
     ),
     "parameters.yaml": Expected(
         arguments=("-p", "region=us", "-p", 'shops=["north", "south"]'),
-        outputs={"summary": "2 shops in us, limit 2, code 007", "shops": 2},
+        outputs={"text": "2 shops in us, limit 2, code 007"},
     ),
     "placeholders.yaml": Expected(),
     "continue.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "behind": ()}),
@@ -69,7 +69,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("home")
     command = [sys.executable, "-m", "orchestrator.cli", "up", "--json"]
     with (home / "up.log").open("wb") as log:
-        up = subprocess.Popen(command, env=_environment(home), stdout=subprocess.PIPE, stderr=log)
+        up = subprocess.Popen(
+            command, cwd=EXAMPLES, env=_environment(home), stdout=subprocess.PIPE, stderr=log
+        )
         try:
             assert up.stdout is not None
             assert json.loads(up.stdout.readline() or "{}").get("ready"), (home / "up.log").read_text()

@@ -103,7 +103,7 @@ def an_instance(*tasks: TaskDefinition, **fields: Any) -> WorkflowInstance:
     return loaded(a_definition(*tasks, **fields))
 
 
-def report_of(attempt: TaskInstance, kind: type[E], **fields: Any) -> E:
+def report_of(attempt: TaskInstance, kind: type[E], /, **fields: Any) -> E:
     """Return an event of `kind` about the present hand-over of `attempt`, from the worker `w1`."""
     values = {
         "workflow_instance_id": attempt.workflow_instance_id,
@@ -117,7 +117,7 @@ def report_of(attempt: TaskInstance, kind: type[E], **fields: Any) -> E:
     return kind(**{**values, **fields})
 
 
-def notice_of(attempt: TaskInstance, kind: type[N], **fields: Any) -> N:
+def notice_of(attempt: TaskInstance, kind: type[N], /, **fields: Any) -> N:
     """Return a notice of `kind` about the present hand-over of `attempt`."""
     values = {
         "workflow_instance_id": attempt.workflow_instance_id,

@@ -63,6 +63,11 @@ class Draft:
         """Return the current attempt of `task` as this draft has it."""
         return self._current.get(task) or self._instance.attempts.get(task)
 
+    @property
+    def is_stopping(self) -> bool:
+        """Whether nothing gets another attempt: the run is stopping, or ending after a failure."""
+        return self.head.state in _STOPPED_STATES or self.head.ending
+
     def definition(self, task: str) -> TaskDefinition:
         """Return the definition of `task`."""
         return self._instance.graph.tasks[task]
@@ -138,7 +143,7 @@ class Draft:
         """End an attempt for good and tell its downstreams."""
         self.update(attempt, state=state, ended_at=self.context.now, due_at=None, **changes)
         outcome = OUTCOMES[state]
-        if outcome is Outcome.FAILED and self.head.on_failure is OnFailure.END and not self._is_stopping:
+        if outcome is Outcome.FAILED and self.head.on_failure is OnFailure.END and not self.is_stopping:
             self.set_head(ending=True)
         self.settle(attempt.task, outcome)
 
@@ -229,10 +234,6 @@ class Draft:
 
     # --- inside ------------------------------------------------------------------------------
 
-    @property
-    def _is_stopping(self) -> bool:
-        return self.head.state is WorkflowState.STOPPING or self.head.ending
-
     def _set_node(self, task: str, node: Node) -> Node:
         self._nodes[task] = node
         if node.owed:
@@ -320,6 +321,8 @@ class Draft:
         owes = self._owes()
         if owes and self.head.state is not WorkflowState.STOPPING:
             return
+        if self._to_sweep(1):
+            return
         final = final_state(self.head.state, self.count, owes=owes)
         if final is WorkflowState.PAUSED:
             self.set_head(state=final)
@@ -338,6 +341,7 @@ class Draft:
         return "failed: " + ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 
+_STOPPED_STATES = frozenset({WorkflowState.STOPPING, WorkflowState.STOPPED})
 _ENDING_STATES = frozenset({WorkflowState.RUNNING, WorkflowState.PAUSING, WorkflowState.STOPPING})
 
 

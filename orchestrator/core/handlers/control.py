@@ -78,12 +78,9 @@ def _begin(draft: Draft, instance: WorkflowInstance) -> None:
 
 def _stop_idle(draft: Draft, instance: WorkflowInstance) -> None:
     """Stop a run in which nothing is active; it has no STOPPING, so its paused rows go in one step."""
-    for task in instance.in_state(TaskState.PAUSED):
-        attempt = instance.attempts[task]
-        draft.update(
-            attempt, state=TaskState.KILLED, ended_at=draft.context.now, due_at=None, reason="stopped"
-        )
     draft.set_head(state=W.STOPPED, ended_at=draft.context.now, paused_at=None, reason="stopped")
+    for task in instance.in_state(TaskState.PAUSED):
+        draft.end(instance.attempts[task], TaskState.KILLED, reason="stopped")
 
 
 def _refuse_unless(instance: WorkflowInstance, verb: str, *states: WorkflowState) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from orchestrator.core.draft import Draft
-from orchestrator.core.handlers.report import lose, next_dispatch
+from orchestrator.core.handlers.report import fail, lose, next_dispatch
 from orchestrator.core.handlers.token import noticed_attempt
 from orchestrator.core.notice import (
     AttemptDue,
@@ -16,9 +16,8 @@ from orchestrator.core.notice import (
     RunTimeout,
     Unsubmittable,
 )
-from orchestrator.core.retry import may_retry, retry_delay_s
 from orchestrator.core.run import WorkflowInstance, is_doomed
-from orchestrator.core.status import TASK_HANDED_OVER, WORKFLOW_FINAL, TaskState, WorkflowState
+from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import RepeatedEvent
 
@@ -52,13 +51,7 @@ def handle_attempt_timeout(
     if task.on_timeout == "warn":
         draft.update(attempt, timeout_at=None)
         return draft.transition()
-    ended = replace(attempt, reason="timeout")
-    if is_doomed(draft.head, task) or not may_retry(task, attempt.failures, "timeout"):
-        draft.end(ended, TaskState.FAILURE)
-    else:
-        wait = retry_delay_s(task, attempt.failures, context.jitter)
-        due_at = draft.due(wait) if wait else None
-        draft.replace_attempt(ended, TaskState.FAILURE, failures=attempt.failures + 1, due_at=due_at)
+    fail(draft, replace(attempt, reason="timeout"), "timeout")
     draft.converge()
     return draft.transition()
 
@@ -139,8 +132,8 @@ def handle_continue(instance: WorkflowInstance, notice: Continue, context: Conte
 
 
 def handle_cannot_start(instance: WorkflowInstance, notice: CannotStart, context: Context) -> Transition:
-    """End a run whose definition can never start, with the reason."""
-    if instance.head.state in WORKFLOW_FINAL:
+    """End a run whose definition can never start, with the reason; one that started or was paused is left."""
+    if instance.head.state is not WorkflowState.SUBMITTED:
         raise RepeatedEvent(f"run {notice.workflow_instance_id}: already {instance.head.state}")
     draft = Draft(instance, context)
     draft.set_head(state=WorkflowState.FAILURE, ended_at=context.now, reason=notice.reason)

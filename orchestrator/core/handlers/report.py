@@ -17,8 +17,8 @@ from orchestrator.core.event import (
 from orchestrator.core.handlers.token import live_attempt
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.retry import backoff_s, may_retry, retry_delay_s
-from orchestrator.core.run import WorkflowInstance, is_doomed
-from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
+from orchestrator.core.run import WorkflowInstance
+from orchestrator.core.status import TASK_HANDED_OVER, TaskState
 from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import RepeatedEvent
 
@@ -44,8 +44,8 @@ def handle_delayed(instance: WorkflowInstance, event: TaskDelayed, context: Cont
         attempt,
         state=TaskState.DELAYED,
         due_at=draft.due(max(event.seconds, 0.0)),
-        started_at=attempt.started_at or context.now,
         reason="deferred",
+        **_start(draft, attempt),
         **next_dispatch(attempt, context),
     )
     draft.converge()
@@ -83,10 +83,12 @@ def handle_result(instance: WorkflowInstance, event: TaskResult, context: Contex
         **_start(draft, attempt),
         **_place(event),
     )
-    if event.state is TaskState.FAILURE:
-        _fail(draft, ended, event)
-    else:
+    if event.state is not TaskState.FAILURE:
         draft.end(ended, event.state)
+    elif event.error == CHILD_DIED:
+        lose(draft, ended, event.reason or "its process died", limit=CHILD_DEATHS)
+    else:
+        fail(draft, ended, event.error)
     draft.converge()
     return draft.transition()
 
@@ -127,7 +129,7 @@ def next_dispatch(attempt: TaskInstance, context: Context) -> dict[str, Any]:
 
 def lose(draft: Draft, attempt: TaskInstance, reason: str, *, limit: int) -> None:
     """End an attempt that died with no result, and replace it without using up a retry."""
-    if _no_more(draft, attempt):
+    if draft.is_stopping:
         draft.end(attempt, TaskState.KILLED, reason=reason)
     elif attempt.losses + 1 >= limit:
         draft.end(attempt, TaskState.FAILURE, reason=f"lost: {reason}")
@@ -136,12 +138,10 @@ def lose(draft: Draft, attempt: TaskInstance, reason: str, *, limit: int) -> Non
         draft.replace_attempt(lost, TaskState.LOST, losses=attempt.losses + 1)
 
 
-def _fail(draft: Draft, ended: TaskInstance, event: TaskResult) -> None:
+def fail(draft: Draft, ended: TaskInstance, error: str | None) -> None:
     """Try a failed attempt again while it has retries, else let it be FAILURE."""
     task = draft.definition(ended.task)
-    if event.error == CHILD_DIED:
-        lose(draft, ended, event.reason or "its process died", limit=CHILD_DEATHS)
-    elif not _no_more(draft, ended) and may_retry(task, ended.failures, event.error):
+    if not draft.is_stopping and may_retry(task, ended.failures, error):
         wait = retry_delay_s(task, ended.failures, draft.context.jitter)
         draft.replace_attempt(
             ended,
@@ -152,12 +152,6 @@ def _fail(draft: Draft, ended: TaskInstance, event: TaskResult) -> None:
         )
     else:
         draft.end(ended, TaskState.FAILURE)
-
-
-def _no_more(draft: Draft, attempt: TaskInstance) -> bool:
-    """Whether the run's state forbids another attempt."""
-    doomed = is_doomed(draft.head, draft.definition(attempt.task))
-    return doomed or draft.head.state is WorkflowState.STOPPING
 
 
 def _start(draft: Draft, attempt: TaskInstance) -> dict[str, Any]:
@@ -192,4 +186,5 @@ def _nobody_knows(
         return False
     ignorant = {line.partition(" ")[0] for line in rejected_by if line.partition(" ")[2] in unknown}
     group = instance.graph.tasks[event.task].worker_group or instance.head.worker_group
-    return context.live_workers(group) <= ignorant
+    living = context.live_workers(group)
+    return bool(living) and living <= ignorant  # nobody seen alive says nothing about who knows

@@ -49,11 +49,11 @@ class Play:
         """Handle a report."""
         return self._step(lambda context: decide_report(self.instance, event, context))
 
-    def report(self, task: str, kind: type[TaskEvent], **fields: Any) -> Transition:
+    def report(self, task: str, kind: type[TaskEvent], /, **fields: Any) -> Transition:
         """Report about the present hand-over of `task`."""
         return self.deliver(self.event(task, kind, **fields))
 
-    def event(self, task: str, kind: type[TaskEvent], **fields: Any) -> Any:
+    def event(self, task: str, kind: type[TaskEvent], /, **fields: Any) -> Any:
         """Return a report about the present hand-over of `task`, without delivering it."""
         return report_of(self[task], kind, **fields)
 
@@ -81,7 +81,7 @@ class Play:
         """Handle a notice of the master's own machinery."""
         return self._step(lambda context: decide_notice(self.instance, notice, context))
 
-    def notify(self, task: str, kind: type[AttemptNotice], **fields: Any) -> Transition:
+    def notify(self, task: str, kind: type[AttemptNotice], /, **fields: Any) -> Transition:
         """Notify about the present hand-over of `task`."""
         notice: Any = notice_of(self[task], kind, **fields)
         return self.notice(notice)

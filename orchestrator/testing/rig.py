@@ -46,22 +46,32 @@ class Rig:
         behaviour: What attempts do.
         seed: Of everything random.
         timing: The master's time limits.
+        limits: When the master is overloaded.
+        lease_s: How long a master's leases live, by the database's clock, which is not simulated on PostgreSQL.
+        streams: The event streams.
+        broker: Queues and claims.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  a whole orchestrator
         self,
         engine: Engine | None = None,
         *,
         behaviour: Behaviour = succeed,
         seed: int = 0,
         timing: Timing | None = None,
+        limits: Limits | None = None,
+        lease_s: float = LEASE_S,
+        streams: MemoryStreams | None = None,
+        broker: MemoryBroker | None = None,
     ) -> None:
         self.clock = SimulatedClock()
         self.engine = engine or _in_memory(self.clock)
         self._random = random.Random(seed)  # noqa: S311  a simulation wants to be repeatable
         self._timing = timing or Timing()
-        self.streams = MemoryStreams()
-        self.broker = MemoryBroker()
+        self._limits = limits or Limits(memory=1.0)
+        self._lease_s = lease_s
+        self.streams = streams or MemoryStreams()
+        self.broker = broker or MemoryBroker()
         self.beats = MemoryBeats(self.clock.now)
         self.board = MemoryBoard()
         self.commit = GroupCommit(self.engine)
@@ -97,21 +107,21 @@ class Rig:
         self._masters += 1
         name = f"master-{self._masters}"
         ownership = Ownership(SlotLeases(self.engine), name)
-        leases = ownership.acquire(LEASE_S)
+        leases = ownership.acquire(self._lease_s)
         while leases is None:
             self.clock.advance(TICK_S)
-            leases = ownership.acquire(LEASE_S)
+            leases = ownership.acquire(self._lease_s)
         self.master = assemble(
             self._ports(),
             self._timing,
             World(
                 monotonic=self.clock.monotonic,
-                database_now=self.commit.database_now(),
+                database_now=self.clock.now(),
                 chance=self._random.random,
                 new_ticket=lambda: f"{self._random.getrandbits(64):x}",
             ),
             Identity(name=name, incarnation=name, pid=self._masters, leases=leases),
-            Limits(memory=1.0),
+            self._limits,
         )
         while self.master.takeover.step(self.master.loop.context()):
             pass
@@ -187,14 +197,15 @@ class Rig:
 
 
 class _Through:
-    """Hands each commit to what the rig has at that moment."""
+    """Hands each commit to what the rig has at that moment, and tells simulated time."""
 
     def __init__(self, rig: Rig) -> None:
         self._rig = rig
 
     def commit(self, changes: Any, leases: Any) -> datetime:
-        """Commit through the rig's committer."""
-        return self._rig.committer.commit(changes, leases)
+        """Commit through the rig's committer; what the master learns is the rig's own time."""
+        self._rig.committer.commit(changes, leases)
+        return self._rig.clock.now()
 
 
 def _in_memory(clock: SimulatedClock) -> Engine:

@@ -26,6 +26,7 @@ class Guests:
         self._token = token
         self._on_wish = on_wish
         self._lines: list[Line] = []
+        self._last: Line | None = None
         self.ever = False
 
     def __len__(self) -> int:
@@ -82,3 +83,5 @@ class Guests:
         self._lines.remove(line)
         if self._lines:
             line.close()
+        else:
+            self._last = line

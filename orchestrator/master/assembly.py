@@ -15,9 +15,10 @@ from orchestrator.master.holdings import Holdings
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.intake import CommandSource, Intake
 from orchestrator.master.lanes import InstanceSource, Lanes
-from orchestrator.master.loop import Acknowledger, Committer, Crew, Graveyard, Loop, Outside
+from orchestrator.master.loop import Crew, Loop
 from orchestrator.master.membership import BeatSource, GenerationKeeper, Membership
 from orchestrator.master.messenger import Messenger, Post
+from orchestrator.master.outside import Acknowledger, Committer, Graveyard, Outside
 from orchestrator.master.overload import Overload
 from orchestrator.master.parking import EntrySource, Parking
 from orchestrator.master.reader import EventSource, Reader
@@ -156,7 +157,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         lanes=lanes,
         effects=effects,
         intake=intake,
-        dispatcher=Dispatcher(desk, lanes, effects, window, membership),
+        dispatcher=Dispatcher(desk, lanes, effects, window, membership, parking.park),
         window=window,
         parking=parking,
         reaper=reaper,
@@ -170,6 +171,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         ),
         silence=silence,
     )
+    reader = Reader(ports.streams, inbox, silence, slots, world.monotonic, on_wake=intake.look_soon)
     outside = Outside(
         committer=ports.committer,
         acknowledger=ports.streams,
@@ -177,11 +179,12 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         new_ticket=world.new_ticket,
         chance=world.chance,
         live_workers=membership.live_workers,
+        read_again=reader.again,
     )
     loop = Loop(outside, crew, identity.leases)
     return Master(
         loop=loop,
-        reader=Reader(ports.streams, inbox, silence, slots, world.monotonic, on_wake=intake.look_soon),
+        reader=reader,
         messenger=desk.messenger,
         membership=membership,
         status=Status(
@@ -195,7 +198,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
             overload,
             world.monotonic,
         ),
-        takeover=Takeover(ports.runs, lanes, slots),
+        takeover=Takeover(ports.runs, lanes, slots, parking.park),
         control=Control(ports.requests, inbox),
         inbox=inbox,
         lanes=lanes,

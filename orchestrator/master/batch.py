@@ -1,7 +1,7 @@
 """Owns one batch: items decided and applied one after the other, what they write, and how to undo them."""
 
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from orchestrator.broker.stream import Entry
 from orchestrator.core.changes import Changes, InstanceChange
@@ -57,6 +57,14 @@ class Cut:
 
     error: Exception
     items: list[InstanceItem]
+
+
+class Park(Protocol):
+    """Takes a failing lane out of the way of the others (R7)."""
+
+    def __call__(self, workflow_instance_id: int, cut: Cut, /) -> None:
+        """Keep the lane and what was cut off of it for a later try."""
+        ...
 
 
 class Batch:
@@ -138,6 +146,9 @@ class Batch:
         self._undo.clear()
 
     def _decide(self, item: InstanceItem) -> None:
+        unloadable = self._lanes.unloadable.get(item.workflow_instance_id)
+        if unloadable is not None:
+            raise unloadable
         instance = self._lanes.get(item.workflow_instance_id)
         if instance is None:
             self._decide_ended(item)

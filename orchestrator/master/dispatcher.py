@@ -11,6 +11,7 @@ from orchestrator.core.outputs import OutputIndex
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState
 from orchestrator.errors import UnresolvedParameter
+from orchestrator.master.batch import Cut, Park
 from orchestrator.master.effects import Desk, Effects
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.lanes import Lanes
@@ -35,16 +36,24 @@ class Dispatcher:
         effects: Told of each hand-over.
         window: How much the broker may hold.
         workers: Where an attempt that was given back can go.
+        park: Takes a run out of the way whose order cannot be made because of a bug.
     """
 
     def __init__(
-        self, desk: Desk, lanes: Lanes, effects: Effects, window: Window, workers: LiveWorkers
+        self,
+        desk: Desk,
+        lanes: Lanes,
+        effects: Effects,
+        window: Window,
+        workers: LiveWorkers,
+        park: Park,
     ) -> None:
         self._desk = desk
         self._lanes = lanes
         self._effects = effects
         self._window = window
         self._workers = workers
+        self._park = park
         self._indexes: dict[int, OutputIndex] = {}
 
     def step(self) -> int:
@@ -73,6 +82,9 @@ class Dispatcher:
                 orders.append(self._order(instance, attempt, group))
             except UnresolvedParameter as error:
                 self._desk.inbox.put_notices([_unsubmittable(attempt, str(error))])
+                continue
+            except Exception as error:  # noqa: BLE001  a bug in one run must not stop the others (R7)
+                self._park(key[0], Cut(error, []))
                 continue
             self._desk.holdings.hand_over(key, group, attempt.token)
             self._effects.handed(key)

@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from orchestrator.core.instance import TaskInstance
-from orchestrator.core.notice import AttemptDue, AttemptTimeout, Continue, Notice, RecallWon, RunTimeout
+from orchestrator.core.notice import (
+    AttemptDue,
+    AttemptNotice,
+    AttemptTimeout,
+    Continue,
+    Notice,
+    RecallWon,
+    RunTimeout,
+)
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TASK_ACTIVE, TaskState, WorkflowState
 from orchestrator.core.wants import Dispatch, Kill, Overdue, Recall, TimeoutAt, WakeAt, wants
@@ -130,6 +138,15 @@ class Effects:
                 self._desk.timers.set(key, at, due)
             case _:
                 assert_never(want)
+
+    def reconsider(self, instance: WorkflowInstance, notice: Notice) -> None:
+        """Do what the row asks for that a void notice spoke of: it may have come before its time."""
+        if isinstance(notice, AttemptNotice):
+            attempt = instance.attempts.get(notice.task)
+            if attempt is not None:
+                self.enact(instance, attempt)
+        elif isinstance(notice, RunTimeout):
+            self.look(instance)
 
     def handed(self, key: Key) -> None:
         """Note that the dispatcher has passed `key` on."""

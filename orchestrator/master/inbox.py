@@ -66,6 +66,11 @@ class Inbox:
             self._changed.wait_for(lambda: self._reports or self._notices or self._awake, timeout_s)
             self._awake = False
 
+    def rest(self, timeout_s: float) -> None:
+        """Wait until `timeout_s` is over, whatever comes: what is here cannot be handled before."""
+        with self._changed:
+            self._changed.wait_for(lambda: False, timeout_s)
+
     def take_reports(self, most: int) -> list[Item]:
         """Return and remove up to `most` reports, oldest first."""
         with self._changed:

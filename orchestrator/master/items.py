@@ -53,10 +53,15 @@ class NoticeItem:
 
 @dataclass(frozen=True, slots=True)
 class OnlineItem:
-    """A worker's ONLINE: it speaks of every attempt of earlier incarnations in the entry's slot."""
+    """A worker's ONLINE: it speaks of every attempt of earlier incarnations in the entry's slot.
+
+    Attributes:
+        repeated: It was read before, and later events of its worker with it.
+    """
 
     event: WorkerOnline
     entry: Entry
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from orchestrator.core.instance import TaskInstance
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import WORKFLOW_FINAL
 from orchestrator.core.transition import Context
-from orchestrator.errors import DefinitionError
+from orchestrator.errors import DefinitionError, RetryEvent
 from orchestrator.store.instances import LoadedInstance
 
 AttemptKey = tuple[int, str, int]
@@ -57,6 +57,11 @@ class Lanes:
     Args:
         source: Where missing runs come from.
         on_load: Called with each unfinished run that was loaded, to arm what its rows ask for.
+
+    Attributes:
+        parked: The lanes that failed.
+        broken: Runs whose definition can never start, with the reason.
+        unloadable: Runs that could not be loaded because of a bug; they are to be parked.
     """
 
     def __init__(self, source: InstanceSource, on_load: Callable[[WorkflowInstance], None]) -> None:
@@ -68,6 +73,7 @@ class Lanes:
         self._suspects: set[int] = set()
         self.parked: dict[int, Parked] = {}
         self.broken: dict[int, str] = {}
+        self.unloadable: dict[int, Exception] = {}
         self._compiled = lru_cache(maxsize=512)(self._compile)
 
     def load(self, ids: Iterable[int], late: Iterable[AttemptKey], context: Context) -> None:
@@ -89,7 +95,7 @@ class Lanes:
         loaded = self._source.load(missing, lock=bool(missing & self._suspects))
         self._suspects -= missing
         for one in loaded.values():
-            self._admit(one, context)
+            self._admit_safely(one, context)
         asked = {key for key in late if key[0] in self._ended}
         if asked:
             self._late.update(self._source.attempts(asked))
@@ -115,6 +121,7 @@ class Lanes:
         for one in ids:
             self._instances.pop(one, None)
             self.broken.pop(one, None)
+            self.unloadable.pop(one, None)
             if suspect:
                 self._suspects.add(one)
 
@@ -124,9 +131,20 @@ class Lanes:
         self._suspects.clear()
         self.parked.clear()
         self.broken.clear()
+        self.unloadable.clear()
 
     def __len__(self) -> int:
         return len(self._instances)
+
+    def _admit_safely(self, loaded: LoadedInstance, context: Context) -> None:
+        """Admit one run; a bug that shows there must not keep the others from being loaded (R7)."""
+        self.unloadable.pop(loaded.head.id, None)
+        try:
+            self._admit(loaded, context)
+        except RetryEvent:
+            raise
+        except Exception as error:  # noqa: BLE001  whoever asked for this run has it parked
+            self.unloadable[loaded.head.id] = error
 
     def _admit(self, loaded: LoadedInstance, context: Context) -> None:
         head = loaded.head

@@ -1,15 +1,13 @@
 """Owns the loop: the only writer. Decide, apply, commit, acknowledge, act: in this order, in one function."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 
-from orchestrator.broker.stream import Entry
-from orchestrator.core.changes import Changes, Leases
+from orchestrator.core.changes import Leases
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.notice import Continue
 from orchestrator.core.retry import backoff_s
@@ -39,6 +37,7 @@ from orchestrator.master.items import (
     WakeItem,
 )
 from orchestrator.master.lanes import Lanes
+from orchestrator.master.outside import Outside
 from orchestrator.master.parking import Parking
 from orchestrator.master.reaper import Reaper
 from orchestrator.master.rounds import Rounds
@@ -50,42 +49,6 @@ log = structlog.get_logger(__name__)
 MOST_ROWS = 5000
 MOST_CONFLICTS = 3
 """A batch whose guarded writes miss their rows this often in a row, each time after a reload, is a bug."""
-
-
-class Committer(Protocol):
-    """The group commit."""
-
-    def commit(self, changes: Changes, leases: Leases) -> datetime:
-        """Write everything in one fenced transaction and return the database's time."""
-        ...
-
-
-class Acknowledger(Protocol):
-    """The streams, for verdicts."""
-
-    def acknowledge(self, verdicts: Sequence[tuple[Entry, str]]) -> None:
-        """Acknowledge and delete the entries, then tell their workers."""
-        ...
-
-
-class Graveyard(Protocol):
-    """The dead-letter stream."""
-
-    def bury(self, entry: Entry, reason: str) -> object:
-        """Copy an entry to the dead-letter stream."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outside:
-    """What the loop writes to and draws from."""
-
-    committer: Committer
-    acknowledger: Acknowledger
-    graveyard: Graveyard
-    new_ticket: Callable[[], str]
-    chance: Callable[[], float]
-    live_workers: Callable[[str], frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +101,10 @@ class Loop:
         """
         monotonic = self._crew.desk.clock.monotonic
         wait = max(self._retry_at - monotonic(), 0.0)
-        if wait or not self._carry:
-            self._crew.desk.inbox.wait(
-                min(wait, wait_s) if wait else self._crew.intake.wait_s(monotonic, wait_s)
-            )
+        if wait:
+            self._crew.desk.inbox.rest(min(wait, wait_s))
+        elif not self._carry:
+            self._crew.desk.inbox.wait(self._crew.intake.wait_s(monotonic, wait_s))
         if monotonic() < self._retry_at:
             return False
         self._crew.rounds.step()
@@ -214,15 +177,21 @@ class Loop:
             match item:
                 case PoisonItem(entry, reason):
                     batch.bury(entry, reason)
-                case OnlineItem(event, entry):
-                    for notice in self._crew.reaper.online(entry.slot, event.worker, event.incarnation):
+                case OnlineItem():
+                    for notice in self._losses(item):
                         self._take(notice, batch)
-                    batch.verdicts.append((entry, "ok"))
+                    batch.verdicts.append((item.entry, "ok"))
                 case WakeItem(entry):
                     batch.verdicts.append((entry, "ok"))
                 case _:
                     self._take(item, batch)
         return []
+
+    def _losses(self, item: OnlineItem) -> list[NoticeItem]:
+        """Return what an ONLINE means; a repeated one may be older than what its worker now runs: nothing."""
+        if item.repeated:
+            return []
+        return self._crew.reaper.online(item.entry.slot, item.event.worker, item.event.incarnation)
 
     def _take(self, item: InstanceItem, batch: Batch) -> None:
         if item.workflow_instance_id in self._crew.lanes.parked:
@@ -233,7 +202,7 @@ class Loop:
     # --- after the commit --------------------------------------------------------------------
 
     def _acknowledge(self, batch: Batch) -> None:
-        """Tell the workers. If this fails, the events come again and change nothing (R4)."""
+        """Tell the workers. If this fails, the events are read again and change nothing (R4)."""
         try:
             for entry, reason in batch.buried:
                 self._outside.graveyard.bury(entry, reason)
@@ -243,6 +212,7 @@ class Loop:
                 self._outside.acknowledger.acknowledge(batch.verdicts)
         except BrokerUnavailable as error:
             self._crew.silence.interrupted()
+            self._outside.read_again()
             log.warning("acknowledge.failed", entries=len(batch.verdicts), error=str(error))
 
     def _act(self, batch: Batch, now: datetime) -> None:
@@ -262,6 +232,14 @@ class Loop:
             self._reload([number])
             self._carry.extend(_once_reloaded(item) for item in ahead)
         notes.dropped(batch.dropped)
+        self._ask_again(item for item, _ in batch.dropped)
+
+    def _ask_again(self, dropped: Iterable[InstanceItem]) -> None:
+        """Ask the rows that void notices spoke of: one whose time had not come yet must not be forgotten."""
+        for item in dropped:
+            instance = self._crew.lanes.get(item.workflow_instance_id)
+            if isinstance(item, NoticeItem) and instance is not None:
+                self._crew.effects.reconsider(instance, item.notice)
 
     def _follow_safely(self, touched: Touched) -> None:
         """Follow one run's rows; a bug there must not stop the loop: the run is loaded and armed again."""
@@ -270,8 +248,7 @@ class Loop:
             self._follow(touched.instance, touched.before, touched.rows)
         except Exception:
             log.exception("effects.failed", workflow_instance_id=head.id)
-            self._reload([head.id])
-            self._carry.append(NoticeItem(Continue(workflow_instance_id=head.id)))
+            self._carry.extend(self._reload([head.id]))
 
     def _follow(
         self, instance: WorkflowInstance, before: tuple[object, bool], rows: Iterable[TaskInstance]
@@ -302,15 +279,13 @@ class Loop:
         """Say what becomes of a batch that was undone. Every verdict of it is void."""
         match error:
             case StoreUnavailable():
-                if isinstance(error, CommitInDoubt):
-                    self._reload(batch.touched, suspect=True)
-                self._carry.extendleft(reversed(items))
+                in_doubt = batch.touched if isinstance(error, CommitInDoubt) else ()
+                self._put_back([*self._reload(in_doubt, suspect=True), *items])
                 self._back_off(error)
             case RevisionLost() if self._conflicts < MOST_CONFLICTS:
                 self._conflicts += 1
                 log.warning("revision.lost", workflow_instance_ids=error.workflow_instance_ids)
-                self._reload(error.workflow_instance_ids)
-                self._carry.extendleft(reversed(items))
+                self._put_back([*self._reload(error.workflow_instance_ids), *items])
             case LeaseLost():
                 raise error
             case Exception():
@@ -321,19 +296,34 @@ class Loop:
     def _one_by_one(self, items: Sequence[Item], error: Exception) -> None:
         """Try a batch that failed for a reason of its own lane by lane; the lane that fails alone is parked."""
         lanes: dict[int | None, list[Item]] = {}
-        for item in items:
+        for item in self._apart(items):
             number = item.workflow_instance_id if isinstance(item, InstanceItem) else None
             lanes.setdefault(number, []).append(item)
         if len(lanes) > 1:
             for lane in lanes.values():
-                self._handle(lane)
+                if self._crew.desk.clock.monotonic() < self._retry_at:  # the database went away meanwhile
+                    self._carry.extend(lane)
+                else:
+                    self._handle(lane)
             return
         number = next(iter(lanes))
         if number is None:  # nobody's lane: it can only wait
-            self._carry.extendleft(reversed(items))
+            self._put_back(items)
             self._back_off(error)
             return
         self._crew.parking.park(number, Cut(error, [one for one in items if isinstance(one, InstanceItem)]))
+
+    def _apart(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield items that speak of one lane or of none: an ONLINE as the losses it means, and its entry."""
+        for item in items:
+            if isinstance(item, OnlineItem):
+                yield from self._losses(item)
+                yield WakeItem(item.entry)
+            else:
+                yield item
+
+    def _put_back(self, items: Sequence[Item]) -> None:
+        self._carry.extendleft(reversed(items))
 
     def _back_off(self, error: Exception) -> None:
         report = log.warning if self._failures == 0 else log.debug
@@ -343,10 +333,12 @@ class Loop:
         self._retry_at = self._crew.desk.clock.monotonic() + wait
         self._crew.silence.interrupted()
 
-    def _reload(self, ids: Iterable[int], *, suspect: bool = False) -> None:
-        """Forget runs whose rows may have moved on; they are loaded again before the next decision."""
-        for number in ids:
+    def _reload(self, ids: Iterable[int], *, suspect: bool = False) -> list[NoticeItem]:
+        """Forget runs whose rows may have moved on; return what has them loaded, and armed, again."""
+        numbers = list(ids)
+        for number in numbers:
             self._forget(number, suspect=suspect)
+        return [NoticeItem(Continue(workflow_instance_id=number)) for number in numbers]
 
     def _forget(self, number: int, *, suspect: bool = False) -> None:
         instance = self._crew.lanes.get(number)

@@ -73,6 +73,10 @@ class Reader:
         self._pending: dict[int, str] = {}
         self._prepared = False
 
+    def again(self) -> None:
+        """Begin again at the own pending entries with the next step: some got no verdict."""
+        self._prepared = False
+
     def step(self, block_ms: int = BLOCK_MS) -> int:
         """Read once; return how many entries came.
 
@@ -90,10 +94,10 @@ class Reader:
         if not room:
             return 0
         if not self._prepared:
+            self._prepared = True  # before the reading: `again` may be called at any moment
             self._source.ensure_groups(self._slots)
             self._source.claim_pending(self._slots)
             self._pending = dict.fromkeys(self._slots, FROM_THE_START)
-            self._prepared = True
         count = min(max(room // len(self._slots), 16), 1000)
         return self._read_pending(self._pending, count) if self._pending else self._read_new(count, block_ms)
 
@@ -102,7 +106,7 @@ class Reader:
         entries = self._source.read(list(after), count=count, pending_after=after)
         last = {entry.slot: entry.id for entry in entries}
         self._pending = {slot: last[slot] for slot in after if slot in last}
-        self._pass_on(entries)
+        self._pass_on(entries, repeated=True)
         return len(entries)
 
     def _read_new(self, count: int, block_ms: int) -> int:
@@ -115,16 +119,16 @@ class Reader:
         self._silence.read_to_end([slot for slot in self._slots if number.get(slot, 0) < count], began)
         return len(entries)
 
-    def _pass_on(self, entries: Sequence[Entry]) -> None:
-        items = [item_of(entry) for entry in entries]
+    def _pass_on(self, entries: Sequence[Entry], *, repeated: bool = False) -> None:
+        items = [item_of(entry, repeated=repeated) for entry in entries]
         if any(isinstance(item, WakeItem) for item in items):
             self._on_wake()
         if items:
             self._inbox.put_reports(items)
 
 
-def item_of(entry: Entry) -> Item:
-    """Return what an entry is for the loop; one that cannot be decoded is poison."""
+def item_of(entry: Entry, *, repeated: bool = False) -> Item:
+    """Return what an entry, perhaps one that was read before, is for the loop; undecodable ones are poison."""
     if entry.kind == "wake":
         return WakeItem(entry)
     try:
@@ -132,5 +136,5 @@ def item_of(entry: Entry) -> Item:
     except MalformedEvent as error:
         return PoisonItem(entry, str(error))
     if isinstance(event, WorkerOnline):
-        return OnlineItem(event, entry)
+        return OnlineItem(event, entry, repeated)
     return ReportItem(event, entry)

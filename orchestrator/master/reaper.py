@@ -56,7 +56,8 @@ class Reaper:
                 )
             else:
                 forgotten = [key for key in keys if self._is_forgotten(key, incarnation)]
-                lost += self._accuse(forgotten, incarnation, "its worker no longer knows it", now)
+                looked_at = self._membership.snapshot.at
+                lost += self._accuse(forgotten, incarnation, "its worker no longer knows it", looked_at)
         return lost
 
     def online(self, slot: int, worker: str, incarnation: str) -> list[NoticeItem]:

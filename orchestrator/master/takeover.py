@@ -6,6 +6,7 @@ from typing import Protocol
 import structlog
 
 from orchestrator.core.transition import Context
+from orchestrator.master.batch import Cut, Park
 from orchestrator.master.lanes import Lanes
 
 log = structlog.get_logger(__name__)
@@ -28,12 +29,14 @@ class Takeover:
         source: Where unfinished runs are found.
         lanes: Where they go; loading arms them.
         slots: The slots that were taken over.
+        park: Takes a run out of the way that cannot be loaded because of a bug.
     """
 
-    def __init__(self, source: UnfinishedSource, lanes: Lanes, slots: Iterable[int]) -> None:
+    def __init__(self, source: UnfinishedSource, lanes: Lanes, slots: Iterable[int], park: Park) -> None:
         self._source = source
         self._lanes = lanes
         self._slots = tuple(slots)
+        self._park = park
         self._after_id = 0
         self._loaded = 0
 
@@ -45,6 +48,8 @@ class Takeover:
         """
         ids = self._source.unfinished(self._slots, self._after_id, AT_ONCE)
         self._lanes.load(ids, (), context)
+        for number, error in list(self._lanes.unloadable.items()):
+            self._park(number, Cut(error, []))
         if ids:
             self._after_id = ids[-1]
             self._loaded += len(ids)

@@ -91,7 +91,12 @@ def handle_recall_lost(instance: WorkflowInstance, notice: RecallLost, context: 
     if attempt.state not in TASK_HANDED_OVER or attempt.incarnation is not None:
         raise RepeatedEvent(f"{notice.task}: its holder is known")
     draft = Draft(instance, context)
-    draft.update(attempt, worker=notice.worker, incarnation=notice.incarnation)
+    draft.update(
+        attempt,
+        worker=notice.worker,
+        incarnation=notice.incarnation,
+        dispatched_at=attempt.dispatched_at or context.now,  # since when its holder must list it
+    )
     return draft.transition()
 
 

@@ -52,7 +52,7 @@ class Definitions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def deploy(self, definition: WorkflowDefinition, online: bool = True) -> Deployed:  # noqa: FBT001, FBT002  the contract's own signature
+    def deploy(self, definition: WorkflowDefinition, *, online: bool = True) -> Deployed:
         """Store `definition` as the next version of its name, unless its last version is the same.
 
         Where the file was deployed from is not part of a version: it is noted anew each time.
@@ -116,7 +116,7 @@ class Definitions:
         with reading(self._engine) as connection:
             return tuple(_stored(row) for row in connection.execute(statement).mappings())
 
-    def set_online(self, name: str, online: bool) -> None:  # noqa: FBT001  the contract's own signature
+    def set_online(self, name: str, *, online: bool) -> None:
         """Allow or refuse new runs of a definition; running ones go on.
 
         Raises:

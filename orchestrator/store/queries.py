@@ -188,7 +188,7 @@ class Queries:
         """
         statement = select(run.state, func.count()).group_by(run.state)
         with reading(self._engine) as connection:
-            return dict(connection.execute(statement).tuples().all())
+            return {row[0]: row[1] for row in connection.execute(statement)}
 
     def now(self) -> datetime:
         """Return the database's time, aware UTC.

@@ -59,15 +59,11 @@ def open_engine(
             busy_s=min(SQLITE_BUSY_S, lease_s / 2 if role == "master" else SQLITE_BUSY_S),
             clock=sqlite_clock or _machine_clock,
         )
-    return create_engine(
+    return _create(
         parsed,
         connect_args=_postgres_arguments(parsed, role, lease_s, connect_timeout_s),
         pool_size=pool_size,
-        pool_timeout=POOL_TIMEOUT_S,
         pool_pre_ping=role != "master",  # the master's back-off costs less than a question before each use
-        json_serializer=to_json,
-        json_deserializer=msgspec.json.decode,
-        hide_parameters=True,  # outputs and parameters are nobody's business in an error message
     )
 
 
@@ -156,6 +152,22 @@ def _parse(url: str) -> URL:
     return parsed
 
 
+def _create(url: URL, **arguments: Any) -> Engine:
+    try:
+        return create_engine(
+            url,
+            pool_timeout=POOL_TIMEOUT_S,
+            json_serializer=to_json,
+            json_deserializer=msgspec.json.decode,
+            hide_parameters=True,  # outputs and parameters are nobody's business in an error message
+            **arguments,
+        )
+    except (exc.NoSuchModuleError, ImportError) as error:
+        raise UserError(
+            f"the driver '{url.drivername}' of the database URL is not installed: {error}"
+        ) from None
+
+
 def _postgres_arguments(url: URL, role: Role, lease_s: float, connect_timeout_s: float) -> dict[str, Any]:
     settings = {"timezone": "UTC"}
     if role != "migration":
@@ -181,16 +193,12 @@ def _open_sqlite(url: URL, *, busy_s: float, clock: Callable[[], datetime]) -> E
     in_memory = url.database in (None, "", ":memory:")
     if not in_memory and url.database is not None:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(
+    engine = _create(
         url,
         connect_args={"check_same_thread": False, "timeout": busy_s},
         poolclass=QueuePool,
         pool_size=1 if in_memory else 5,  # a database in memory is its one connection: users queue for it
         max_overflow=0 if in_memory else 10,
-        pool_timeout=POOL_TIMEOUT_S,
-        json_serializer=to_json,
-        json_deserializer=msgspec.json.decode,
-        hide_parameters=True,
     )
 
     def set_up(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:

@@ -111,7 +111,7 @@ def test_commit_returns_the_database_clock(bench: Bench) -> None:
     ],
 )
 def test_lost_lease_writes_nothing(
-    bench: Bench, changes_rows: bool, owner: str, epochs: dict[int, int], lost: tuple[int, ...]
+    bench: Bench, *, changes_rows: bool, owner: str, epochs: dict[int, int], lost: tuple[int, ...]
 ) -> None:
     """I18: another owner, an old epoch or an unknown slot: refused, also when no row changes."""
     loaded = bench.run_with("a")

@@ -1,5 +1,6 @@
 """A commit that fails, wherever it fails, leaves the database as it was; a lost reply leaves it in doubt."""
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,8 +12,8 @@ from orchestrator.core.changes import Changes, InstanceChange
 from orchestrator.core.status import TaskState
 from orchestrator.errors import CommitInDoubt, StoreUnavailable
 from orchestrator.store.outbox import Outbox
-from orchestrator.store.session import is_postgres
-from tests.contract.store.bench import Bench, listening, make_alert, make_attempt, make_mail
+from orchestrator.store.session import is_postgres, open_engine
+from tests.contract.store.bench import Bench, listening, make_alert, make_attempt, make_bench, make_mail
 
 
 class Broken(Exception):
@@ -97,18 +98,18 @@ def lose_reply(engine: Engine, *, before: bool) -> Callable[[Connection], None]:
         assert raw is not None
         if not before:
             raw.commit()
-        driver_error = engine.dialect.loaded_dbapi.OperationalError(
+        driver_error: Any = engine.dialect.loaded_dbapi.OperationalError(
             "server closed the connection unexpectedly"
         )
         if not is_postgres(engine):
-            driver_error.sqlite_errorcode = 10  # SQLITE_IOERR
+            driver_error.sqlite_errorcode = sqlite3.SQLITE_IOERR
         raise exc.OperationalError("COMMIT", {}, driver_error)
 
     return listener
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_lost_reply_of_a_commit_is_in_doubt(bench: Bench, before: bool) -> None:
+def test_lost_reply_of_a_commit_is_in_doubt(bench: Bench, *, before: bool) -> None:
     """I14: the store says that it does not know; loading under a lock then shows what is true."""
     batch = make_full_batch(bench)
     number = batch.instances[0].head.id
@@ -124,10 +125,9 @@ def test_lost_reply_of_a_commit_is_in_doubt(bench: Bench, before: bool) -> None:
     assert loaded.attempts[0].state is (TaskState.SUBMITTED if before else TaskState.SUCCESS)
 
 
-def test_connection_that_dies_in_the_middle_is_unavailable(bench: Bench) -> None:
+def test_connection_that_dies_in_the_middle_is_unavailable(postgres_url: str) -> None:
     """A broken connection is never a bug and never half a batch; the next commit has a new connection."""
-    if not is_postgres(bench.engine):
-        pytest.skip("SQLite has no connection to lose")
+    bench = make_bench(open_engine(postgres_url, "master"))
     batch = make_full_batch(bench)
     before = bench.contents()
     cut = Countdown(fail_at=-1)
@@ -148,6 +148,7 @@ def test_connection_that_dies_in_the_middle_is_unavailable(bench: Bench) -> None
     assert not isinstance(raised.value, CommitInDoubt)
     assert bench.contents() == before
     bench.committer.commit(batch, bench.leases)
+    bench.engine.dispose()
 
 
 def test_bug_in_a_statement_leaves_as_itself(bench: Bench) -> None:

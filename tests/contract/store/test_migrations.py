@@ -1,0 +1,123 @@
+"""Migrations: up, down and up again on both databases; a wrong schema is refused with the command to run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy.types import JSON, BigInteger
+
+from orchestrator.embedded.postgres import PrivatePostgres
+from orchestrator.errors import SchemaMismatch, UserError
+from orchestrator.store import migrate
+from orchestrator.store.schema import SLOTS, metadata
+from orchestrator.store.session import open_engine
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """A database of each kind without any table."""
+    if request.param == "sqlite":
+        engine = open_engine(f"sqlite:///{tmp_path / 'sub' / 'new.db'}", "migration")
+        yield engine
+        engine.dispose()
+        return
+    server: PrivatePostgres = request.getfixturevalue("postgres_server")
+    administration = create_engine(server.url, isolation_level="AUTOCOMMIT")
+    with administration.connect() as connection:
+        connection.execute(text("CREATE DATABASE empty"))
+    engine = open_engine(server.url_of("empty"), "migration")
+    yield engine
+    engine.dispose()
+    with administration.connect() as connection:
+        connection.execute(text("DROP DATABASE empty WITH (FORCE)"))
+    administration.dispose()
+
+
+def test_schema_goes_up_down_and_up_again(empty: Engine) -> None:
+    """Nothing is left behind on the way down."""
+    assert migrate.current(empty) is None
+
+    migrate.upgrade(empty)
+    migrate.upgrade(empty)
+    assert migrate.current(empty) == migrate.HEAD
+    migrate.downgrade(empty)
+    assert inspect(empty).get_table_names() == [migrate.VERSION_TABLE]
+    migrate.upgrade(empty)
+
+    migrate.check(empty)
+    with empty.connect() as connection:
+        assert connection.execute(text("SELECT slots FROM deployment")).scalar_one() == SLOTS
+        assert connection.execute(text("SELECT count(*) FROM slot_lease")).scalar_one() == SLOTS
+
+
+def test_migrations_make_exactly_the_tables_of_the_schema(empty: Engine) -> None:
+    """What the program believes and what the migrations make is one and the same."""
+    migrate.upgrade(empty)
+
+    with empty.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_empty_database_is_refused(empty: Engine) -> None:
+    """The message holds the command to run."""
+    with pytest.raises(SchemaMismatch, match="orchestrator db upgrade"):
+        migrate.check(empty)
+
+
+def test_newer_database_is_refused(empty: Engine) -> None:
+    """Neither checked as right nor migrated by a program that does not know it."""
+    migrate.upgrade(empty)
+    with empty.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(SchemaMismatch, match=r"9999.*newer.*orchestrator db"):
+        migrate.check(empty)
+    with pytest.raises(SchemaMismatch, match="9999"):
+        migrate.upgrade(empty)
+    with pytest.raises(SchemaMismatch, match="9999"):
+        migrate.downgrade(empty)
+
+
+def test_unknown_revision_is_a_users_mistake(empty: Engine) -> None:
+    """A typing error of `db downgrade` has no traceback and changes nothing."""
+    migrate.upgrade(empty)
+
+    with pytest.raises(UserError, match="'nonsense'"):
+        migrate.downgrade(empty, "nonsense")
+
+    migrate.check(empty)
+
+
+def test_interrupted_upgrade_leaves_no_half_schema(empty: Engine) -> None:
+    """All steps are one transaction."""
+    with empty.begin() as connection:
+        connection.execute(text("CREATE TABLE slot_lease (x integer)"))  # the upgrade will stumble over it
+
+    with pytest.raises(Exception, match="slot_lease"):
+        migrate.upgrade(empty)
+
+    assert inspect(empty).get_table_names() == ["slot_lease"]
+    assert migrate.current(empty) is None
+
+
+def test_program_needs_the_last_migration() -> None:
+    """`HEAD`, which is read without Alembic, is what Alembic says."""
+    scripts = ScriptDirectory(str(migrate.script_location()))
+
+    assert scripts.get_current_head() == migrate.HEAD
+    assert {script.revision for script in scripts.walk_revisions()} == migrate.known_revisions()
+
+
+def test_columns_are_wide_enough_on_postgresql(postgres_url: str) -> None:
+    """What a worker reports (process ids, exit codes) never fails a batch for its size."""
+    engine = create_engine(postgres_url)
+    columns = {column["name"]: column["type"] for column in inspect(engine).get_columns("task_instance")}
+    engine.dispose()
+
+    assert all(isinstance(columns[name], BigInteger) for name in ("pid", "process_group", "exit_code"))
+    assert isinstance(columns["outputs"], JSON)

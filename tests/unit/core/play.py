@@ -32,7 +32,7 @@ class Play:
         self.clock_s = 0.0
         self.last = Transition()
         self._strict = strict
-        self._context = {"new_ticket": tickets(), **context}
+        self._context: dict[str, Any] = {"new_ticket": tickets(), **context}
 
     # --- what happens ------------------------------------------------------------------------
 
@@ -102,9 +102,9 @@ class Play:
         """Let time pass."""
         self.clock_s += seconds
 
-    def ask(self, decide: Callable[[WorkflowInstance, Context], Transition]) -> Transition:
-        """Carry out whatever `decide` decides."""
-        return self._step(lambda context: decide(self.instance, context))
+    def limit_rows(self, row_limit: int) -> None:
+        """From now on let a step write this many rows."""
+        self._context["row_limit"] = row_limit
 
     # --- what is to be seen ------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from orchestrator.config import Settings, load_settings
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.embedded.guest import Guest
 from orchestrator.embedded.home import Home, with_running
-from orchestrator.service import definitions, runs, submission
+from orchestrator.service import definitions, files, runs, submission
 from orchestrator.service.backend import Backend
 from orchestrator.service.parameters import parameters_from_values
 
@@ -76,9 +76,9 @@ def run(definition: WorkflowDefinition, params: Mapping[str, Any]) -> Handle:
         UserError: The definition or a parameter cannot be used, or the set-up cannot be started.
     """
     settings = with_running(load_settings())
-    definitions.refuse_unsupported([definition])
+    files.refuse_unsupported([definition])
     parameters_from_values(definition, params)
-    guest = Guest(Home(path=settings.home), definitions.wish_for(settings, [definition]))
+    guest = Guest(Home(path=settings.home), files.wish_for(settings, [definition]))
     try:
         joined = guest.wait_for(lambda status: status.is_open).applied_to(settings)
         with _backend(joined) as backend:

@@ -9,9 +9,10 @@ from typing import Any
 import rich_click as click
 
 from orchestrator.authoring.names import did_you_mean
-from orchestrator.cli.options import id_argument
-from orchestrator.cli.output import json_option, local_time, print_json, print_message
-from orchestrator.cli.session import open_backend, open_settings, pause
+from orchestrator.cli.options import id_argument, json_option
+from orchestrator.cli.output import local_time, print_json, print_message
+from orchestrator.cli.session import open_backend, pause
+from orchestrator.cli.settings import open_settings
 from orchestrator.config import Settings
 from orchestrator.errors import NotFound, UserError
 from orchestrator.service import runs

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import rich_click as click
 
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
+)
 parameter_option = click.option(
     "-p",
     "--param",

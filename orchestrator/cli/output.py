@@ -11,10 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
-)
-
 STATE_STYLES = {
     "SUCCESS": "green",
     "FORCED_SUCCESS": "green",

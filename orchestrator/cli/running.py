@@ -1,24 +1,21 @@
-"""Owns one `run`: join or start a set-up, deploy, submit, follow to the end, leave."""
+"""Owns the beginning and the end of one `run`: check everything, then be a guest of a set-up.
 
-import time
-from collections.abc import Callable, Iterator
+It loads little: a missing set-up begins to start while `performing` and its libraries are loaded.
+"""
+
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from orchestrator.authoring.names import did_you_mean
-from orchestrator.cli.follow import Watch, follow, last_line_reader
-from orchestrator.cli.live import LastLine, View
-from orchestrator.cli.session import open_backend
 from orchestrator.config import Settings
-from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.embedded.guest import Guest
 from orchestrator.embedded.home import Home
-from orchestrator.errors import Conflict, NotFound, UserError
-from orchestrator.service import control, definitions, submission
-from orchestrator.service.backend import Backend
+from orchestrator.errors import NotFound, UserError
+from orchestrator.service import files
 from orchestrator.service.parameters import parameters_from_texts, read_pairs
 
 LEAVE_PATIENCE_S = 20.0
@@ -29,6 +26,7 @@ class RunRequest:
     """What the user asks `run` for.
 
     Attributes:
+        workflow: Which one, if the file holds several.
         parameters: `NAME=VALUE` texts.
     """
 
@@ -39,49 +37,48 @@ class RunRequest:
     dry_run: bool = False
 
 
-def run_to_its_end(
-    settings: Settings,
-    request: RunRequest,
-    make_view: Callable[[LastLine], View],
-    tell: Callable[[str], None],
-) -> tuple[dict[str, Any], bool]:
-    """Run one workflow of a file to its end.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A request whose every part was checked.
 
-    Returns:
-        The document of `runs show`, and whether the user pressed Ctrl-C.
+    Attributes:
+        found: All workflows of the file.
+        chosen: The one to run.
+        parameters: Its start parameters.
+    """
+
+    request: RunRequest
+    found: list[WorkflowDefinition]
+    chosen: WorkflowDefinition
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+def prepare(request: RunRequest) -> Prepared:
+    """Read and check everything that the user has given; nothing is started before that.
 
     Raises:
-        UserError: The file, a parameter or a setting is wrong; nothing was started.
+        UserError: The file or a parameter is wrong.
     """
-    found = definitions.read_files([request.file])
+    found = files.read_files([request.file])
     chosen = choose(found, request)
-    definitions.refuse_unsupported(found)
+    files.refuse_unsupported(found)
     parameters = parameters_from_texts(chosen, read_pairs(request.parameters))
-    submission.check_start_nodes(chosen, request.start_nodes)
-    with stay(settings, found) as guest:
-        status = guest.wait_for(lambda one: one.is_open)
-        with open_backend(status.applied_to(settings)) as backend:
-            definitions.deploy(backend, found, online=True)
-            stored = definitions.find(backend, chosen.name, None)
-            options = submission.SubmitOptions(start_nodes=request.start_nodes, dry_run=request.dry_run)
-            submitted = submission.submit(backend, stored, parameters, options)
-            number = submitted["workflow_instance_id"]
-            view = make_view(last_line_reader(settings.logs, number))
-            return follow(backend, number, view, _watch(backend, guest, number, tell))
+    files.check_start_nodes(chosen, request.start_nodes)
+    return Prepared(request=request, found=found, chosen=chosen, parameters=parameters)
 
 
 def choose(found: list[WorkflowDefinition], request: RunRequest) -> WorkflowDefinition:
     """Return the workflow that shall run.
 
     Raises:
-        UserError: The file holds none or several and none was named.
+        UserError: The file holds several and none was named.
         NotFound: It does not hold the one that was named.
     """
     names = [definition.name for definition in found]
     if request.workflow is None and len(found) == 1:
         return found[0]
     if request.workflow is None:
-        raise UserError(f"{request.file}: choose one with --workflow: {', '.join(names) or 'it holds none'}")
+        raise UserError(f"{request.file}: choose one with --workflow: {', '.join(names)}")
     for definition in found:
         if definition.name == request.workflow:
             return definition
@@ -92,8 +89,13 @@ def choose(found: list[WorkflowDefinition], request: RunRequest) -> WorkflowDefi
 
 @contextmanager
 def stay(settings: Settings, found: list[WorkflowDefinition]) -> Iterator[Guest]:
-    """Be a guest of the home's set-up that can run these definitions; on leaving, wait if it ends with us."""
-    guest = Guest(Home(path=settings.home), definitions.wish_for(settings, found))
+    """Be a guest of the home's set-up that can run these definitions; on leaving, wait if it ends with us.
+
+    Raises:
+        SetUpFailed: There is none, and none can be started.
+    """
+    guest = Guest(Home(path=settings.home), files.wish_for(settings, found))
+    guest.step(0.0)
     try:
         yield guest
     except KeyboardInterrupt:
@@ -102,14 +104,3 @@ def stay(settings: Settings, found: list[WorkflowDefinition]) -> Iterator[Guest]
         guest.leave(LEAVE_PATIENCE_S)
         raise
     guest.leave(LEAVE_PATIENCE_S)
-
-
-def _watch(backend: Backend, guest: Guest, number: int, tell: Callable[[str], None]) -> Watch:
-    def on_interrupt() -> None:
-        tell("stopping the workflow; Ctrl-C again leaves at once")
-        try:
-            control.control(backend, CommandKind.STOP, [number])
-        except Conflict:
-            return  # it has ended by itself meanwhile
-
-    return Watch(pause=guest.step, clock=time.monotonic, on_interrupt=on_interrupt)

@@ -1,27 +1,15 @@
-"""Owns what every command begins with: the settings of the running set-up, and the services behind them."""
+"""Owns the services for one command, and its exit codes."""
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from orchestrator.config import Settings, load_settings
-from orchestrator.embedded.home import with_running
-from orchestrator.logging import configure
+from orchestrator.cli.settings import open_settings
+from orchestrator.config import Settings
 from orchestrator.service.backend import Backend
 
 WAIT_OVER = 4
 NOT_SUCCESSFUL = 1
-
-
-def open_settings() -> Settings:
-    """Return the checked settings, with the addresses of the home's running set-up.
-
-    Raises:
-        SettingsError: One or more settings are wrong.
-    """
-    settings = with_running(load_settings())
-    configure(settings.log_level, settings.log_format)
-    return settings
 
 
 @contextmanager

@@ -131,6 +131,7 @@ def _crew_order(settings: Settings, foreground: Foreground | None, redis_url: st
         concurrency=concurrency or default_concurrency(),
         log_level=settings.log_level,
         migrate=settings.database_url is None,
+        patient=foreground is not None,
     )
 
 

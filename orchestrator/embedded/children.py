@@ -14,8 +14,9 @@ STEADY_AFTER_S = 30.0
 """A child that lived this long has started well: its next start is not held back."""
 
 MASTER_ENDING = ((signal.SIGTERM, 8.0), (signal.SIGKILL, 2.0))
-WORKER_ENDING = ((signal.SIGTERM, 3.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 2.0))
-"""Signals and how many seconds each may take. Celery: TERM lets running tasks end, QUIT kills them."""
+WORKER_ENDING = ((signal.SIGTERM, 4.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 2.0))
+UNUSED_WORKER_ENDING = ((signal.SIGQUIT, 5.0), (signal.SIGKILL, 2.0))
+"""Signals and how many seconds each may take. Celery: TERM lets running tasks end, QUIT kills them, faster."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from orchestrator.embedded.children import MASTER_ENDING, WORKER_ENDING, ChildSpec
+from orchestrator.embedded.children import MASTER_ENDING, UNUSED_WORKER_ENDING, WORKER_ENDING, ChildSpec
 from orchestrator.embedded.home import Home
 
 DEFAULT_GROUP = "default"
@@ -31,6 +31,7 @@ class CrewOrder:
         concurrency: Tasks that one worker runs at the same time.
         log_level: For the Celery workers.
         migrate: Whether the master brings the schema up to date: the database is the set-up's own.
+        patient: At the end, workers may finish what they run; without guests nobody waits for it.
     """
 
     master: bool = True
@@ -40,6 +41,7 @@ class CrewOrder:
     concurrency: int = field(default_factory=default_concurrency)
     log_level: str = "INFO"
     migrate: bool = True
+    patient: bool = False
 
 
 class SetUpCrew:
@@ -89,7 +91,7 @@ class SetUpCrew:
             module=worker_module(groups, name, self._order.concurrency, self._order.log_level),
             environment={**self._environment, **source_environment(source_dir)},
             directory=Path(source_dir) if source_dir else self._home.path,
-            ending=WORKER_ENDING,
+            ending=WORKER_ENDING if self._order.patient else UNUSED_WORKER_ENDING,
         )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from orchestrator.service import events, fleet
 from orchestrator.service.backend import Backend
-from orchestrator.service.definitions import groups_of
+from orchestrator.service.files import groups_of
 from orchestrator.service.findings import Finding, error, fine, warning
 
 START_MASTER = "orchestrator master (or: orchestrator up)"

@@ -6,11 +6,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from orchestrator.authoring.names import did_you_mean
-from orchestrator.core.definition import OnFailure, Priority, WorkflowDefinition
-from orchestrator.errors import UserError
+from orchestrator.core.definition import OnFailure, Priority
 from orchestrator.service.backend import Backend
-from orchestrator.service.definitions import deploy, find, read_files, refuse_unsupported
+from orchestrator.service.definitions import deploy, find
+from orchestrator.service.files import check_start_nodes, read_files, refuse_unsupported
 from orchestrator.service.parameters import parameters_from_texts, read_pairs
 from orchestrator.store.definitions import StoredDefinition
 from orchestrator.store.submissions import SubmitRequest
@@ -82,17 +81,3 @@ def deploy_file(backend: Backend, path: Path) -> str:
     found = read_files([path])
     deploy(backend, found, online=True)
     return found[-1].name
-
-
-def check_start_nodes(definition: WorkflowDefinition, start_nodes: tuple[str, ...]) -> None:
-    """Return if every start node is a task of the definition.
-
-    Raises:
-        UserError: One is not.
-    """
-    names = [task.name for task in definition.tasks]
-    for node in start_nodes:
-        if node not in names:
-            raise UserError(
-                f"--start-node {node}: no such task in '{definition.name}'" + did_you_mean(node, names)
-            )

@@ -3,8 +3,9 @@
 import rich_click as click
 
 from orchestrator import crash
-from orchestrator.cli.output import cell, json_option, print_json
-from orchestrator.cli.session import open_settings
+from orchestrator.cli.options import json_option
+from orchestrator.cli.output import cell, print_json
+from orchestrator.cli.settings import open_settings
 
 
 @click.command(epilog="Example: orchestrator config --json")

@@ -2,7 +2,7 @@
 
 import rich_click as click
 
-from orchestrator.cli.session import open_settings
+from orchestrator.cli.settings import open_settings
 from orchestrator.service import schema
 
 

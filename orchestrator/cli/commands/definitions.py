@@ -2,9 +2,11 @@
 
 import rich_click as click
 
-from orchestrator.cli.output import json_option, print_json, print_rows
+from orchestrator.cli.options import json_option
+from orchestrator.cli.output import print_json, print_rows
 from orchestrator.cli.session import open_backend
 from orchestrator.service import definitions as service
+from orchestrator.service.files import draw
 
 name_argument = click.argument("name")
 
@@ -34,7 +36,7 @@ def show(name: str, version: int | None, *, graph: bool, as_json: bool) -> None:
     """Show one version of a workflow, the latest by default."""
     with open_backend() as backend:
         document = service.show(backend, name, version)
-        lines = service.draw(service.find(backend, name, version).definition) if graph else []
+        lines = draw(service.find(backend, name, version).definition) if graph else []
     if as_json:
         print_json(document)
         return

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import rich_click as click
 
-from orchestrator.cli.options import files_argument
-from orchestrator.cli.output import json_option, print_json, print_message
+from orchestrator.cli.options import files_argument, json_option
+from orchestrator.cli.output import print_json, print_message
 from orchestrator.cli.session import open_backend
 from orchestrator.service import definitions
+from orchestrator.service import files as service
 
 
 @click.command(epilog="Example: orchestrator deploy flows/nightly.yaml")
@@ -16,7 +17,7 @@ from orchestrator.service import definitions
 @json_option
 def deploy(files: tuple[Path, ...], *, offline: bool, as_json: bool) -> None:
     """Store the workflows of FILEs; one that has changed gets a new version."""
-    found = definitions.read_files(files)
+    found = service.read_files(files)
     with open_backend() as backend:
         deployed = definitions.deploy(backend, found, online=not offline)
     if as_json:
@@ -25,5 +26,5 @@ def deploy(files: tuple[Path, ...], *, offline: bool, as_json: bool) -> None:
     for one in deployed:
         news = "" if one["created"] else ", unchanged"
         click.echo(f"{one['name']}: version {one['version']}{news}{'' if one['online'] else ', offline'}")
-    for line in definitions.needed_on_workers(found):
+    for line in service.needed_on_workers(found):
         print_message(line)

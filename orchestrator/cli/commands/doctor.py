@@ -2,8 +2,9 @@
 
 import rich_click as click
 
-from orchestrator.cli.output import json_option, print_json
-from orchestrator.cli.session import open_settings
+from orchestrator.cli.options import json_option
+from orchestrator.cli.output import print_json
+from orchestrator.cli.settings import open_settings
 from orchestrator.service import diagnosis
 from orchestrator.service.findings import Finding
 

@@ -2,8 +2,8 @@
 
 import rich_click as click
 
-from orchestrator.cli.options import id_argument
-from orchestrator.cli.output import json_option, print_json, print_rows
+from orchestrator.cli.options import id_argument, json_option
+from orchestrator.cli.output import print_json, print_rows
 from orchestrator.cli.session import open_backend
 from orchestrator.service import events as service
 

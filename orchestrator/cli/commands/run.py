@@ -4,14 +4,9 @@ from pathlib import Path
 
 import rich_click as click
 
-from orchestrator.cli.live import make_view, print_summary
-from orchestrator.cli.options import parameter_option, start_node_option
-from orchestrator.cli.output import json_option, print_json, print_message
-from orchestrator.cli.running import RunRequest, run_to_its_end
-from orchestrator.cli.session import NOT_SUCCESSFUL, open_settings
-from orchestrator.service import runs
-
-INTERRUPTED = 130
+from orchestrator.cli.options import json_option, parameter_option, start_node_option
+from orchestrator.cli.running import RunRequest, prepare, stay
+from orchestrator.cli.settings import open_settings
 
 
 @click.command(epilog="Example: orchestrator run examples/hello.yaml -p name=World")
@@ -42,13 +37,9 @@ def run(  # noqa: PLR0913 - one argument per option
     request = RunRequest(
         file=file, workflow=workflow, parameters=parameters, start_nodes=start_nodes, dry_run=dry_run
     )
-    document, interrupted = run_to_its_end(
-        settings, request, lambda last_line: make_view(last_line, silent=as_json), print_message
-    )
-    if as_json:
-        print_json(document)
-    else:
-        print_summary(document)
-    if interrupted:
-        ctx.exit(INTERRUPTED)
-    ctx.exit(0 if runs.has_succeeded(document) else NOT_SUCCESSFUL)
+    prepared = prepare(request)
+    with stay(settings, prepared.found) as guest:
+        from orchestrator.cli.performing import perform  # noqa: PLC0415 - slow to load; the set-up starts meanwhile
+
+        code = perform(settings, guest, prepared, as_json=as_json)
+    ctx.exit(code)

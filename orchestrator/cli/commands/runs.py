@@ -9,9 +9,10 @@ import rich_click as click
 from orchestrator.cli.follow import Watch, follow, last_line_reader
 from orchestrator.cli.live import duration, make_view, print_summary
 from orchestrator.cli.logs import logs
-from orchestrator.cli.options import id_argument, ids_argument
-from orchestrator.cli.output import cell, json_option, print_json, print_message, print_rows, print_table
-from orchestrator.cli.session import NOT_SUCCESSFUL, WAIT_OVER, open_backend, open_settings, pause
+from orchestrator.cli.options import id_argument, ids_argument, json_option
+from orchestrator.cli.output import cell, print_json, print_message, print_rows, print_table
+from orchestrator.cli.session import NOT_SUCCESSFUL, WAIT_OVER, open_backend, pause
+from orchestrator.cli.settings import open_settings
 from orchestrator.core.command import CommandKind
 from orchestrator.core.status import WorkflowState
 from orchestrator.service import control

@@ -6,8 +6,8 @@ from typing import Any
 
 import rich_click as click
 
-from orchestrator.cli.options import parameter_option, start_node_option
-from orchestrator.cli.output import json_option, parse_time, print_json
+from orchestrator.cli.options import json_option, parameter_option, start_node_option
+from orchestrator.cli.output import parse_time, print_json
 from orchestrator.cli.session import open_backend
 from orchestrator.core.definition import OnFailure, Priority
 from orchestrator.service import submission

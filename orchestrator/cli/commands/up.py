@@ -2,7 +2,8 @@
 
 import rich_click as click
 
-from orchestrator.cli.output import json_option, print_json, print_message
+from orchestrator.cli.options import json_option
+from orchestrator.cli.output import print_json, print_message
 from orchestrator.cli.set_up import ALREADY_SUPERVISED, Foreground, supervise_home
 from orchestrator.config import load_settings
 from orchestrator.embedded.status import Status

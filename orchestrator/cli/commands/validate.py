@@ -4,9 +4,9 @@ from pathlib import Path
 
 import rich_click as click
 
-from orchestrator.cli.options import files_argument
-from orchestrator.cli.output import json_option, print_json, print_message
-from orchestrator.service import definitions
+from orchestrator.cli.options import files_argument, json_option
+from orchestrator.cli.output import print_json, print_message
+from orchestrator.service import files as service
 
 
 @click.command(epilog="Example: orchestrator validate examples/*.yaml")
@@ -14,8 +14,8 @@ from orchestrator.service import definitions
 @json_option
 def validate(files: tuple[Path, ...], *, as_json: bool) -> None:
     """Check FILEs; every fault is named with file and line, and the exit code is 2."""
-    found = definitions.read_files(files)
-    later = [fault for one in found for fault in definitions.faults_of_later(one)]
+    found = service.read_files(files)
+    later = [fault for one in found for fault in service.faults_of_later(one)]
     if as_json:
         print_json([{"name": one.name, "tasks": len(one.tasks)} for one in found])
         return

@@ -5,7 +5,7 @@ import sys
 
 import rich_click as click
 
-from orchestrator.cli.session import open_settings
+from orchestrator.cli.settings import open_settings
 from orchestrator.embedded.crew import DEFAULT_GROUP, worker_module
 from orchestrator.errors import UserError
 

@@ -1,0 +1,68 @@
+"""Owns the middle of one `run`: deploy, submit, follow to the end, show it."""
+
+import time
+from typing import Any
+
+from orchestrator.cli.follow import Watch, follow, last_line_reader
+from orchestrator.cli.live import make_view, print_summary
+from orchestrator.cli.output import print_json, print_message
+from orchestrator.cli.running import Prepared
+from orchestrator.cli.session import NOT_SUCCESSFUL, open_backend
+from orchestrator.config import Settings
+from orchestrator.core.command import CommandKind
+from orchestrator.embedded.guest import Guest
+from orchestrator.errors import Conflict
+from orchestrator.service import control, definitions, runs, submission
+from orchestrator.service.backend import Backend
+
+INTERRUPTED = 130
+
+
+def perform(settings: Settings, guest: Guest, prepared: Prepared, *, as_json: bool) -> int:
+    """Run the prepared workflow to its end and show it; return the exit code.
+
+    Args:
+        settings: The settings; the set-up's addresses come from the guest.
+        guest: In the set-up that runs it.
+        prepared: What to run.
+        as_json: Print the document of `runs show` and nothing else.
+
+    Raises:
+        SetUpFailed: The set-up does not start.
+        KeyboardInterrupt: Ctrl-C was pressed twice.
+    """
+    joined = guest.wait_for(lambda status: status.is_open).applied_to(settings)
+    with open_backend(joined) as backend:
+        number = _submit(backend, prepared)
+        view = make_view(last_line_reader(settings.logs, number), silent=as_json)
+        document, interrupted = follow(backend, number, view, _watch(backend, guest, number))
+    if as_json:
+        print_json(document)
+    else:
+        print_summary(document)
+    return _code(document, interrupted=interrupted)
+
+
+def _submit(backend: Backend, prepared: Prepared) -> int:
+    definitions.deploy(backend, prepared.found, online=True)
+    stored = definitions.find(backend, prepared.chosen.name, None)
+    request = prepared.request
+    options = submission.SubmitOptions(start_nodes=request.start_nodes, dry_run=request.dry_run)
+    return int(submission.submit(backend, stored, prepared.parameters, options)["workflow_instance_id"])
+
+
+def _watch(backend: Backend, guest: Guest, number: int) -> Watch:
+    def on_interrupt() -> None:
+        print_message("stopping the workflow; Ctrl-C again leaves at once")
+        try:
+            control.control(backend, CommandKind.STOP, [number])
+        except Conflict:
+            return  # it has ended by itself meanwhile
+
+    return Watch(pause=guest.step, clock=time.monotonic, on_interrupt=on_interrupt)
+
+
+def _code(document: dict[str, Any], *, interrupted: bool) -> int:
+    if interrupted:
+        return INTERRUPTED
+    return 0 if runs.has_succeeded(document) else NOT_SUCCESSFUL

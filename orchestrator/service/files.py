@@ -1,0 +1,104 @@
+"""Owns what is known of workflows before any server is asked: reading files, and what running them needs."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.authoring.later import unsupported
+from orchestrator.authoring.load import load_file
+from orchestrator.authoring.names import did_you_mean
+from orchestrator.config import Settings
+from orchestrator.core.dag import compile_graph
+from orchestrator.core.definition import WorkflowDefinition
+from orchestrator.errors import DefinitionError, Fault, UserError
+
+
+def read_files(paths: Iterable[Path]) -> list[WorkflowDefinition]:
+    """Return the workflows of all files.
+
+    Raises:
+        DefinitionError: The files have faults; all of them are listed, of all files.
+    """
+    definitions: list[WorkflowDefinition] = []
+    faults: list[Fault] = []
+    for path in paths:
+        try:
+            definitions.extend(load_file(path))
+        except DefinitionError as error:
+            faults.extend(error.faults)
+    faults.extend(_told_twice(definitions))
+    if faults:
+        raise DefinitionError(faults)
+    return definitions
+
+
+def refuse_unsupported(definitions: Iterable[WorkflowDefinition]) -> None:
+    """Return if this version can run the definitions: nothing is accepted and then ignored.
+
+    Raises:
+        DefinitionError: They use what is parsed but not run yet; every field is named.
+    """
+    faults = [fault for definition in definitions for fault in unsupported(definition)]
+    if faults:
+        raise DefinitionError(faults)
+
+
+def faults_of_later(definition: WorkflowDefinition) -> list[Fault]:
+    """Return what keeps the definition from going online with this version."""
+    return unsupported(definition)
+
+
+def needed_on_workers(definitions: Iterable[WorkflowDefinition]) -> list[str]:
+    """Return one line for each module that remote workers must be able to import."""
+    modules = {
+        str(task.spec["call"]).partition(":")[0]
+        for definition in definitions
+        for task in definition.tasks
+        if task.type == "python" and "call" in task.spec
+    }
+    return [f"workers must be able to import: {module}" for module in sorted(modules)]
+
+
+def wish_for(settings: Settings, definitions: Sequence[WorkflowDefinition]) -> dict[str, Any]:
+    """Return what a set-up must offer to run the definitions: worker groups, and where their files are."""
+    groups = {group for definition in definitions for group in groups_of(definition)}
+    source_dir = settings.source_dir or next((one.source_dir for one in definitions if one.source_dir), None)
+    return {"groups": sorted(groups), "source_dir": str(source_dir) if source_dir else None}
+
+
+def groups_of(definition: WorkflowDefinition) -> set[str]:
+    """Return the worker groups that serve the definition's tasks."""
+    return {task.worker_group or definition.worker_group for task in definition.tasks}
+
+
+def draw(definition: WorkflowDefinition) -> list[str]:
+    """Return the graph as lines: each task in topological order, with what it needs."""
+    graph = compile_graph(definition)
+    return [
+        f"{name} <- {', '.join(graph.upstream[name])}" if graph.upstream[name] else name
+        for name in graph.order
+    ]
+
+
+def check_start_nodes(definition: WorkflowDefinition, start_nodes: tuple[str, ...]) -> None:
+    """Return if every start node is a task of the definition.
+
+    Raises:
+        UserError: One is not.
+    """
+    names = [task.name for task in definition.tasks]
+    for node in start_nodes:
+        if node not in names:
+            raise UserError(
+                f"--start-node {node}: no such task in '{definition.name}'" + did_you_mean(node, names)
+            )
+
+
+def _told_twice(definitions: Iterable[WorkflowDefinition]) -> list[Fault]:
+    seen: set[str] = set()
+    faults = []
+    for definition in definitions:
+        if definition.name in seen:
+            faults.append(Fault(message=f"two workflows are called '{definition.name}'"))
+        seen.add(definition.name)
+    return faults

@@ -76,6 +76,7 @@ class Membership:
         self._lost_s = lost_s
         self._known_capacity: dict[str, int] = {}
         self._was_away = False
+        self._generation: str | None = None
         self.snapshot = Snapshot()
         self.generation_changed_at: float | None = None
 
@@ -91,6 +92,9 @@ class Membership:
         except BrokerUnavailable:
             self._was_away = True
             raise
+        if self._generation not in (None, generation):  # the messenger may have been the first to notice
+            changed = True
+        self._generation = generation
         if changed or self._was_away:
             self._silence.interrupted()
             self._was_away = False

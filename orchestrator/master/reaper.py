@@ -1,6 +1,7 @@
 """Owns the judgement of losses: which owned attempts have no living owner, and what a new generation undoes."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from orchestrator.core.notice import AttemptLost
 from orchestrator.core.run import WorkflowInstance
@@ -105,11 +106,14 @@ class Reaper:
         if changed is None or changed == self._seen_generation or now - changed < self._settle_s:
             return
         self._seen_generation = changed
+        since = self._desk.clock.now() - timedelta(seconds=now - changed)
         listed = frozenset().union(*self._membership.snapshot.listed.values())
         for key in self._desk.holdings.all_in_broker():
             instance = self._lanes.get(key[0])
             attempt = instance.attempts.get(key[1]) if instance else None
-            if attempt is not None and hand_over_of(attempt).id not in listed:
+            if attempt is None or (attempt.dispatched_at is not None and attempt.dispatched_at > since):
+                continue
+            if hand_over_of(attempt).id not in listed:
                 self._desk.messenger.recall(hand_over_of(attempt))
 
 

@@ -58,7 +58,7 @@ class Claiming:
         payload = codec.encode(running)
         slot = slot_of(order.workflow_instance_id)
         spool_id = self._spool.begin(facts, slot, payload)
-        return self._ask(order, generation, (slot, spool_id, payload))
+        return self._ask(order, generation, (slot, spool_id, payload), facts)
 
     def give_back(self, order: Order, generation: str, event: WorkerReject) -> None:
         """Claim the hand-over with a reject in RUNNING's place, so that no copy of the message can start.
@@ -69,21 +69,20 @@ class Claiming:
         """
         payload = codec.encode(event)
         slot = slot_of(order.workflow_instance_id)
-        spool_id = self._spool.write(slot, order.id, payload)
-        self._ask(order, generation, (slot, spool_id, payload))
+        spool_id = self._spool.propose(slot, order.id, payload)
+        self._ask(order, generation, (slot, spool_id, payload), None)
 
-    def _ask(self, order: Order, generation: str, event: Spooled) -> bool:
+    def _ask(self, order: Order, generation: str, event: Spooled, facts: AttemptFacts | None) -> bool:
         try:
             claim = self._patiently(order, generation, event)
         except BaseException:
-            self._spool.forget(order.id, event[1])
+            self._spool.forget(event[1])
             raise
         if claim.answer is not ClaimAnswer.CLAIMED:
             log.info("worker.claim_refused", order_id=order.id, answer=str(claim.answer), holder=claim.holder)
-            self._spool.forget(order.id, event[1])
+            self._spool.forget(event[1])
             return False
-        if claim.entry is not None:
-            self._spool.sent(event[1], claim.entry)
+        self._spool.won(event[1], claim.entry, facts)
         return True
 
     def _patiently(self, order: Order, generation: str, event: Spooled) -> Claim:

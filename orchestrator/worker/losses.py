@@ -10,7 +10,7 @@ from orchestrator.broker import codec
 from orchestrator.errors import MalformedEvent
 from orchestrator.worker.outcome import Place, Speaker, child_died, ended_by
 from orchestrator.worker.ports import Identity
-from orchestrator.worker.process_groups import kill_group
+from orchestrator.worker.process_groups import is_alive, kill_group
 from orchestrator.worker.slots import slot_of
 from orchestrator.worker.spool import Spool, SpoolUnwritable
 
@@ -54,7 +54,7 @@ class Losses:
             facts = self._spool.attempt(order.id)
         except (MalformedEvent, SpoolUnwritable):
             return False
-        if facts is None:
+        if facts is None or is_alive(facts.pid):  # alive: what died had another delivery of the same order
             return False
         if facts.process_group is not None and facts.group_started is not None:
             kill_group(facts.process_group, facts.group_started)

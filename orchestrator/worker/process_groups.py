@@ -16,6 +16,14 @@ def started_at(pid: int) -> float | None:
         return None
 
 
+def is_alive(pid: int) -> bool:
+    """Tell whether process `pid` runs (one that ended and was not waited for does not)."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def is_same_group(group: int, group_started: float) -> bool:
     """Tell whether `group` is the process group whose leader started at `group_started`.
 

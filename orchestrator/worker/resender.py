@@ -60,6 +60,7 @@ class Resender:
         """
         if self._announced:
             return
+        self._spool.forget_unclaimed()
         self._send_missing(self._spool.inherited())
         payload = codec.encode(
             WorkerOnline(worker=self._identity.name, incarnation=self._identity.incarnation)

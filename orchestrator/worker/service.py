@@ -66,7 +66,8 @@ class Service:
         self._parts.before_start()
         program = [sys.executable, "-I", "-S", "-E", guard.__file__]
         self._guard = subprocess.Popen(
-            [*program, str(self._parts.spool_path), self._parts.incarnation], stdin=subprocess.DEVNULL
+            [*program, str(os.getpid()), str(self._parts.spool_path), self._parts.incarnation],
+            stdin=subprocess.DEVNULL,
         )
         for ticker in self._parts.tickers:
             ticker.start()

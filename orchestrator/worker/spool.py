@@ -24,18 +24,20 @@ PRAGMA journal_mode=WAL;
 CREATE TABLE IF NOT EXISTS event (
     spool_id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused: a late verdict must not hit a newer event
     incarnation TEXT NOT NULL, slot INTEGER NOT NULL, order_id TEXT NOT NULL, payload BLOB NOT NULL,
-    entry TEXT, written_at REAL NOT NULL
+    entry TEXT, written_at REAL NOT NULL,
+    claimed INTEGER NOT NULL DEFAULT 1  -- 0 until the claim that it was written for is won
 );
 CREATE TABLE IF NOT EXISTS attempt (
     order_id TEXT PRIMARY KEY, incarnation TEXT NOT NULL, pid INTEGER NOT NULL, thread INTEGER,
-    process_group INTEGER, group_started REAL, deadline REAL, ending TEXT, ending_at REAL
+    process_group INTEGER, group_started REAL, deadline REAL, ending TEXT, ending_at REAL,
+    spool_id INTEGER NOT NULL, claimed INTEGER NOT NULL  -- of the delivery that the row belongs to
 ) WITHOUT ROWID;
 """
 
 _EVENT = "SELECT spool_id, incarnation, slot, order_id, payload, entry, written_at FROM event"
 ONE_EVENT = _EVENT + " WHERE spool_id = ?"
-OLD_EVENTS = _EVENT + " WHERE written_at < ? ORDER BY spool_id LIMIT ?"
-INHERITED_EVENTS = _EVENT + " WHERE incarnation <> ? ORDER BY spool_id LIMIT ?"
+OLD_EVENTS = _EVENT + " WHERE claimed AND written_at < ? ORDER BY spool_id LIMIT ?"
+INHERITED_EVENTS = _EVENT + " WHERE claimed AND incarnation <> ? ORDER BY spool_id LIMIT ?"
 ALL_ATTEMPTS = (
     "SELECT order_id, incarnation, pid, thread, process_group, group_started, deadline, ending, ending_at"
     " FROM attempt"
@@ -109,22 +111,36 @@ class Spool:
         _close_around_forks(self)
 
     def begin(self, facts: AttemptFacts, slot: int, payload: bytes) -> int:
-        """Write down an attempt and its RUNNING event before anything starts; return the event's spool id.
+        """Write down an attempt and its RUNNING event before it is claimed; return the event's spool id.
+
+        Neither counts before `won`: a heartbeat that listed the attempt would take the claim before its owner
+        asks for it. A second delivery of an order that runs here leaves the row of the first one alone.
 
         Raises:
             SpoolUnwritable: Nothing was written.
         """
-        values = (
-            facts.order_id, facts.incarnation, facts.pid, facts.thread,
-            facts.process_group, facts.group_started, facts.deadline,
-        )  # fmt: skip
+        with self._transaction() as connection:
+            spool_id = self._insert(connection, slot, facts.order_id, payload, claimed=False)
+            self._insert_attempt(connection, "IGNORE", facts, spool_id, claimed=False)
+            return spool_id
+
+    def propose(self, slot: int, order_id: str, payload: bytes) -> int:
+        """Write down the event that gives a hand-over back, before it is claimed; return its spool id.
+
+        Raises:
+            SpoolUnwritable: Nothing was written.
+        """
+        with self._transaction() as connection:
+            return self._insert(connection, slot, order_id, payload, claimed=False)
+
+    def won(self, spool_id: int, entry: str | None, facts: AttemptFacts | None) -> None:
+        """Note that the claim was won: the event counts, and the attempt is this delivery's."""
         with self._transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO attempt(order_id, incarnation, pid, thread, process_group,"
-                " group_started, deadline) VALUES (?,?,?,?,?,?,?)",
-                values,
+                "UPDATE event SET claimed = 1, entry = ? WHERE spool_id = ?", (entry, spool_id)
             )
-            return self._insert(connection, slot, facts.order_id, payload)
+            if facts is not None:
+                self._insert_attempt(connection, "REPLACE", facts, spool_id, claimed=True)
 
     def write(self, slot: int, order_id: str, payload: bytes) -> int:
         """Write down the event that ends a hand-over, and forget the attempt; return the event's spool id.
@@ -136,11 +152,20 @@ class Spool:
             connection.execute("DELETE FROM attempt WHERE order_id = ?", (order_id,))
             return self._insert(connection, slot, order_id, payload)
 
-    def forget(self, order_id: str, spool_id: int) -> None:
-        """Take back an attempt and its event: the claim was refused."""
+    def forget(self, spool_id: int) -> None:
+        """Take back what a delivery wrote: its claim was refused."""
         with self._transaction() as connection:
-            connection.execute("DELETE FROM attempt WHERE order_id = ?", (order_id,))
+            connection.execute("DELETE FROM attempt WHERE spool_id = ?", (spool_id,))
             connection.execute("DELETE FROM event WHERE spool_id = ?", (spool_id,))
+
+    def forget_unclaimed(self) -> None:
+        """Take back what earlier incarnations wrote and never won."""
+        with self._transaction() as connection:
+            for table in ("attempt", "event"):
+                connection.execute(
+                    f"DELETE FROM {table} WHERE NOT claimed AND incarnation <> ?",  # noqa: S608  two own names
+                    (self._incarnation,),
+                )
 
     def sent(self, spool_id: int, entry: str) -> None:
         """Remember the stream entry that carries an event."""
@@ -192,12 +217,14 @@ class Spool:
 
     def claimed(self) -> list[str]:
         """Return the order ids that this worker answers for: running, or without a verdict on their end."""
-        rows = self._run("SELECT order_id FROM attempt UNION SELECT order_id FROM event")
+        rows = self._run(
+            "SELECT order_id FROM attempt WHERE claimed UNION SELECT order_id FROM event WHERE claimed"
+        )
         return [row[0] for row in rows]
 
     def count(self) -> int:
         """Return how many events have no verdict yet."""
-        return int(self._run("SELECT count(*) FROM event").fetchone()[0])
+        return int(self._run("SELECT count(*) FROM event WHERE claimed").fetchone()[0])
 
     def close(self) -> None:
         """Close this process's connection; the next use opens it again."""
@@ -206,12 +233,38 @@ class Spool:
                 self._connection.close()
                 self._connection = None
 
-    def _insert(self, connection: sqlite3.Connection, slot: int, order_id: str, payload: bytes) -> int:
+    def _insert(
+        self,
+        connection: sqlite3.Connection,
+        slot: int,
+        order_id: str,
+        payload: bytes,
+        *,
+        claimed: bool = True,
+    ) -> int:
         cursor = connection.execute(
-            "INSERT INTO event(incarnation, slot, order_id, payload, written_at) VALUES (?,?,?,?,?)",
-            (self._incarnation, slot, order_id, payload, self._clock()),
+            "INSERT INTO event(incarnation, slot, order_id, payload, written_at, claimed) VALUES (?,?,?,?,?,?)",
+            (self._incarnation, slot, order_id, payload, self._clock(), claimed),
         )
         return int(cursor.lastrowid or 0)
+
+    def _insert_attempt(
+        self,
+        connection: sqlite3.Connection,
+        otherwise: str,
+        facts: AttemptFacts,
+        spool_id: int,
+        *,
+        claimed: bool,
+    ) -> None:
+        connection.execute(
+            f"INSERT OR {otherwise} INTO attempt(order_id, incarnation, pid, thread, process_group,"
+            " group_started, deadline, spool_id, claimed) VALUES (?,?,?,?,?,?,?,?,?)",
+            (
+                facts.order_id, facts.incarnation, facts.pid, facts.thread,
+                facts.process_group, facts.group_started, facts.deadline, spool_id, claimed,
+            ),
+        )  # fmt: skip
 
     def _events(self, statement: str, values: Sequence[object]) -> list[SpooledEvent]:
         return [_spooled(row) for row in self._run(statement, values)]

@@ -7,14 +7,11 @@ included. Standard library only, and little of it: it starts while the worker as
 """
 
 import os
+import select
 import signal
 import sys
 
 HEADER = 8
-
-
-class _ScriptEnded(BaseException):
-    """SIGCHLD: raised out of whatever the watcher waits in."""
 
 
 def frame(argv: list[str], directory: str, environment: dict[str, str]) -> bytes:
@@ -40,18 +37,41 @@ def parse(body: bytes) -> tuple[list[str], str, dict[str, str]]:
 
 def main(channel: int) -> None:
     """Start what the frame on `channel` says and end with it, or kill it when the other side is gone."""
-    signal.signal(signal.SIGTERM, _outlive)  # a handler, not SIG_IGN: exec resets it, the script hears TERM
-    signal.signal(signal.SIGINT, _outlive)
+    woken = _listen_to_signals()
     argv, directory, environment = parse(_receive(channel))
-    try:
-        signal.signal(signal.SIGCHLD, _raise_ended)
-        _start(argv, directory, environment, channel)
-        while os.read(channel, 1):
-            pass
+    _start(argv, directory, environment, channel)
+    ended = _wait(channel, woken)
+    if ended is None:
         os.killpg(0, signal.SIGKILL)
-    except _ScriptEnded:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.write(channel, str(os.wait()[1]).encode())
+    os.write(channel, str(ended).encode())
+
+
+def _listen_to_signals() -> int:
+    """Return a descriptor that can be read when a signal came: nothing is lost between looking and waiting."""
+    read_end, write_end = os.pipe()
+    os.set_blocking(read_end, False)
+    os.set_blocking(write_end, False)
+    signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    # handlers, not SIG_IGN: exec resets them, so that the script hears TERM and this program outlives it
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, _note)
+    return read_end
+
+
+def _wait(channel: int, woken: int) -> int | None:
+    """Return the script's wait status, or `None` when the other side of `channel` is gone."""
+    waiting = select.poll()
+    waiting.register(channel, select.POLLIN)
+    waiting.register(woken, select.POLLIN)
+    while True:
+        ready = {descriptor for descriptor, _ in waiting.poll()}
+        if woken in ready:
+            os.read(woken, 1 << 10)
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid:
+                return status
+        if channel in ready and not os.read(channel, 1):
+            return None
 
 
 def _receive(channel: int) -> bytes:
@@ -74,7 +94,7 @@ def _start(argv: list[str], directory: str, environment: dict[str, str], channel
     if os.fork():
         return
     try:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
         os.close(channel)
         os.chdir(directory)
         os.execve(argv[0], argv, environment)  # noqa: S606 - starting it is the purpose, without a shell
@@ -83,12 +103,8 @@ def _start(argv: list[str], directory: str, environment: dict[str, str], channel
         os._exit(127)
 
 
-def _outlive(_number: int, _frame: object) -> None:
-    """TERM goes to the whole group; the watcher stays to report how the script took it."""
-
-
-def _raise_ended(_number: int, _frame: object) -> None:
-    raise _ScriptEnded
+def _note(_number: int, _frame: object) -> None:
+    """The wake-up descriptor says it all."""
 
 
 if __name__ == "__main__":

@@ -46,13 +46,12 @@ class GroupCommit:
         with writing(self._engine) as connection:
             _fence(connection, leases)
             crash_point("store.before_flush")
-            now = clock.database_now(connection)
             _write_instances(connection, changes.instances, leases.epochs)
+            now = clock.database_now(connection)
             _end_commands(connection, changes, now)
             _send_mail(connection, changes.mail, now)
             _write_outbox(connection, changes.alerts, now)
             crash_point("store.after_flush")
-            now = clock.database_now(connection)
         crash_point("store.after_commit")
         return now
 

@@ -114,6 +114,7 @@ def test_lost_lease_writes_nothing(
     bench: Bench, *, changes_rows: bool, owner: str, epochs: dict[int, int], lost: tuple[int, ...]
 ) -> None:
     """I18: another owner, an old epoch or an unknown slot: refused, also when no row changes."""
+    # Teeth: fails when `_fence` compares neither owner nor epoch.
     loaded = bench.run_with("a")
     change = InstanceChange(head=replace(loaded.head, reason="zombie"), revision=1)
     before = bench.contents()
@@ -168,6 +169,7 @@ def test_expired_lease_that_nobody_took_still_commits(bench: Bench) -> None:
 @pytest.mark.parametrize("revision", [0, 2])
 def test_wrong_revision_loses_the_whole_batch(bench: Bench, revision: int) -> None:
     """Memory that is behind (or ahead of) one row writes none, and learns which it is."""
+    # Teeth: fails without `raise RevisionLost(missing)` after `update_heads`.
     good, bad = bench.run_with("a"), bench.run_with("a")
     before = bench.contents()
 
@@ -194,6 +196,7 @@ def test_instance_that_is_gone_loses_the_batch(bench: Bench) -> None:
 
 def test_changed_attempt_without_row_loses_the_batch(bench: Bench) -> None:
     """Every write checks that it hit its row."""
+    # Teeth: fails when the answer of `update_attempts` is ignored.
     loaded, other = bench.run_with("a"), bench.run_with("a")
     before = bench.contents()
 
@@ -250,6 +253,7 @@ def test_commands_end_and_mail_arrives_in_the_same_commit(bench: Bench) -> None:
 
 def test_alert_of_one_fact_is_stored_once(bench: Bench) -> None:
     """The same key again is the same fact, also after it was delivered."""
+    # Teeth: fails without `on_conflict_do_nothing`.
     loaded = bench.submit_and_load()
     outbox = Outbox(bench.engine)
     bench.commit(alerts=(make_alert(loaded), make_alert(loaded, "other")))

@@ -85,6 +85,7 @@ def test_released_leases_are_free_at_once(engine: Engine) -> None:
 
 def test_slot_in_use_is_left_for_the_next_time(postgres_url: str) -> None:
     """Taking over never waits for a transaction that checks a lease."""
+    # Teeth: fails without `skip_locked`.
     engine = open_engine(postgres_url, "master")
     leases = SlotLeases(engine)
     leases.acquire("one", -1.0)
@@ -99,9 +100,10 @@ def test_slot_in_use_is_left_for_the_next_time(postgres_url: str) -> None:
 
 def test_master_stopped_inside_a_transaction_does_not_block_the_takeover(postgres_url: str) -> None:
     """I18: PostgreSQL ends the idle transaction before the lease has run out; the zombie's write fails."""
+    # Teeth: fails without `idle_in_transaction_session_timeout`.
     zombie_engine = open_engine(postgres_url, "master", lease_s=1.0)
-    other = open_engine(postgres_url, "master", lease_s=1.0)
-    mine = SlotLeases(zombie_engine).acquire("zombie", 0.5)
+    other = open_engine(postgres_url, "master")
+    mine = SlotLeases(other).acquire("zombie", 0.5)
     taken: set[int] = set()
 
     def take() -> bool:
@@ -117,14 +119,14 @@ def test_master_stopped_inside_a_transaction_does_not_block_the_takeover(postgre
     with pytest.raises(StoreUnavailable):
         sleep_inside()
     with pytest.raises(LeaseLost):
-        GroupCommit(zombie_engine).commit(Changes(), mine)
+        GroupCommit(other).commit(Changes(), mine)
     zombie_engine.dispose()
     other.dispose()
 
 
 def test_commit_under_a_renewal_waits_no_longer_than_half_a_lease(postgres_url: str) -> None:
     """A lock that somebody else keeps is an outage of the database, not a hang."""
-    engine = open_engine(postgres_url, "master", lease_s=1.0)
+    engine = open_engine(postgres_url, "master", lease_s=2.0)
     holder = open_engine(postgres_url, "service")
     mine = SlotLeases(engine).acquire("one", 60.0)
 

@@ -45,6 +45,7 @@ def test_sqlite_is_durable_and_checks_its_references(sqlite_url: str) -> None:
 
 def test_writing_transaction_on_sqlite_locks_out_other_writers_at_once(sqlite_url: str) -> None:
     """The fence must hold from its SELECT on: BEGIN IMMEDIATE, also before the first write."""
+    # Teeth: fails with BEGIN DEFERRED.
     engine = open_engine(sqlite_url, "master", lease_s=0.1)
 
     with writing(engine) as connection:

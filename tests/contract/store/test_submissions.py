@@ -19,6 +19,7 @@ from tests.contract.store.bench import AT, Bench, listening
 
 def test_new_run_has_its_slot_and_its_start(bench: Bench) -> None:
     """The slot follows from the id, in the transaction that made it."""
+    # Teeth: fails without `_insert_start`.
     answers = [bench.submit() for _ in range(3)]
 
     starts = bench.commands.pending(range(64), 10)

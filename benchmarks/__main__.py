@@ -94,11 +94,14 @@ def _bench(directory: Path) -> Iterator[Bench]:
             bench = Bench(
                 rig=rig,
                 backend=backend,
-                runs=Runs(backend, rig.last_words),
+                runs=Runs(backend),
                 celery=CelerySide(settings, redis),
             )
-            _warm_up(bench)
-            yield bench
+            try:
+                _warm_up(bench)
+                yield bench
+            except TimeoutError as error:
+                raise RuntimeError(f"{error}\n{rig.last_words()}") from error
 
 
 def _has_schema(backend: Backend) -> bool:

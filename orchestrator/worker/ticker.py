@@ -11,13 +11,15 @@ from orchestrator.worker.spool import SpoolUnwritable
 log = structlog.get_logger(__name__)
 
 FAILURES_LIMIT = 10
+FIRST_BACK_OFF_S = 0.02
+LONGEST_BACK_OFF_S = 1.0
 
 
 class Ticker:
     """Calls a step again and again on a thread of its own.
 
-    A service that is away is waited for. A step that fails otherwise is a bug: it is logged, and after some
-    failures in a row the worker is asked to stop, instead of limping on.
+    A service that is away is waited for, with growing pauses. A step that fails otherwise is a bug: it is logged,
+    and after some failures in a row the worker is asked to stop, instead of limping on.
 
     Args:
         name: Name of the thread.
@@ -58,10 +60,14 @@ class Ticker:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            self._once()
-            self._stopping.wait(self._interval_s())
+            worked = self._once()
+            self._stopping.wait(self._interval_s() if worked else max(self._interval_s(), self._back_off_s()))
 
-    def _once(self) -> None:
+    def _back_off_s(self) -> float:
+        """Return how long to wait after failures in a row: longer each time, so that an outage costs nothing."""
+        return min(FIRST_BACK_OFF_S * 2 ** min(self._unavailable + self._failures, 10), LONGEST_BACK_OFF_S)
+
+    def _once(self) -> bool:
         try:
             self._step()
         except (BrokerUnavailable, SpoolUnwritable) as error:
@@ -77,3 +83,5 @@ class Ticker:
             if self._unavailable:
                 log.info("worker.service_back", thread=self.name, failed_steps=self._unavailable)
             self._unavailable = self._failures = 0
+            return True
+        return False

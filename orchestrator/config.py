@@ -65,8 +65,8 @@ class Settings(BaseSettings):
     @field_validator("crash_at")
     @classmethod
     def _known_point(cls, value: str | None) -> str | None:
-        crash.arm(value)
-        crash.arm(None)
+        if value:
+            crash.parse(value)
         return value
 
     @model_validator(mode="after")

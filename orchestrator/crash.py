@@ -33,13 +33,19 @@ def arm(setting: str | None) -> None:
     Raises:
         ValueError: The point is unknown or N is not a positive number.
     """
-    if not setting:
-        _Armed.point = None
-        return
+    _Armed.point, _Armed.left = parse(setting) if setting else (None, 0)
+
+
+def parse(setting: str) -> tuple[str, int]:
+    """Return the point that `setting` names, and which time it is reached counts.
+
+    Raises:
+        ValueError: The point is unknown or N is not a positive number.
+    """
     point, _, count = setting.partition(":")
-    if point not in POINTS or (count and (not count.isdigit() or int(count) < 1)):
+    if point not in POINTS or (count and (not count.isdecimal() or int(count) < 1)):
         raise ValueError(f"'{setting}' is not <point>[:N]; points: {', '.join(POINTS)}")
-    _Armed.point, _Armed.left = point, int(count or 1)
+    return point, int(count or 1)
 
 
 def crash_point(name: str) -> None:

@@ -34,6 +34,10 @@ CREATE TABLE IF NOT EXISTS attempt (
 ) WITHOUT ROWID;
 """
 
+ATTEMPT_COLUMNS = (
+    "order_id, incarnation, pid, thread, process_group, group_started, deadline, spool_id, claimed"
+)
+
 _EVENT = "SELECT spool_id, incarnation, slot, order_id, payload, entry, written_at FROM event"
 ONE_EVENT = _EVENT + " WHERE spool_id = ?"
 OLD_EVENTS = _EVENT + " WHERE claimed AND written_at < ? ORDER BY spool_id LIMIT ?"
@@ -257,9 +261,9 @@ class Spool:
         *,
         claimed: bool,
     ) -> None:
+        statement = f"INSERT OR {otherwise} INTO attempt({ATTEMPT_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"  # noqa: S608
         connection.execute(
-            f"INSERT OR {otherwise} INTO attempt(order_id, incarnation, pid, thread, process_group,"
-            " group_started, deadline, spool_id, claimed) VALUES (?,?,?,?,?,?,?,?,?)",
+            statement,
             (
                 facts.order_id, facts.incarnation, facts.pid, facts.thread,
                 facts.process_group, facts.group_started, facts.deadline, spool_id, claimed,

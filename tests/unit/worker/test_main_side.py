@@ -33,6 +33,7 @@ from tests.unit.worker.twins import (
     TwinStreams,
     make_facts,
     make_order,
+    started,
 )
 
 
@@ -183,7 +184,7 @@ class HeartbeatWorld:
 def test_heartbeat_lists_what_the_worker_answers_for(tmp_path: Path) -> None:
     """Claims are renewed for the same list."""
     world = HeartbeatWorld(tmp_path)
-    world.spool.begin(make_facts(order_id="a"), 0, b"")
+    started(world.spool, "a")
     world.heartbeat.step()
 
     (beat,) = world.presence.beats
@@ -197,7 +198,7 @@ def test_answer_to_a_heartbeat_is_obeyed(tmp_path: Path) -> None:
     """Stop markers end attempts; the drain flag drains; a claim that somebody else holds ends its attempt."""
     world = HeartbeatWorld(tmp_path)
     for order_id in ("a", "b"):
-        world.spool.begin(make_facts(order_id=order_id), 0, b"")
+        started(world.spool, order_id)
     world.presence.stops = (StopRequest(order_id="a", reason="x"),)
     world.presence.drain = True
     world.claims.held["b"] = "recalled"
@@ -225,7 +226,7 @@ def test_cut_off_worker_ends_its_tasks_only_if_wanted(
 ) -> None:
     """By default a worker that is cut off goes on."""
     world = HeartbeatWorld(tmp_path, kill=kill, lost_s=0.0)
-    world.spool.begin(make_facts(order_id="a"), 0, b"")
+    started(world.spool, "a")
     world.presence.away = True
     with pytest.raises(BrokerUnavailable):
         world.heartbeat.step()
@@ -245,7 +246,7 @@ def test_dead_child_is_spoken_for(spool: Spool, ending: str | None, state: TaskS
     """The main process reports what the child cannot, with the reason for which it was being ended."""
     order, delivered = make_order(), list[int]()
     losses = Losses(IDENTITY, spool, delivered.append, lambda *_: "/log")
-    spool.begin(make_facts(order_id=order.id), 0, b"")
+    spool.begin(make_facts(order_id=order.id, pid=dead_pid()), 0, b"")
     if ending:
         spool.end_attempt(order.id, ending, 1.0)
 
@@ -298,3 +299,19 @@ def test_ticker_outlives_outages_and_gives_up_on_bugs() -> None:
 
     assert [one["event"] for one in lines][:2] == ["worker.service_waits", "worker.step_failed"]
     assert "t" not in [one.name for one in threading.enumerate()]
+
+
+def test_death_of_a_second_delivery_does_not_end_the_first(spool: Spool) -> None:
+    """The child that runs the attempt lives: what died had another copy of the message."""
+    order = make_order()
+    spool.begin(make_facts(order_id=order.id, pid=os.getpid()), 0, b"")
+    losses = Losses(IDENTITY, spool, list[int]().append, lambda *_: "/log")
+
+    assert not losses.report(codec.order_to_message(order, "g"), "SIGKILL")
+
+
+def dead_pid() -> int:
+    """Return the number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.worker.spool import Spool, SpoolUnwritable
-from tests.unit.worker.twins import make_facts
+from tests.unit.worker.twins import make_facts, started
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def test_spool_ids_are_never_used_twice(spool: Spool) -> None:
 
 def test_attempt_is_listed_until_the_verdict_on_its_end(spool: Spool) -> None:
     """Heartbeats name what runs and what has ended without a verdict."""
-    running = spool.begin(make_facts(order_id="a"), 0, b"running")
+    running = started(spool, "a")
     spool.settle([running])
     assert spool.claimed() == ["a"]
 
@@ -52,9 +52,29 @@ def test_attempt_is_listed_until_the_verdict_on_its_end(spool: Spool) -> None:
 def test_refused_attempt_leaves_nothing(spool: Spool) -> None:
     """A refused claim takes the attempt and its RUNNING event back."""
     spool_id = spool.begin(make_facts(order_id="a"), 0, b"running")
-    spool.forget("a", spool_id)
+    spool.forget(spool_id)
 
-    assert (spool.claimed(), spool.count()) == ([], 0)
+    assert (spool.claimed(), spool.count(), spool.attempts()) == ([], 0, [])
+
+
+def test_attempt_is_not_listed_before_its_claim_is_won(spool: Spool) -> None:
+    """A heartbeat that renewed it would take the claim from the very child that is asking for it."""
+    spool_id = spool.begin(make_facts(order_id="a"), 0, b"running")
+    assert (spool.claimed(), spool.events(before=1e12)) == ([], [])
+
+    spool.won(spool_id, "1-0", make_facts(order_id="a"))
+
+    assert spool.claimed() == ["a"]
+
+
+def test_second_delivery_leaves_the_running_attempt_alone(spool: Spool) -> None:
+    """A repeated message of an order that runs here is refused and takes nothing of the first one with it."""
+    started(spool, "a")
+    again = spool.begin(make_facts(order_id="a", pid=77), 0, b"running")
+    spool.forget(again)
+
+    (facts,) = spool.attempts()
+    assert (spool.claimed(), facts.pid) == (["a"], make_facts(order_id="a").pid)
 
 
 def test_first_ending_wins(spool: Spool) -> None:

@@ -11,7 +11,7 @@ from orchestrator.broker.stream import Outgoing
 from orchestrator.core.order import Order
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.worker.ports import Identity
-from orchestrator.worker.spool import AttemptFacts
+from orchestrator.worker.spool import AttemptFacts, Spool
 
 IDENTITY = Identity(name="w@h", incarnation="now", host="h")
 
@@ -132,3 +132,11 @@ class TwinInbox:
         """Return what tests put in."""
         messages, self.messages = self.messages, []
         return messages
+
+
+def started(spool: Spool, order_id: str) -> int:
+    """Return the spool id of the RUNNING event of an attempt whose claim was won."""
+    facts = make_facts(order_id=order_id)
+    spool_id = spool.begin(facts, 0, b"running")
+    spool.won(spool_id, None, facts)
+    return spool_id

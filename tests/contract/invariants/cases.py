@@ -1,0 +1,338 @@
+"""Owns the cases: for every handler a world that is ready for it, and how its item comes to the loop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.core.command import CommandKind
+from orchestrator.core.definition import TaskDefinition
+from orchestrator.core.event import CHILD_DIED, RejectReason
+from orchestrator.core.order import Order
+from orchestrator.core.status import TaskState
+from tests.world import World, a_task
+
+NESTED: dict[str, Any] = {"rows": 3, "files": {"a": [1, {"b": None, "c": ["ä", 2.5]}], "empty": []}}
+
+Arrange = Callable[[World], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One handler in one situation.
+
+    Attributes:
+        arrange: Brings a world to the moment before.
+        deliver: Makes the item wait for the loop's next turn.
+        writes: Whether the item changes anything.
+        told: Whether a worker waits for a verdict on it.
+        changing: Fields that may rightly read otherwise when another master finds out in its own way.
+    """
+
+    name: str
+    arrange: Arrange
+    deliver: Arrange
+    writes: bool = True
+    told: bool = False
+    changing: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Name it in a test's id."""
+        return self.name
+
+    def ready(self, world: World) -> None:
+        """Bring `world` to the moment at which the loop's next turn handles the item."""
+        self.arrange(world)
+        self.deliver(world)
+
+
+def flow(**first: Any) -> tuple[TaskDefinition, ...]:
+    """Return a diamond; the fields are of its first task."""
+    fields = {"retries": 2, "retry_delay_s": 5.0, "non_retryable": ("Fatal",), **first}
+    return (
+        a_task("first", **fields),
+        a_task("left", "first"),
+        a_task("right", "first"),
+        a_task("join", "left", "right"),
+    )
+
+
+def submitted(world: World) -> None:
+    """The run waits for its START."""
+    world.submit(*flow())
+    world.read()
+    world.instance  # noqa: B018  loads it, so that there is a memory to compare
+
+
+def dispatched(world: World) -> None:
+    """The first task is in the broker."""
+    world.submit(*flow())
+    world.settle()
+
+
+def running(world: World) -> Order:
+    """The first task runs."""
+    world.submit(*flow())
+    return world.started()
+
+
+def held(world: World) -> Order:
+    """Return the one order that the worker holds."""
+    (order,) = world.worker.held.values()
+    return order
+
+
+def reporting(report: Callable[[World, Order], object]) -> Arrange:
+    """Return a delivery: the worker reports on the order that it holds."""
+
+    def deliver(world: World) -> None:
+        report(world, held(world))
+        world.read()
+
+    return deliver
+
+
+def ending(state: TaskState, **fields: Any) -> Arrange:
+    """Return a delivery: the RESULT of the order that the worker holds."""
+    return reporting(lambda world, order: world.worker.result(order, state, **fields))
+
+
+def commanding(kind: CommandKind) -> Arrange:
+    """Return a delivery: a command of a person."""
+    return lambda world: world.command(kind)
+
+
+def nothing(_world: World) -> None:
+    """What is to be handled waits already."""
+
+
+def started_only(world: World) -> None:
+    """The run's START is committed; the dispatcher has made the order, and nobody has published it."""
+    submitted(world)
+    world.step()
+
+
+def claimed(world: World) -> None:
+    """A worker has claimed the first task and not said so yet."""
+    dispatched(world)
+    world.taken()
+
+
+def last(world: World) -> None:
+    """The last task of a run runs."""
+    world.submit(a_task("only"))
+    world.started()
+
+
+def paused(world: World) -> None:
+    """The run is PAUSED with a paused attempt."""
+    dispatched(world)
+    world.command(CommandKind.PAUSE)
+    world.settle()
+
+
+def pausing(world: World) -> None:
+    """The run is PAUSING, and the question who has the first task is on its way."""
+    world.command(CommandKind.PAUSE)
+    world.step()
+
+
+def pausing_unclaimed(world: World) -> None:
+    """The same, and nobody has claimed it."""
+    dispatched(world)
+    pausing(world)
+
+
+def pausing_claimed(world: World) -> None:
+    """The same, and a worker has claimed it."""
+    claimed(world)
+    pausing(world)
+
+
+def waiting_for_retry(world: World) -> None:
+    """The first task failed and waits for its retry."""
+    order = running(world)
+    world.worker.result(order, TaskState.FAILURE, error="ValueError")
+    world.settle()
+
+
+def overdue(world: World) -> None:
+    """The first task runs beyond its time, and everything that was said has been read."""
+    world.submit(*flow(timeout_s=20.0))
+    world.started()
+    world.pass_time(34)
+
+
+def silent(world: World) -> None:
+    """The worker of the first task has not been heard of for nearly as long as is allowed."""
+    running(world)
+    world.worker.silent = True
+    world.pass_time(14)
+
+
+def look_round(world: World) -> None:
+    """Let a few seconds pass, in which the streams and the heartbeats are read."""
+    world.rig.clock.advance(5.0)
+    world.read()
+    world.rig.master.membership.step()
+
+
+def unresolvable(world: World) -> None:
+    """The first task asks for a parameter that does not exist."""
+    world.submit(*flow(params={"x": "${nowhere}"}))
+    world.read()
+    world.instance  # noqa: B018  loads it
+    world.step()
+
+
+def timed(world: World) -> None:
+    """The run has a timeout after which it is to be stopped."""
+    world.submit(*flow(), timeout_s=30.0, on_timeout="stop")
+    world.started()
+
+
+def wide(world: World) -> None:
+    """More roots than one step may create: the rest is owed."""
+    world.submit(*(a_task(f"root-{number:04d}") for number in range(1005)))
+    world.read()
+    world.step()
+
+
+def broken(world: World) -> None:
+    """The definition has a cycle: it can never start."""
+    world.submit(a_task("a", "b"), a_task("b", "a"))
+    world.read()
+    world.instance  # noqa: B018  loads it
+
+
+def restart(world: World) -> None:
+    """The worker starts again: its ONLINE is read, and its old self is silent."""
+    world.replace_worker("w1-2").online(world.slot)
+    world.read()
+
+
+def in_the_broker(world: World) -> None:
+    """The messenger publishes what the loop asked for, and answers."""
+    world.rig.master.messenger.step()
+
+
+EVENTS = (
+    Case(name="DISPATCH", arrange=started_only, deliver=in_the_broker),
+    Case(
+        name="DELAY",
+        arrange=running,
+        deliver=reporting(lambda world, order: world.worker.delay(order, 3.0)),
+        told=True,
+    ),
+    Case(
+        name="RUNNING",
+        arrange=claimed,
+        deliver=reporting(lambda world, order: world.worker.running(order)),
+        told=True,
+    ),
+    Case(
+        name="RESULT success",
+        arrange=running,
+        deliver=ending(TaskState.SUCCESS, outputs=NESTED, exit_code=0),
+        told=True,
+    ),
+    Case(
+        name="RESULT retried",
+        arrange=running,
+        deliver=ending(TaskState.FAILURE, error="ValueError", reason="ValueError: no", exit_code=3),
+        told=True,
+    ),
+    Case(name="RESULT failure", arrange=running, deliver=ending(TaskState.FAILURE, error="Fatal"), told=True),
+    Case(name="RESULT killed", arrange=running, deliver=ending(TaskState.KILLED, reason="killed"), told=True),
+    Case(
+        name="RESULT of a dead child",
+        arrange=running,
+        deliver=ending(TaskState.FAILURE, error=CHILD_DIED),
+        told=True,
+    ),
+    Case(
+        name="RESULT before RUNNING",
+        arrange=claimed,
+        deliver=ending(TaskState.SUCCESS, outputs=NESTED),
+        told=True,
+    ),
+    Case(
+        name="RESULT of the last", arrange=last, deliver=ending(TaskState.SUCCESS, outputs=NESTED), told=True
+    ),
+    Case(
+        name="REJECT",
+        arrange=claimed,
+        deliver=reporting(lambda world, order: world.worker.reject(order, RejectReason.DRAINING)),
+        told=True,
+    ),
+    Case(
+        name="REJECT by all",
+        arrange=claimed,
+        deliver=reporting(
+            lambda world, order: world.worker.reject(order, RejectReason.UNKNOWN_CALLABLE, "no module x")
+        ),
+        told=True,
+    ),
+)
+
+COMMANDS = (
+    Case(name="START", arrange=submitted, deliver=nothing),
+    Case(name="START of a broken one", arrange=broken, deliver=nothing),
+    Case(name="PAUSE", arrange=running, deliver=commanding(CommandKind.PAUSE)),
+    Case(name="RESUME", arrange=paused, deliver=commanding(CommandKind.RESUME)),
+    Case(name="STOP", arrange=waiting_for_retry, deliver=commanding(CommandKind.STOP)),
+    Case(name="STOP of a paused one", arrange=paused, deliver=commanding(CommandKind.STOP)),
+)
+
+NOTICES = (
+    Case(name="attempt due", arrange=waiting_for_retry, deliver=lambda world: world.rig.clock.advance(6.0)),
+    Case(name="attempt timeout", arrange=overdue, deliver=look_round),
+    Case(name="attempt lost", arrange=silent, deliver=look_round),
+    Case(
+        name="recall won",
+        arrange=pausing_unclaimed,
+        deliver=in_the_broker,
+    ),
+    Case(
+        name="recall lost",
+        arrange=pausing_claimed,
+        deliver=in_the_broker,
+    ),
+    Case(name="unsubmittable", arrange=unresolvable, deliver=nothing),
+    Case(name="run timeout", arrange=timed, deliver=lambda world: world.rig.clock.advance(31.0)),
+    Case(name="continue", arrange=wide, deliver=nothing),
+    Case(name="ONLINE", arrange=running, deliver=restart, told=True, changing=("reason",)),
+)
+
+REPEATS = (
+    Case(
+        name="RUNNING again",
+        arrange=running,
+        deliver=reporting(lambda world, order: world.worker.running(order)),
+        writes=False,
+        told=True,
+    ),
+    Case(
+        name="RUNNING of another worker",
+        arrange=running,
+        deliver=reporting(lambda world, order: world.worker.running(order, incarnation="somebody else")),
+        writes=False,
+        told=True,
+    ),
+    Case(
+        name="RUNNING forged",
+        arrange=running,
+        deliver=reporting(lambda world, order: world.worker.running(order, ticket="guessed")),
+        writes=False,
+        told=True,
+    ),
+    Case(
+        name="RUNNING of an unknown run",
+        arrange=running,
+        deliver=reporting(lambda world, order: world.worker.running(order, workflow_instance_id=999_999_999)),
+        writes=False,
+        told=True,
+    ),
+)
+
+CHANGES = (*EVENTS, *COMMANDS, *NOTICES)
+EVERYTHING = (*CHANGES, *REPEATS)

@@ -12,6 +12,7 @@ log = structlog.get_logger(__name__)
 
 FAILURES_LIMIT = 10
 FIRST_BACK_OFF_S = 0.02
+BACK_OFF_DOUBLINGS = 10
 LONGEST_BACK_OFF_S = 1.0
 
 
@@ -26,6 +27,7 @@ class Ticker:
         step: Does one bounded piece of work.
         interval_s: Seconds between two steps; called before each wait.
         give_up: Asks the whole worker to stop.
+        longest_back_off_s: Longest pause after failures in a row.
     """
 
     def __init__(
@@ -34,11 +36,14 @@ class Ticker:
         step: Callable[[], object],
         interval_s: Callable[[], float],
         give_up: Callable[[], None],
+        *,
+        longest_back_off_s: float = LONGEST_BACK_OFF_S,
     ) -> None:
         self.name = name
         self._step = step
         self._interval_s = interval_s
         self._give_up = give_up
+        self._longest_back_off_s = longest_back_off_s
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._unavailable = 0
@@ -65,7 +70,8 @@ class Ticker:
 
     def _back_off_s(self) -> float:
         """Return how long to wait after failures in a row: longer each time, so that an outage costs nothing."""
-        return min(FIRST_BACK_OFF_S * 2 ** min(self._unavailable + self._failures, 10), LONGEST_BACK_OFF_S)
+        failures: int = min(self._unavailable + self._failures, BACK_OFF_DOUBLINGS)
+        return min(FIRST_BACK_OFF_S * (1 << failures), self._longest_back_off_s)
 
     def _once(self) -> bool:
         try:

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -289,7 +291,7 @@ def test_ticker_outlives_outages_and_gives_up_on_bugs() -> None:
     def step() -> None:
         raise next(done, ValueError("bug"))
 
-    ticker = Ticker("t", step, lambda: 0.0, given_up.set)
+    ticker = Ticker("t", step, lambda: 0.0, given_up.set, longest_back_off_s=0.001)
     with capture_logs() as lines:
         ticker.start()
         ticker.start()
@@ -315,3 +317,24 @@ def dead_pid() -> int:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
+
+
+def test_failing_step_is_not_repeated_in_a_hurry() -> None:
+    """A server that is gone must not cost a core: the pauses between failed steps grow."""
+    started_at_s, times, enough = time.monotonic(), list[float](), threading.Event()
+
+    def step() -> None:
+        times.append(time.monotonic() - started_at_s)
+        if len(times) == 4:
+            enough.set()
+        raise BrokerUnavailable("away")
+
+    ticker = Ticker("t", step, lambda: 0.0, lambda: None)
+    with capture_logs():
+        ticker.start()
+        assert enough.wait(5)
+        ticker.stop(5)
+
+    pauses = [later - earlier for earlier, later in pairwise(times[:4])]
+    assert pauses[0] >= 0.03
+    assert pauses[2] >= 0.15

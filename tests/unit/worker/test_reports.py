@@ -213,7 +213,8 @@ def test_verdicts_empty_the_spool_and_stale_ends_the_attempt(world: World) -> No
     inbox = TwinInbox()
     enforcer = Enforcer(world.spool, "now", 5.0, clock=lambda: 1.0)
     world.claim()
-    world.spool.begin(make_facts(order_id="other"), 0, b"")
+    other_facts = make_facts(order_id="other")
+    world.spool.won(world.spool.begin(other_facts, 0, b""), None, other_facts)
     (running, other) = world.spool.events(before=2000.0)
     inbox.messages = [
         Verdict(spool_id=running.spool_id, verdict="stale"),

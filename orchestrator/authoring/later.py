@@ -35,7 +35,6 @@ def _workflow(definition: WorkflowDefinition) -> Iterator[Fault]:
     used = {
         "execution": definition.execution != Execution.PARALLEL,
         "environment": definition.environment is not None,
-        "outputs": definition.outputs is not None,
         "alerts": bool(definition.alerts),
         "schedules": bool(definition.schedules),
         "params": _has_secret({name: one.default for name, one in definition.params.items()}),

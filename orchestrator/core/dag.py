@@ -1,7 +1,7 @@
 """Owns the compiled graph of a workflow definition: order, neighbours, ancestors; linear, no recursion."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
@@ -45,6 +45,33 @@ def compile_graph(definition: WorkflowDefinition) -> Graph:
         sources = dict.fromkeys(one for need in by_name[name].needs for one in wires.get(need, (need,)))
         (wires if by_name[name].disabled else upstream)[name] = tuple(sources)
     return _graph({name: by_name[name] for name in upstream}, upstream)
+
+
+def select_tasks(
+    definition: WorkflowDefinition, start_nodes: Sequence[str], depends: str
+) -> WorkflowDefinition:
+    """Return `definition` with only the tasks that a run from `start_nodes` has; empty `start_nodes`: all.
+
+    Needs that point outside the selection are dropped: what stands there counts as done.
+
+    Args:
+        definition: The whole workflow.
+        start_nodes: Names of the tasks to start from.
+        depends: What runs besides them: `only` nothing, `upstream` what they need, `downstream` what needs them.
+    """
+    if not start_nodes:
+        return definition
+    graph = compile_graph(definition)
+    chosen = {name for name in start_nodes if name in graph.tasks}
+    reach = {"upstream": graph.upstream, "downstream": graph.downstream}.get(depends)
+    if reach is not None:
+        chosen |= {one for name in tuple(chosen) for one in _reach(reach, name)}
+    tasks = (
+        replace(graph.tasks[name], needs=tuple(need for need in graph.upstream[name] if need in chosen))
+        for name in graph.order
+        if name in chosen
+    )
+    return replace(definition, tasks=tuple(tasks))
 
 
 def find_cycle(needs: Mapping[str, Iterable[str]]) -> list[str] | None:

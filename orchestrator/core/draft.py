@@ -212,7 +212,7 @@ class Draft:
             if target is TaskState.KILLED:
                 self.end(attempt, target, reason="stopped")
             else:
-                self.update(attempt, state=target)
+                self._pretend(self.update(attempt, state=target))
         for task in self._owed_tasks():
             if budget <= 0 or self.head.state not in CREATING:
                 break
@@ -285,7 +285,8 @@ class Draft:
             self.settle(task, Outcome.NOT_RUN)
             return 0
         definition = self.definition(task)
-        due_at = self.due(definition.delay_s) if definition.delay_s and decision is Decision.RUN else None
+        waits = definition.delay_s and decision is Decision.RUN and not self.head.dry_run
+        due_at = self.due(definition.delay_s) if waits else None
         attempt = self.insert(
             TaskInstance(
                 workflow_instance_id=self.head.id,
@@ -301,7 +302,14 @@ class Draft:
         )
         if attempt.state is TaskState.SKIPPED:
             self.settle(task, Outcome.SKIPPED)
+        else:
+            self._pretend(attempt)
         return 1
+
+    def _pretend(self, attempt: TaskInstance) -> None:
+        """In a dry run, let a submitted attempt succeed at once: the graph is walked and nothing is executed."""
+        if self.head.dry_run and attempt.state is TaskState.SUBMITTED:
+            self.end(attempt, TaskState.SUCCESS, reason="dry run")
 
     def _state_of_new(self, due_at: datetime | None) -> TaskState:
         if self.head.state is WorkflowState.PAUSING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
-from orchestrator.core.dag import Graph, compile_graph
+from orchestrator.core.dag import Graph, compile_graph, select_tasks
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.draft import Draft
 from orchestrator.core.instance import TaskInstance
@@ -149,7 +149,7 @@ class Lanes:
     def _admit(self, loaded: LoadedInstance, context: Context) -> None:
         head = loaded.head
         try:
-            definition, graph = self._compiled(head.definition_id)
+            definition, graph = self._compiled(head.definition_id, head.start_nodes, head.depends)
         except DefinitionError as error:
             definition = WorkflowDefinition(name=head.workflow, tasks=())
             graph = compile_graph(definition)
@@ -171,6 +171,8 @@ class Lanes:
         self._instances[head.id] = instance
         self._on_load(instance)
 
-    def _compile(self, definition_id: int) -> tuple[WorkflowDefinition, Graph]:
-        definition = self._source.definition(definition_id)
+    def _compile(
+        self, definition_id: int, start_nodes: tuple[str, ...], depends: str
+    ) -> tuple[WorkflowDefinition, Graph]:
+        definition = select_tasks(self._source.definition(definition_id), start_nodes, depends)
         return definition, compile_graph(definition)

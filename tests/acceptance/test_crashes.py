@@ -15,6 +15,7 @@ pytestmark = pytest.mark.acceptance
 MASTER_POINTS = [point for point in POINTS if not point.startswith("worker.")]
 WORKER_POINTS = [point for point in POINTS if point.startswith("worker.")]
 CRASHED = 137
+SHARED = "shared"
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +27,32 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(autouse=True)
 def clean(cluster: Cluster) -> Iterator[None]:
-    """End a test's processes, so that the next one begins with none."""
+    """End what a test started, but the worker that those share who only kill masters."""
     cluster.ledger.unlink(missing_ok=True)
     yield
     for name in list(cluster.processes):
-        cluster.stop(name)
+        if name != SHARED:
+            cluster.stop(name)
 
 
+@pytest.fixture
+def shared_worker(cluster: Cluster) -> None:
+    """One worker that lives as long as nobody ends it."""
+    if SHARED not in cluster.processes:
+        cluster.start_worker(SHARED)
+
+
+@pytest.fixture
+def no_worker(cluster: Cluster) -> None:
+    """No worker runs: the test brings its own."""
+    if SHARED in cluster.processes:
+        cluster.stop(SHARED)
+
+
+@pytest.mark.usefixtures("shared_worker")
 @pytest.mark.parametrize("point", MASTER_POINTS)
 def test_master_that_dies_at_a_crash_point_is_taken_over(cluster: Cluster, point: str) -> None:
     """The next master goes on from the rows alone: every task ran once, everything is delivered."""
-    cluster.start_worker()
     runs = submit_all(cluster, 3, 0.02)
     doomed = cluster.start_master("doomed", ORCHESTRATOR_CRASH_AT=f"{point}:4")
     wait_until(lambda: doomed.poll() is not None, seconds=30, what=f"the master crashed at {point}")
@@ -50,6 +66,53 @@ def test_master_that_dies_at_a_crash_point_is_taken_over(cluster: Cluster, point
     assert mine(violations(cluster, dict.fromkeys(runs, "SUCCESS"), crashed=False), runs) == []
 
 
+@pytest.mark.usefixtures("shared_worker")
+def test_wiped_redis_loses_nothing(cluster: Cluster) -> None:
+    """FLUSHALL in the middle of runs: groups, claims and messages are made again, spools are sent again."""
+    cluster.start_master()
+    runs = submit_all(cluster, 5, 0.2)
+    wait_until(cluster.ledger.exists, seconds=30, what="the first task began")
+
+    cluster.backend.redis.flushall()
+
+    cluster.wait_for(*runs, seconds=90)
+    at_rest(cluster)
+    assert mine(violations(cluster, dict.fromkeys(runs, "SUCCESS"), crashed=False), runs) == []
+
+
+@pytest.mark.usefixtures("shared_worker")
+def test_redis_restarted_without_its_data_loses_nothing(cluster: Cluster) -> None:
+    """Redis is killed and comes back empty: a new generation, and everything goes on."""
+    cluster.start_master()
+    runs = submit_all(cluster, 5, 0.2)
+    wait_until(cluster.ledger.exists, seconds=30, what="the first task began")
+
+    cluster.redis.kill()
+    cluster.redis.wipe()
+    cluster.redis.start()
+
+    cluster.wait_for(*runs, seconds=90)
+    at_rest(cluster)
+    assert mine(violations(cluster, dict.fromkeys(runs, "SUCCESS"), crashed=False), runs) == []
+
+
+@pytest.mark.usefixtures("shared_worker")
+def test_frozen_master_is_fenced_when_it_wakes(cluster: Cluster) -> None:
+    """A master stopped beyond its lease and resumed writes nothing more: the second one finished the runs."""
+    zombie = cluster.start_master("zombie")
+    runs = submit_all(cluster, 3, 0.2)
+    wait_until(cluster.ledger.exists, seconds=30, what="the first task began")
+
+    zombie.send_signal(signal.SIGSTOP)
+    cluster.start_master()
+    cluster.wait_for(*runs, seconds=40)
+    zombie.send_signal(signal.SIGCONT)
+
+    at_rest(cluster)
+    assert mine(violations(cluster, dict.fromkeys(runs, "SUCCESS"), crashed=False), runs) == []
+
+
+@pytest.mark.usefixtures("no_worker")
 @pytest.mark.parametrize("point", WORKER_POINTS)
 def test_worker_child_that_dies_at_a_crash_point_loses_nothing(cluster: Cluster, point: str) -> None:
     """A pool child ends without a word; its parent or its master notices, and the runs end SUCCESS."""
@@ -63,6 +126,7 @@ def test_worker_child_that_dies_at_a_crash_point_loses_nothing(cluster: Cluster,
     assert mine(violations(cluster, dict.fromkeys(runs, "SUCCESS"), crashed=True), runs) == []
 
 
+@pytest.mark.usefixtures("no_worker")
 def test_worker_killed_under_running_tasks_is_replaced(cluster: Cluster) -> None:
     """`kill -9` of Celery's main process: its attempts are LOST, new ones run alone on the next worker."""
     cluster.start_master()
@@ -76,52 +140,6 @@ def test_worker_killed_under_running_tasks_is_replaced(cluster: Cluster) -> None
     cluster.wait_for(*runs, seconds=60)
     at_rest(cluster)
     assert mine(violations(cluster, dict.fromkeys(runs, "SUCCESS"), crashed=True), runs) == []
-
-
-def test_wiped_redis_loses_nothing(cluster: Cluster) -> None:
-    """FLUSHALL in the middle of runs: groups, claims and messages are made again, spools are sent again."""
-    cluster.start_master()
-    cluster.start_worker()
-    runs = submit_all(cluster, 5, 0.2)
-    wait_until(cluster.ledger.exists, seconds=30, what="the first task began")
-
-    cluster.backend.redis.flushall()
-
-    cluster.wait_for(*runs, seconds=90)
-    at_rest(cluster)
-    assert mine(violations(cluster, dict.fromkeys(runs, "SUCCESS"), crashed=False), runs) == []
-
-
-def test_redis_restarted_without_its_data_loses_nothing(cluster: Cluster) -> None:
-    """Redis is killed and comes back empty: a new generation, and everything goes on."""
-    cluster.start_master()
-    cluster.start_worker()
-    runs = submit_all(cluster, 5, 0.2)
-    wait_until(cluster.ledger.exists, seconds=30, what="the first task began")
-
-    cluster.redis.kill()
-    cluster.redis.wipe()
-    cluster.redis.start()
-
-    cluster.wait_for(*runs, seconds=90)
-    at_rest(cluster)
-    assert mine(violations(cluster, dict.fromkeys(runs, "SUCCESS"), crashed=False), runs) == []
-
-
-def test_frozen_master_is_fenced_when_it_wakes(cluster: Cluster) -> None:
-    """A master stopped beyond its lease and resumed writes nothing more: the second one finished the runs."""
-    cluster.start_worker()
-    zombie = cluster.start_master("zombie")
-    runs = submit_all(cluster, 3, 0.2)
-    wait_until(cluster.ledger.exists, seconds=30, what="the first task began")
-
-    zombie.send_signal(signal.SIGSTOP)
-    cluster.start_master()
-    cluster.wait_for(*runs, seconds=40)
-    zombie.send_signal(signal.SIGCONT)
-
-    at_rest(cluster)
-    assert mine(violations(cluster, dict.fromkeys(runs, "SUCCESS"), crashed=False), runs) == []
 
 
 def mine(found: list[str], runs: list[int]) -> list[str]:

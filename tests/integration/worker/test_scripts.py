@@ -1,5 +1,6 @@
 """Scripts under their watcher, without Celery: start, end, what they leave behind."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +20,18 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.fixture
-def workplace(tmp_path: Path) -> Workplace:
+def workplace(tmp_path: Path) -> Iterator[Workplace]:
     """A workplace below a temporary directory."""
-    return Workplace(
+    log = AttemptLog(tmp_path / "log")
+    yield Workplace(
         scratch=tmp_path / "scratch",
         source_dir=tmp_path,
         environment=base_environment(),
-        log=AttemptLog(tmp_path / "log"),
+        log=log,
         capture=ThreadStreams().capture,
         interrupts=Interrupts(lambda _: False),
     )
+    log.close()
 
 
 def run(workplace: Workplace, script: str, **spec: Any) -> Finished:

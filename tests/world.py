@@ -1,9 +1,9 @@
 """Owns the world of the invariant tests: a master in a rig, and a worker that does nothing but by hand."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Engine, delete, select, update
 
@@ -15,6 +15,7 @@ from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
 from orchestrator.core.event import (
     RejectReason,
     TaskDelayed,
+    TaskDispatched,
     TaskResult,
     TaskRunning,
     WorkerOnline,
@@ -25,6 +26,7 @@ from orchestrator.core.order import Order
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.errors import BrokerUnavailable
+from orchestrator.master.items import Item, ReportItem
 from orchestrator.master.lanes import Lanes
 from orchestrator.store import schema
 from orchestrator.store.rows import ATTEMPT_COLUMNS, attempt_of
@@ -32,6 +34,8 @@ from orchestrator.store.session import reading, writing
 from orchestrator.testing.redis import MemoryBeats, MemoryBroker, MemoryStreams
 from orchestrator.testing.rig import Rig, succeed
 from orchestrator.testing.worker import SimulatedWorker
+
+E = TypeVar("E", TaskDelayed, TaskRunning, TaskResult, WorkerReject)
 
 SLOTS = 64
 WORKER = "w1@rig"
@@ -211,7 +215,8 @@ class World:
 
     def read(self) -> None:
         """Let the reader read what stands in the streams; the loop has not seen it yet."""
-        while self.rig.master.reader.step(block_ms=0):
+        step = self.rig.master.reader.step
+        while step(block_ms=0) or step(block_ms=0):  # a new reader begins at what it had read before
             pass
 
     def step(self) -> bool:
@@ -273,6 +278,45 @@ class World:
         self.rig.worker = self.worker
         return self.worker
 
+    def say(self, row: TaskInstance, kind: type[E], **fields: Any) -> Entry:
+        """Report something about a row, as its owner, or else as the worker by hand."""
+        values = {
+            "workflow_instance_id": row.workflow_instance_id,
+            "task": row.task,
+            "attempt": row.attempt,
+            "dispatch": row.dispatch,
+            "ticket": row.ticket,
+            "worker": row.worker or self.worker.name,
+            "incarnation": row.incarnation or self.worker.incarnation,
+        }
+        event = kind(**{**values, **fields})
+        return self.add(encode(event), slot_of(event.workflow_instance_id))
+
+    def say_dispatched(self, row: TaskInstance) -> None:
+        """Report DISPATCH about a row, as the dispatcher."""
+        event = TaskDispatched(
+            workflow_instance_id=row.workflow_instance_id,
+            task=row.task,
+            attempt=row.attempt,
+            dispatch=row.dispatch,
+            ticket=row.ticket,
+        )
+        self.rig.master.inbox.put_notices([ReportItem(event)])
+
+    def add(self, payload: bytes, slot: int | None = None) -> Entry:
+        """Put an entry into a stream, the run's own by default."""
+        return self.streams.add(self.slot if slot is None else slot, payload, worker=WORKER)
+
+    def waiting_items(self) -> list[Item]:
+        """Take out, and return, what the loop's next turn would handle."""
+        loop = self.rig.master.loop
+        loop._crew.rounds.step()
+        return loop._gather()
+
+    def put(self, items: Iterable[Item]) -> None:
+        """Have the loop's next turn handle these items."""
+        self.rig.master.inbox.put_reports(items)
+
     # --- looking -----------------------------------------------------------------------------
 
     @property
@@ -306,6 +350,14 @@ class World:
     def attempt(self, task: str) -> TaskInstance:
         """The current attempt of a task, as the database has it."""
         return next(row for row in self.rows() if row.task == task and row.current)
+
+    def verdict(self, entry: Entry) -> str | None:
+        """The last verdict on an entry, if there is one."""
+        return next((said for one, said in reversed(self.streams.acknowledged) if one.id == entry.id), None)
+
+    def verdicts(self, entry: Entry) -> int:
+        """How often an entry was acknowledged."""
+        return sum(one.id == entry.id for one, _ in self.streams.acknowledged)
 
     def database(self) -> dict[str, list[dict[str, Any]]]:
         """Every row of every table that a commit writes."""

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,10 +30,15 @@ class Guest:
         home: The home.
         wish: What the set-up must offer: `source_dir`, `groups`.
         environment: Added to the environment of a supervisor that is started.
+        clock: Monotonic seconds.
     """
 
     def __init__(
-        self, home: Home, wish: Mapping[str, Any], environment: Mapping[str, str] | None = None
+        self,
+        home: Home,
+        wish: Mapping[str, Any],
+        environment: Mapping[str, str] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._home = home
         self._wishes: list[Mapping[str, Any]] = [wish]
@@ -40,6 +46,8 @@ class Guest:
         self._line: Line | None = None
         self._launched: subprocess.Popen[bytes] | None = None
         self._launches = 0
+        self._was_here = False
+        self._clock = clock
         self._pause = threading.Event()
         self.status: Status | None = None
 
@@ -75,18 +83,37 @@ class Guest:
         return status
 
     def leave(self, patience_s: float) -> None:
-        """Say good-bye; if nobody else is there, wait until everything has ended, at most `patience_s`."""
-        line, self._line = self._line, None
-        if line is None:
-            return
+        """Say good-bye; if nobody else is there, wait until everything has ended, at most `patience_s`.
+
+        A supervisor that was killed meanwhile is replaced: nobody else would end what it has left.
+        """
+        deadline = self._clock() + patience_s
+        while self._was_here and self._clock() < deadline:
+            if self._line is None:
+                self._join()
+            elif self._say_good_bye(self._line, deadline):
+                self._was_here = False
+            else:
+                self._line = None
+
+    def _say_good_bye(self, line: Line, deadline: float) -> bool:
+        """Return whether the supervisor has let us go; it has not if it is dead."""
         line.send({"bye": True})
-        while not line.closed and patience_s > 0:
+        while not line.closed and self._clock() < deadline:
+            if any(document.get("bye") for document in line.receive(0.5)):
+                self._wait_for_the_end(line, deadline)
+                return True
+        line.close()
+        return False
+
+    def _wait_for_the_end(self, line: Line, deadline: float) -> None:
+        while not line.closed and self._clock() < deadline:
             line.receive(0.5)
-            patience_s -= 0.5
         line.close()
 
     def _take(self, status: Status) -> None:
         if status.error:
+            self._was_here = False  # it ends by itself
             raise SetUpFailed(status.error)
         self._launches = 0
         self.status = status
@@ -94,6 +121,7 @@ class Guest:
     def _join(self) -> None:
         self._line = knock(self._home, self._wishes[0])
         if self._line is not None:
+            self._was_here = True
             for wish in self._wishes[1:]:
                 self._line.send(wish)
             return
@@ -103,8 +131,10 @@ class Guest:
 
     def _launch(self) -> None:
         if self._launches >= MOST_LAUNCHES:
+            self._was_here = False
             raise SetUpFailed(f"the set-up does not start; see {self._log}")
         self._launches += 1
+        self._was_here = True
         self._home.prepare()
         with self._log.open("ab") as output:
             self._launched = subprocess.Popen(

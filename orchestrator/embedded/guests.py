@@ -81,6 +81,7 @@ class Guests:
 
     def _let_go(self, line: Line) -> None:
         self._lines.remove(line)
+        line.send({"bye": True})
         if self._lines:
             line.close()
         else:

@@ -12,7 +12,7 @@ from orchestrator.broker.masters import Control, MasterBoard
 from orchestrator.broker.presence import Presence
 from orchestrator.broker.stream import EventStream, wake
 from orchestrator.config import Settings
-from orchestrator.errors import BrokerUnavailable, UserError
+from orchestrator.errors import BrokerUnavailable
 from orchestrator.store import migrate
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
@@ -72,11 +72,11 @@ class Backend:
         """The client of Redis.
 
         Raises:
-            UserError: No Redis is named, and none runs in the home.
+            BrokerUnavailable: No Redis is named, and none runs in the home.
         """
         settings = self.settings
         if settings.redis_url is None:
-            raise UserError(
+            raise BrokerUnavailable(
                 "no Redis: name one in ORCHESTRATOR_REDIS_URL, or start `orchestrator up`"
                 f" (nothing runs in {settings.home})"
             )

@@ -1,0 +1,113 @@
+"""Owns how acceptance tests use the program: a home of their own, real processes, and who is left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.cluster import wait_until
+
+END_WITHIN_S = 60.0
+PROGRAM = (sys.executable, "-m", "orchestrator.cli")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """An empty machine, as far as the program can tell.
+
+    Attributes:
+        home: Its `ORCHESTRATOR_HOME`.
+        directory: Where the user works.
+    """
+
+    home: Path
+    directory: Path
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run one command to its end."""
+        return subprocess.run(
+            [*PROGRAM, *arguments],
+            cwd=self.directory,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=END_WITHIN_S,
+            check=False,
+        )
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """Run one command with `--json` and return the one document that it prints."""
+        done = self.run(*arguments, "--json")
+        assert done.returncode == code, done.stderr
+        return json.loads(done.stdout)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start one command; the caller ends it."""
+        with (self.directory / "errors.log").open("ab") as errors:
+            return subprocess.Popen(
+                [*PROGRAM, *arguments],
+                cwd=self.directory,
+                env=self.environment(),
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+
+    @contextmanager
+    def up(self, *arguments: str) -> Iterator[dict[str, Any]]:
+        """Keep everything running meanwhile; give what `up` says when it is ready."""
+        process = self.start("up", "--json", *arguments)
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline() or "{}")
+        finally:
+            process.terminate()
+            process.wait(END_WITHIN_S)
+            if process.stdout is not None:
+                process.stdout.close()
+
+    def write(self, name: str, text: str) -> str:
+        """Write a workflow file and return its name."""
+        (self.directory / name).write_text(text)
+        return name
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of the user: nothing but the home is set."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
+        return {**kept, "ORCHESTRATOR_HOME": str(self.home)}
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every living process of this home, whoever started it."""
+        return [one for one in psutil.process_iter() if _belongs_to(one, str(self.home))]
+
+    def wait_until_nothing_is_left(self, seconds: float = 30.0) -> None:
+        """Return when no process of this home lives any more."""
+        wait_until(
+            lambda: not self.processes(), seconds=seconds, what=f"the end of all processes of {self.home}"
+        )
+
+    def supervisor(self) -> psutil.Process:
+        """Return the supervisor of the set-up that runs."""
+        return next(one for one in self.processes() if "supervise" in one.cmdline())
+
+
+def kill(process: psutil.Process | subprocess.Popen[str]) -> None:
+    """End a process as `kill -9` does."""
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+
+
+def _belongs_to(process: psutil.Process, home: str) -> bool:
+    try:
+        is_dead = process.status() == psutil.STATUS_ZOMBIE
+        return not is_dead and process.environ().get("ORCHESTRATOR_HOME") == home
+    except psutil.Error:
+        return False

@@ -45,6 +45,8 @@ class Rig:
             "ORCHESTRATOR_DATABASE_URL": database_url,
             "ORCHESTRATOR_REDIS_URL": redis_url,
             "ORCHESTRATOR_LOG_LEVEL": "WARNING",
+            # `events` hands over without claims: on a slow machine the master would take everything back.
+            "ORCHESTRATOR_DISPATCH_TIMEOUT_SECONDS": "600",
             "PYTHONPATH": str(ROOT),
             RESULTS_URL: results_url(redis_url),
         }

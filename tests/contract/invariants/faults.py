@@ -83,6 +83,21 @@ def in_flush(world: World) -> Iterator[None]:
 
 
 @contextmanager
+def unreadable(world: World, table: str) -> Iterator[None]:
+    """The database goes away whenever a table is read."""
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("SELECT") and table in statement:
+            raise exc.OperationalError(statement, None, Exception("server closed the connection"))
+
+    event.listen(world.rig.engine, "before_cursor_execute", listen)
+    try:
+        yield
+    finally:
+        event.remove(world.rig.engine, "before_cursor_execute", listen)
+
+
+@contextmanager
 def after_flush(world: World) -> Iterator[None]:
     """Everything was written, and the COMMIT never reaches the database: it is in doubt, and not done."""
 

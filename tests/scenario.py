@@ -73,11 +73,11 @@ class background:  # noqa: N801  reads as a statement
             self._over.set()
 
 
-def at_rest(cluster: Cluster) -> None:
+def at_rest(cluster: Cluster, *, crashed: bool = False) -> None:
     """Wait until the last verdicts have arrived and the worker's spool is empty."""
 
     def is_empty() -> bool:
-        left = violations(cluster, {}, crashed=False)
+        left = violations(cluster, {}, crashed=crashed)
         return not [line for line in left if line.startswith("O5")]
 
     wait_until(is_empty, seconds=20, what="streams, spools and the outbox are empty")

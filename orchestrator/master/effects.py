@@ -35,6 +35,7 @@ class Due:
         notice: Goes to the loop.
         recall: Is to be recalled.
         accuses: Somebody's silence is held against them: only when all that was said has been read.
+        since: When it first became due; an accusation that had to wait is judged by that.
     """
 
     slot: int
@@ -42,6 +43,7 @@ class Due:
     notice: Notice | None = None
     recall: HandOver | None = None
     accuses: bool = False
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,12 @@
 """Owns what a turn begins with: reports first, then commands, then timers."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from orchestrator.core.command import Command
-from orchestrator.master.effects import Desk, Due
+from orchestrator.master.effects import Desk
 from orchestrator.master.items import CommandItem, Item, NoticeItem
 from orchestrator.master.overload import Overload
 from orchestrator.master.silence import Silence
@@ -86,14 +87,14 @@ class Intake:
         now = self._desk.clock.now()
         notices = []
         for at, due in self._desk.timers.take_due(now, MOST_ITEMS):
-            if due.accuses and not self._may_accuse(due, at, now):
-                self._desk.timers.set(due.key, now + LOOK_AGAIN, due)
+            since = due.since or at
+            if due.accuses and not self._may_accuse(due.slot, since, now):
+                self._desk.timers.set(due.key, now + LOOK_AGAIN, replace(due, since=since))
             elif due.notice is not None:
                 notices.append(NoticeItem(due.notice))
             elif due.recall is not None:
                 self._desk.messenger.recall(due.recall)
         return notices
 
-    def _may_accuse(self, due: Due, at: datetime, now: datetime) -> bool:
-        since = self._desk.clock.monotonic() - (now - at).total_seconds()
-        return self._silence.may_accuse(due.slot, since)
+    def _may_accuse(self, slot: int, since: datetime, now: datetime) -> bool:
+        return self._silence.may_accuse(slot, self._desk.clock.monotonic() - (now - since).total_seconds())

@@ -32,7 +32,7 @@ class Status:
         monotonic: Seconds that never go back.
     """
 
-    def __init__(  # noqa: PLR0913  it reads everything
+    def __init__(  # noqa: PLR0913, PLR0917  it reads everything
         self,
         board: StatusBoard,
         name: str,

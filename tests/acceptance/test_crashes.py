@@ -122,7 +122,7 @@ def test_worker_child_that_dies_at_a_crash_point_loses_nothing(cluster: Cluster,
 
     cluster.wait_for(*runs, seconds=60)
 
-    at_rest(cluster)
+    at_rest(cluster, crashed=True)
     assert mine(violations(cluster, dict.fromkeys(runs, "SUCCESS"), crashed=True), runs) == []
 
 
@@ -138,7 +138,8 @@ def test_worker_killed_under_running_tasks_is_replaced(cluster: Cluster) -> None
     cluster.start_worker("second")
 
     cluster.wait_for(*runs, seconds=60)
-    at_rest(cluster)
+    cluster.start_worker("first")  # finds its predecessor's spool and says what stands in it
+    at_rest(cluster, crashed=True)
     assert mine(violations(cluster, dict.fromkeys(runs, "SUCCESS"), crashed=True), runs) == []
 
 

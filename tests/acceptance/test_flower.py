@@ -58,7 +58,7 @@ def test_flower_shows_worker_tasks_and_states(cluster: Cluster, flower: str) -> 
 
     def all_seen() -> bool:
         tasks = (ask(flower, "tasks") or {}).values()
-        return sum(task["state"] == "SUCCESS" for task in tasks) >= len(SHAPE)
+        return len([task for task in tasks if task["state"] == "SUCCESS"]) >= len(SHAPE)
 
     wait_until(all_seen, seconds=20, what="Flower has seen every task end")
     workers, tasks = ask(flower, "workers") or {}, ask(flower, "tasks") or {}

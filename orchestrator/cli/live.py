@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -173,12 +173,12 @@ def duration(one: Mapping[str, Any]) -> str:
     if not one["started_at"]:
         return ""
     end = parse_time(one["ended_at"]) if one["ended_at"] else datetime.now(UTC)
-    return spell(end - parse_time(one["started_at"]))
+    return spell((end - parse_time(one["started_at"])).total_seconds())
 
 
-def spell(length: timedelta) -> str:
+def spell(seconds: float) -> str:
     """Return a length of time as people say it."""
-    seconds = max(length.total_seconds(), 0.0)
+    seconds = max(seconds, 0.0)
     if seconds < 60:  # noqa: PLR2004 - seconds of a minute
         return f"{seconds:.1f}s"
     minutes, seconds = divmod(int(seconds), 60)

@@ -58,10 +58,10 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(exit_code(arguments))
 
 
-def exit_code(arguments: list[str] | None = None) -> int:
+def exit_code(arguments: list[str] | None = None, program: click.Command = cli) -> int:
     """Run the program; say on standard error what went wrong, and return the exit code."""
     try:
-        result = cli.main(args=arguments, prog_name="orchestrator", standalone_mode=False)
+        result = program.main(args=arguments, prog_name="orchestrator", standalone_mode=False)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return INTERRUPTED

@@ -61,7 +61,7 @@ def control(backend: Backend, kind: CommandKind, ids: Sequence[int]) -> list[dic
         Conflict: The command does not fit a run's state; the message says which and why.
     """
     documents = [runs.show(backend, one) for one in ids]
-    asked = [_is_to_be_sent(kind, document) for document in documents]
+    asked = [is_needed(kind, one["id"], WorkflowState(one["state"])) for one in documents]
     for document, wanted in zip(documents, asked, strict=True):
         if wanted:
             backend.wake(backend.commands.send(document["id"], kind).slot)
@@ -76,11 +76,14 @@ def control(backend: Backend, kind: CommandKind, ids: Sequence[int]) -> list[dic
     ]
 
 
-def _is_to_be_sent(kind: CommandKind, document: Mapping[str, Any]) -> bool:
-    rule, state = RULES[kind], WorkflowState(document["state"])
-    if state in rule.repeated:
-        return False
-    if state in rule.accepted:
-        return True
+def is_needed(kind: CommandKind, workflow_instance_id: int, state: WorkflowState) -> bool:
+    """Return whether the command would do something; it would not where it was asked for already.
+
+    Raises:
+        Conflict: It does not fit the state.
+    """
+    rule = RULES[kind]
+    if state in rule.accepted or state in rule.repeated:
+        return state in rule.accepted
     fits = ", ".join(sorted(rule.accepted))
-    raise Conflict(f"run {document['id']} is {state}: {str(kind).lower()} fits only {fits}")
+    raise Conflict(f"run {workflow_instance_id} is {state}: {str(kind).lower()} fits only {fits}")

@@ -49,8 +49,8 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         process.kill()
 
 
-def test_run_ends_success_and_leaves_nothing_behind(machine: Machine) -> None:
-    """One command on an empty machine: one JSON document, exit code 0, and no process when it returns."""
+def test_runs_share_a_home_one_after_the_other_and_leave_nothing_behind(machine: Machine) -> None:
+    """One command on an empty machine: one JSON document, exit code 0, no process left."""
     document = machine.json("run", machine.write("small.yaml", SMALL), "-p", "n=21")
 
     assert document["state"] == "SUCCESS"
@@ -58,26 +58,14 @@ def test_run_ends_success_and_leaves_nothing_behind(machine: Machine) -> None:
     assert [task["state"] for task in document["tasks"]] == ["SUCCESS", "SUCCESS"]
     assert machine.processes() == []
 
+    failed = machine.run("run", machine.write("failing.yaml", FAILING))
 
-def test_second_run_uses_the_same_home(machine: Machine) -> None:
-    """The home keeps the earlier runs: the second one gets the next number."""
-    file = machine.write("small.yaml", SMALL)
-    first = machine.json("run", file)
-
-    second = machine.json("run", file)
-
-    assert second["id"] == first["id"] + 1
-    assert [run["id"] for run in machine.json("runs", "list")] == [second["id"], first["id"]]
-
-
-def test_failed_workflow_ends_with_1_and_says_why(machine: Machine) -> None:
-    """Exit code 1; the reason, and the last line that the task wrote, stand on standard error."""
-    done = machine.run("run", machine.write("failing.yaml", FAILING))
-
-    assert done.returncode == 1
-    assert done.stdout == ""
-    assert "exit code 3" in done.stderr
-    assert "what went wrong" in done.stderr
+    assert failed.returncode == 1
+    assert failed.stdout == ""
+    assert "exit code 3" in failed.stderr
+    assert "what went wrong" in failed.stderr
+    assert [run["state"] for run in machine.json("runs", "list")] == ["FAILURE", "SUCCESS"]
+    assert machine.processes() == []
 
 
 def test_bad_file_ends_with_2_and_starts_nothing(machine: Machine) -> None:

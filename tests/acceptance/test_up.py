@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from tests.acceptance.command_line import END_WITHIN_S, Machine, kill
-from tests.cluster import wait_until
+from tests.acceptance.command_line import Machine, kill
 
 pytestmark = [pytest.mark.acceptance]
 
@@ -18,80 +18,94 @@ tasks:
 """
 
 
+Running = tuple[Machine, dict[str, Any]]
+
+
+def a_machine(directory: Path) -> Machine:
+    """Return an empty machine below `directory`."""
+    work = directory / "work"
+    work.mkdir()
+    return Machine(home=directory / "home", directory=work)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Keep one `up` running for the tests that only use it; its end must leave nothing behind."""
+    machine = a_machine(tmp_path_factory.mktemp("up"))
+    with machine.up() as ready:
+        yield machine, ready
+    assert machine.processes() == []
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     """Give an empty machine; whatever a test leaves there is ended."""
-    directory = tmp_path / "work"
-    directory.mkdir()
-    machine = Machine(home=tmp_path / "home", directory=directory)
+    machine = a_machine(tmp_path)
     yield machine
     for process in machine.processes():
         process.kill()
 
 
-def test_ready_line_names_what_runs(machine: Machine) -> None:
-    """One JSON line when everything accepts work; the processes that it names live, and end with it."""
-    with machine.up() as ready:
-        pids = [*ready["pids"]["master"], *ready["pids"]["worker"], ready["pids"]["redis"]]
-        assert ready["ready"] is True
-        assert ready["api_url"] is None
-        assert ready["database_url"] == f"sqlite:///{machine.home / 'orchestrator.db'}"
-        assert ready["redis_url"]
-        assert all(psutil.pid_exists(pid) for pid in pids)
+def test_ready_line_names_what_runs(running: Running) -> None:
+    """One JSON line when everything accepts work; the processes that it names live."""
+    machine, ready = running
 
-    assert machine.processes() == []
+    pids = [*ready["pids"]["master"], *ready["pids"]["worker"], ready["pids"]["redis"]]
+
+    assert ready["ready"] is True
+    assert ready["api_url"] is None
+    assert ready["database_url"] == f"sqlite:///{machine.home / 'orchestrator.db'}"
+    assert ready["redis_url"]
+    assert all(psutil.pid_exists(pid) for pid in pids)
 
 
-def test_submitted_runs_are_carried_out_and_can_be_looked_at(machine: Machine) -> None:
+def test_submitted_runs_are_carried_out_and_can_be_looked_at(running: Running) -> None:
     """`submit`, `runs wait`, `runs logs`, `workers list`, `masters list` and `doctor` of the same home find it."""
-    file = machine.write("small.yaml", SMALL)
-    with machine.up():
-        submitted = machine.json("submit", file)
-        number = str(submitted["workflow_instance_id"])
-        waited = machine.json("runs", "wait", number, "--timeout", "30")
-        lines = machine.json("runs", "logs", number)
-        workers = machine.json("workers", "list")
-        masters = machine.json("masters", "list")
-        findings = machine.json("doctor")
+    machine, _ = running
+    submitted = machine.json("submit", machine.write("small.yaml", SMALL))
+    number = str(submitted["workflow_instance_id"])
+
+    waited = machine.json("runs", "wait", number, "--timeout", "30")
 
     assert submitted["created"] is True
     assert waited["state"] == "SUCCESS"
+    lines = machine.json("runs", "logs", number)
     assert [(line["stream"], line["text"]) for line in lines] == [("stdout", "said")]
-    assert [worker["groups"] for worker in workers] == [["default"]]
-    assert len(masters) == 1
-    assert {finding["level"] for finding in findings} == {"ok"}
+    assert [worker["groups"] for worker in machine.json("workers", "list")] == [["default"]]
+    assert len(machine.json("masters", "list")) == 1
+    assert {finding["level"] for finding in machine.json("doctor")} == {"ok"}
 
 
-def test_killed_master_is_started_again(machine: Machine) -> None:
+def test_second_up_of_a_home_is_refused(running: Running) -> None:
+    """One set-up per home: the second is told what to do."""
+    machine, _ = running
+
+    done = machine.run("up")
+
+    assert done.returncode == 2
+    assert "is running already" in done.stderr
+
+
+def test_killed_master_is_started_again(running: Running) -> None:
     """A master that dies is replaced, and work goes on by itself."""
-    file = machine.write("small.yaml", SMALL)
-    with machine.up() as ready:
-        kill(psutil.Process(ready["pids"]["master"][0]))
+    machine, ready = running
+    kill(psutil.Process(ready["pids"]["master"][0]))
 
-        submitted = machine.json("submit", file)
+    submitted = machine.json("submit", machine.write("small.yaml", SMALL))
 
-        number = str(submitted["workflow_instance_id"])
-        assert machine.json("runs", "wait", number, "--timeout", "50")["state"] == "SUCCESS"
+    number = str(submitted["workflow_instance_id"])
+    assert machine.json("runs", "wait", number, "--timeout", "50")["state"] == "SUCCESS"
 
 
 def test_killed_up_leaves_no_process_behind(machine: Machine) -> None:
-    """`kill -9` of `up`: what it started notices and ends."""
-    with machine.start("up", "--json", "--workers", "2") as up:
+    """`kill -9` of `up`: what it started notices and ends, PostgreSQL too."""
+    with machine.start("up", "--json", "--workers", "2", "--postgres") as up:
         assert up.stdout is not None
         assert up.stdout.readline()
 
         kill(up)
 
     machine.wait_until_nothing_is_left()
-
-
-def test_second_up_of_a_home_is_refused(machine: Machine) -> None:
-    """One set-up per home: the second is told what to do."""
-    with machine.up():
-        done = machine.run("up")
-
-    assert done.returncode == 2
-    assert "is running already" in done.stderr
 
 
 def test_up_with_postgres_keeps_runs_there(machine: Machine) -> None:
@@ -103,4 +117,4 @@ def test_up_with_postgres_keeps_runs_there(machine: Machine) -> None:
 
     assert ready["database_url"].startswith("postgresql")
     assert waited["state"] == "SUCCESS"
-    wait_until(lambda: machine.processes() == [], seconds=END_WITHIN_S, what="the end of PostgreSQL")
+    assert machine.processes() == []

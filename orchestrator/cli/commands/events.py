@@ -8,7 +8,7 @@ from orchestrator.cli.session import open_backend
 from orchestrator.service import events as service
 
 DEAD_COLUMNS = ("id", "reason", "type", "workflow_instance_id", "task", "attempt", "received_at")
-PARKED_COLUMNS = ("workflow_instance_id", "tries", "since", "error", "master")
+PARKED_COLUMNS = ("workflow_instance_id", "tries", "since_s", "error", "master")
 
 dead_ids_argument = click.argument("ids", nargs=-1, required=True, metavar="ID...")
 

@@ -1,5 +1,7 @@
 """Owns the commands `masters …`: who coordinates."""
 
+from collections.abc import Sequence
+
 import rich_click as click
 
 from orchestrator.cli.options import json_option
@@ -21,4 +23,17 @@ def list_masters(*, as_json: bool) -> None:
     """List the masters that have shown themselves."""
     with open_backend() as backend:
         rows = fleet.list_masters(backend)
+    if not as_json:
+        rows = [{**row, "slots": ranges(row["slots"])} for row in rows]
     print_rows(rows, COLUMNS, as_json=as_json, empty="no master has shown itself")
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Return ascending numbers as `0-3, 7`."""
+    parts: list[list[int]] = []
+    for number in numbers:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1] = [parts[-1][0], number]
+        else:
+            parts.append([number])
+    return ", ".join("-".join(map(str, part)) for part in parts)

@@ -1,0 +1,158 @@
+"""Exit codes, messages and the cost of the `orchestrator` program."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import rich_click as click
+
+from orchestrator.cli.lazy import LazyGroup
+from orchestrator.cli.main import CATALOGUE, cli, code_of, exit_code
+from orchestrator.errors import (
+    BrokerUnavailable,
+    Conflict,
+    DefinitionError,
+    Fault,
+    IllegalTransition,
+    OrchestratorError,
+    StoreUnavailable,
+)
+
+HEAVY = ("sqlalchemy", "celery", "redis", "pydantic", "yaml", "alembic")
+
+
+def _leaves(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    yield path
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.resolve_command(context, [name])[1]
+        if isinstance(command, click.Group):
+            yield from _leaves(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+@pytest.mark.parametrize("path", [path for path in _leaves(cli, ()) if path], ids=" ".join)
+def test_every_command_has_help_with_an_example(
+    path: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--help` of every command, groups included, shows how it is called."""
+    code = exit_code([*path, "--help"])
+
+    assert code == 0
+    assert "Example: orchestrator " + path[0] in capsys.readouterr().out
+
+
+def test_overview_names_every_command_that_people_use(capsys: pytest.CaptureFixture[str]) -> None:
+    """`orchestrator --help` lists the catalogue, without what is there for the set-up only."""
+    exit_code(["--help"])
+
+    text = capsys.readouterr().out
+    assert all(name in text for name, entry in CATALOGUE.items() if not entry.hidden)
+    assert "supervise" not in text
+
+
+def test_overview_loads_no_heavy_library() -> None:
+    """Celery loads this group in all its programs, and shells for completion: it must cost next to nothing."""
+    program = (
+        "import sys; from orchestrator.cli.main import exit_code; exit_code(['--help']);"
+        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (Conflict("not now"), 2),
+        (DefinitionError([Fault(message="wrong", file="a.yaml", line=3)]), 2),
+        (StoreUnavailable("away"), 3),
+        (BrokerUnavailable("away"), 3),
+        (IllegalTransition("bug"), 70),
+    ],
+)
+def test_errors_become_the_exit_codes_of_the_contract(error: OrchestratorError, code: int) -> None:
+    """2 is the user's mistake, 3 an unreachable service; a bug hides behind neither."""
+    assert code_of(error) == code
+
+
+def test_unknown_option_is_one_line_with_the_way_to_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """A mistake of the command line ends 2, in plain text on standard error."""
+    code = exit_code(["runs", "list", "--sate", "FAILURE"])
+
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.out == ""
+    assert captured.err.startswith("error: No such option")
+    assert "try 'orchestrator runs list --help'" in captured.err
+
+
+def test_wrong_setting_ends_with_2_and_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Contradictions in the settings are named at the start of any command."""
+    monkeypatch.setenv("ORCHESTRATOR_LEASE_SECONDS", "soon")
+
+    code = exit_code(["config"])
+
+    captured = capsys.readouterr()
+    assert code == 2
+    assert "ORCHESTRATOR_LEASE_SECONDS" in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_bug_is_confessed_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception nobody expected gives a message and 70, never a traceback."""
+
+    @click.command()
+    def broken() -> None:
+        raise RuntimeError("unforeseen")
+
+    group = LazyGroup("orchestrator", entries={})
+    group.add_command(broken)
+
+    code = exit_code(["broken"], group)
+
+    assert code == 70
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_interruption_ends_with_130(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ctrl-C anywhere ends 130."""
+
+    @click.command()
+    def long() -> None:
+        raise KeyboardInterrupt
+
+    group = LazyGroup("orchestrator", entries={})
+    group.add_command(long)
+
+    assert exit_code(["long"], group) == 130
+    assert capsys.readouterr().err.strip() == "interrupted"
+
+
+def test_validate_names_every_fault_of_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All faults of all files come at once, each with its file and line; exit code 2."""
+    for name in ("a", "b"):
+        text = f"workflow: {{name: {name}}}\ntasks:\n  - {{name: one, type: shell, run: x, retrys: 1}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text)
+
+    code = exit_code(["validate", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml")])
+
+    error = capsys.readouterr().err
+    assert code == 2
+    assert "a.yaml:3" in error
+    assert "b.yaml:3" in error
+
+
+def test_schema_prints_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
+    """Editors read the JSON Schema from standard output."""
+    assert exit_code(["schema"]) == 0
+
+    assert json.loads(capsys.readouterr().out)["type"] == "object"

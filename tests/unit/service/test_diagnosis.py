@@ -1,0 +1,34 @@
+"""The doctor: every check on its own, each finding with its remedy."""
+
+from pathlib import Path
+
+from orchestrator.config import load_settings
+from orchestrator.service.backend import Backend
+from orchestrator.service.diagnosis import diagnose
+from orchestrator.service.redis_checks import check_broker
+
+
+def test_dead_services_are_each_named_once_with_the_remedy(tmp_path: Path) -> None:
+    """A Redis and a broker that are away do not hide each other, nor the schema that is missing."""
+    settings = load_settings(
+        {
+            "ORCHESTRATOR_HOME": str(tmp_path),
+            "ORCHESTRATOR_REDIS_URL": f"unix://{tmp_path}/nobody.sock",
+            "ORCHESTRATOR_BROKER_URL": "amqp://guest:secret@127.0.0.1:1//",
+        }
+    )
+
+    findings = diagnose(settings)
+
+    wrong = {finding.check: finding for finding in findings if finding.level == "error"}
+    assert "orchestrator db upgrade" in wrong["database"].message
+    assert wrong["redis"].unreachable
+    assert "ORCHESTRATOR_REDIS_URL" in wrong["redis"].remedy
+    assert wrong["broker"].unreachable
+    assert "secret" not in wrong["broker"].message
+    assert len([finding for finding in findings if finding.unreachable]) == 2
+
+
+def test_broker_that_is_the_redis_is_not_asked_again(backend: Backend) -> None:
+    """By default Celery uses the same Redis."""
+    assert [finding.level for finding in check_broker(backend)] == ["ok"]

@@ -1,0 +1,85 @@
+"""Start parameters: from texts and values to checked values."""
+
+from typing import Any
+
+import pytest
+
+from orchestrator.core.definition import ParameterDefinition, TaskDefinition, WorkflowDefinition
+from orchestrator.errors import UserError
+from orchestrator.service.parameters import parameters_from_texts, parameters_from_values, read_pairs
+
+P = ParameterDefinition
+
+
+def a_workflow(**params: ParameterDefinition) -> WorkflowDefinition:
+    """Return a workflow that declares `params`."""
+    return WorkflowDefinition(name="nightly", tasks=(TaskDefinition(name="a", type="noop"),), params=params)
+
+
+@pytest.mark.parametrize(
+    ("declared", "text", "value"),
+    [
+        (P(type="integer"), "42", 42),
+        (P(type="string"), "42", "42"),
+        (P(type="boolean"), "true", True),
+        (P(type="list"), '["a", 1]', ["a", 1]),
+        (P(type="date"), "2026-01-02", "2026-01-02"),
+        (P(default="x"), "42", 42),
+        (P(default="x"), "2.5", 2.5),
+        (P(default="x"), "true", True),
+        (P(default="x"), "null", None),
+        (P(default="x"), "", ""),
+        (P(default="x"), "2026-01-02", "2026-01-02"),
+        (P(default="x"), "[a, b]", "[a, b]"),
+        (P(default=["x"]), '["a"]', ["a"]),
+        (P(default="x"), "a=b", "a=b"),
+    ],
+)
+def test_text_is_read_by_the_declared_type_else_as_a_scalar(
+    declared: ParameterDefinition, text: str, value: Any
+) -> None:
+    """`-p` values are read by the declared type, else as YAML scalars; a list stays a list."""
+    texts = read_pairs([f"p={text}"])
+
+    assert parameters_from_texts(a_workflow(p=declared), texts) == {"p": value}
+
+
+@pytest.mark.parametrize("text", ["novalue", "=3", ""])
+def test_text_without_a_name_or_a_value_is_refused(text: str) -> None:
+    """The message says what is expected."""
+    with pytest.raises(UserError, match="NAME=VALUE"):
+        read_pairs([text])
+
+
+def test_name_given_twice_is_refused() -> None:
+    """Which one is meant cannot be known."""
+    with pytest.raises(UserError, match="twice"):
+        read_pairs(["a=1", "a=2"])
+
+
+def test_every_fault_is_named_at_once() -> None:
+    """An undeclared name (with the nearest one), a wrong type and a missing value come in one message."""
+    workflow = a_workflow(region=P(default="eu"), limit=P(type="integer"), day=P(type="date", required=True))
+
+    with pytest.raises(UserError) as refused:
+        parameters_from_texts(workflow, {"regoin": "us", "limit": "many"})
+
+    message = str(refused.value)
+    assert "'regoin'" in message
+    assert "'region'" in message
+    assert "'limit'" in message
+    assert "'day' is required" in message
+
+
+def test_value_of_another_type_is_refused_without_being_quoted() -> None:
+    """A value may be a secret: the message names types only."""
+    with pytest.raises(UserError) as refused:
+        parameters_from_values(a_workflow(limit=P(type="integer")), {"limit": "hunter2"})
+
+    assert "hunter2" not in str(refused.value)
+
+
+def test_workflow_without_parameters_says_so() -> None:
+    """There is nothing to suggest."""
+    with pytest.raises(UserError, match="declares no parameters"):
+        parameters_from_texts(a_workflow(), {"a": "1"})

@@ -1,0 +1,189 @@
+"""Deploy, submit, look, control: the use cases on a real (SQLite) store, without a master."""
+
+from pathlib import Path
+
+import pytest
+
+from orchestrator.authoring.load import load_text
+from orchestrator.core.command import CommandKind
+from orchestrator.core.status import WorkflowState
+from orchestrator.errors import BrokerUnavailable, Conflict, DefinitionError, NotFound, UserError
+from orchestrator.service import control, definitions, files, runs, submission
+from orchestrator.service.backend import Backend
+from orchestrator.service.control import RULES, is_needed
+from orchestrator.service.submission import SubmitOptions
+from tests.unit.service.submitting import SMALL, end_run, small_definition, submit_small
+
+LATER = """
+workflow: {name: later}
+tasks:
+  - {name: hook, type: http, url: "https://example.org"}
+"""
+
+
+def test_unchanged_definition_keeps_its_version(backend: Backend) -> None:
+    """Deploying the same again makes no new version."""
+    first = definitions.deploy(backend, [small_definition()], online=True)[0]
+
+    again = definitions.deploy(backend, [small_definition()], online=True)[0]
+
+    assert (first["version"], first["created"]) == (1, True)
+    assert (again["version"], again["created"]) == (1, False)
+
+
+def test_definition_of_later_cannot_go_online(backend: Backend) -> None:
+    """What this version cannot run is stored, but neither goes online nor is deployed online."""
+    later = load_text(LATER)
+
+    with pytest.raises(DefinitionError, match="http"):
+        definitions.deploy(backend, later, online=True)
+    definitions.deploy(backend, later, online=False)
+    with pytest.raises(DefinitionError, match="http"):
+        definitions.set_online(backend, "later", online=True)
+
+
+def test_unknown_workflow_is_refused_with_the_nearest_name(backend: Backend) -> None:
+    """A slip of the pen is answered with what was meant."""
+    definitions.deploy(backend, [small_definition()], online=True)
+
+    with pytest.raises(NotFound, match="'small'"):
+        definitions.find(backend, "smal", None)
+
+
+def test_offline_workflow_is_not_started(backend: Backend) -> None:
+    """Offline means: no new runs."""
+    definitions.deploy(backend, [small_definition()], online=False)
+
+    with pytest.raises(Conflict, match="offline"):
+        submission.submit_texts(backend, "small", (), SubmitOptions())
+
+
+def test_same_idempotency_key_gives_the_same_run(backend: Backend) -> None:
+    """A repeated request is answered, not carried out; another one under the same key is a conflict."""
+    definitions.deploy(backend, [small_definition()], online=True)
+    options = SubmitOptions(idempotency_key="k")
+
+    first = submission.submit_texts(backend, "small", ["region=us"], options)
+    again = submission.submit_texts(backend, "small", ["region=us"], options)
+
+    assert first["created"]
+    assert again == {**first, "created": False}
+    with pytest.raises(Conflict):
+        submission.submit_texts(backend, "small", ["region=eu"], options)
+
+
+def test_submitted_run_can_be_shown_and_listed(backend: Backend) -> None:
+    """The document is there at once, in state SUBMITTED."""
+    number = submit_small(backend)
+
+    assert runs.show(backend, number)["state"] == "SUBMITTED"
+    assert [run["id"] for run in runs.list_runs(backend, state=None, workflow="small", limit=5)] == [number]
+    assert runs.list_runs(backend, state="SUCCESS", workflow=None, limit=5) == []
+
+
+def test_start_node_must_be_a_task() -> None:
+    """A start node that is no task is refused with the nearest one."""
+    with pytest.raises(UserError, match="'two'"):
+        files.check_start_nodes(small_definition(), ("tow",))
+
+
+@pytest.mark.parametrize("kind", list(RULES))
+@pytest.mark.parametrize("state", list(WorkflowState))
+def test_command_fits_exactly_the_states_of_its_rule(kind: CommandKind, state: WorkflowState) -> None:
+    """Accepted: something is to be done; repeated: nothing; anything else: refused with the state."""
+    rule = RULES[kind]
+
+    if state in rule.accepted | rule.repeated:
+        assert is_needed(kind, 7, state) == (state in rule.accepted)
+    else:
+        with pytest.raises(Conflict, match=f"run 7 is {state}"):
+            is_needed(kind, 7, state)
+
+
+def test_command_becomes_a_row_once(backend: Backend) -> None:
+    """The master reads the row; a command that was carried out already makes no second one."""
+    number = submit_small(backend)
+
+    sent = control.control(backend, CommandKind.STOP, [number])[0]
+    end_run(backend, number, "STOPPED")
+    again = control.control(backend, CommandKind.STOP, [number])[0]
+
+    assert (sent["sent"], again["sent"]) == (True, False)
+    kinds = [command.kind for command in backend.commands.pending(range(64), 10)]
+    assert kinds == [CommandKind.START, CommandKind.STOP]
+
+
+def test_nothing_is_asked_if_one_of_several_does_not_fit(backend: Backend) -> None:
+    """All runs of a command are checked first."""
+    going, ended = submit_small(backend), submit_small(backend)
+    end_run(backend, ended, "SUCCESS")
+
+    with pytest.raises(Conflict):
+        control.control(backend, CommandKind.STOP, [going, ended])
+
+    assert {command.kind for command in backend.commands.pending(range(64), 10)} == {CommandKind.START}
+
+
+def test_waiting_ends_with_the_last_run(backend: Backend) -> None:
+    """The documents come in the order asked for."""
+    first, second = submit_small(backend), submit_small(backend)
+    left = [second, first]
+
+    def pause(_seconds: float) -> None:
+        end_run(backend, left.pop(), "SUCCESS")
+
+    clockwork = runs.Clockwork(clock=lambda: 0.0, pause=pause)
+    documents = runs.wait(backend, [second, first], None, clockwork)
+
+    assert [document["id"] for document in documents] == [second, first]
+    assert all(runs.has_succeeded(document) for document in documents)
+
+
+def test_waiting_ends_when_the_time_is_over(backend: Backend) -> None:
+    """A run that goes on is returned as it is; PAUSED is not an end."""
+    number = submit_small(backend)
+    end_run(backend, number, "PAUSED")
+    ticks = iter([0.0, 0.1, 99.0])
+
+    clockwork = runs.Clockwork(clock=lambda: next(ticks), pause=lambda _: None)
+    documents = runs.wait(backend, [number], 1.0, clockwork)
+
+    assert documents[0]["state"] == "PAUSED"
+
+
+def test_unknown_run_is_not_waited_for(backend: Backend) -> None:
+    """Waiting for ever for a run that does not exist helps nobody."""
+    with pytest.raises(NotFound):
+        runs.wait(backend, [99], None, runs.Clockwork(clock=lambda: 0.0, pause=lambda _: None))
+
+
+def test_all_files_are_read_before_any_fault_is_told(tmp_path: Path) -> None:
+    """Faults of several files, and a name that two of them use, come at once."""
+    (tmp_path / "a.yaml").write_text(SMALL)
+    (tmp_path / "b.yaml").write_text(SMALL)
+    (tmp_path / "c.yaml").write_text("workflow: {name: c}\n")
+
+    with pytest.raises(DefinitionError) as refused:
+        files.read_files([tmp_path / "a.yaml", tmp_path / "b.yaml", tmp_path / "c.yaml"])
+
+    assert "c.yaml" in str(refused.value)
+    assert "two workflows are called 'small'" in str(refused.value)
+
+
+def test_set_up_must_serve_every_group_of_the_tasks(backend: Backend) -> None:
+    """The wish names the groups of all tasks and the directory of the file."""
+    definition = load_text(
+        SMALL.replace("{name: two,", "{name: two, worker_group: gpu,"), source_dir="/flows"
+    )[0]
+
+    wish = files.wish_for(backend.settings, [definition])
+
+    assert wish == {"groups": ["default", "gpu"], "source_dir": "/flows"}
+
+
+def test_command_without_redis_says_what_to_start(backend: Backend) -> None:
+    """Without a Redis, what needs one is unreachable, with the way out; waking is left out."""
+    backend.wake(1)
+
+    with pytest.raises(BrokerUnavailable, match="orchestrator up"):
+        _ = backend.redis

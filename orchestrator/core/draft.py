@@ -52,7 +52,7 @@ class Draft:
         self._sequence = instance.head.next_sequence
         self._current: dict[str, TaskInstance] = {}
         self._nodes: dict[str, Node] = {}
-        self._owed: dict[str, None] = {}
+        self._owed: deque[str] = deque()
         self._inserted: dict[tuple[str, int], TaskInstance] = {}
         self._updated: dict[tuple[str, int], TaskInstance] = {}
         self._alerts: list[Alert] = []
@@ -237,7 +237,7 @@ class Draft:
     def _set_node(self, task: str, node: Node) -> Node:
         self._nodes[task] = node
         if node.owed:
-            self._owed[task] = None
+            self._owed.append(task)
         return node
 
     def _consider(self, task: str) -> Decision:
@@ -272,8 +272,7 @@ class Draft:
             if self.node(task).owed:
                 yield task
         while self._owed:
-            task = next(iter(self._owed))
-            del self._owed[task]
+            task = self._owed.popleft()
             if self.node(task).owed:
                 yield task
 
@@ -283,6 +282,8 @@ class Draft:
         decision = decide_node(self.head, self.definition(task), node)
         if decision is Decision.NOT_RUN:
             self.settle(task, Outcome.NOT_RUN)
+            return 0
+        if decision is Decision.WAIT:  # its trigger had decided early, before the run began to end
             return 0
         definition = self.definition(task)
         waits = definition.delay_s and decision is Decision.RUN and not self.head.dry_run

@@ -20,7 +20,7 @@ from orchestrator.core.retry import backoff_s, may_retry, retry_delay_s
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState
 from orchestrator.core.transition import Context, Transition
-from orchestrator.errors import RepeatedEvent
+from orchestrator.errors import IllegalTransition, RepeatedEvent
 
 CHILD_DEATHS = 3
 """An attempt whose child died this often in a row is not tried again."""
@@ -39,6 +39,8 @@ def handle_dispatched(instance: WorkflowInstance, event: TaskDispatched, context
 def handle_delayed(instance: WorkflowInstance, event: TaskDelayed, context: Context) -> Transition:
     """End the hand-over and wait: the same attempt is dispatched again after `seconds`."""
     attempt = live_attempt(instance, event)
+    if attempt.state not in (*TASK_HANDED_OVER, TaskState.RUNNING):
+        raise IllegalTransition(f"{event.task}: {attempt.state} is with no worker that could defer it")
     draft = Draft(instance, context)
     draft.update(
         attempt,

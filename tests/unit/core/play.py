@@ -138,20 +138,26 @@ class Play:
     # --- inside ------------------------------------------------------------------------------
 
     def _step(self, decide: Callable[[Context], Transition]) -> Transition:
-        before = self.instance.snapshot()
-        transition = decide(self.context)
-        assert self.instance.snapshot() == before, "a handler changed memory"
-        inverse = self.instance.apply(transition)
-        if self._strict:
-            after = self.instance.snapshot()
-            self.instance.apply(inverse)
-            assert self.instance.snapshot() == before, "the inverse did not restore memory"
+        transition = self._applied_twice(decide) if self._strict else decide(self.context)
+        if not self._strict:
             self.instance.apply(transition)
-            assert self.instance.snapshot() == after, "applied again, the transition came to something else"
         self._write(transition)
         if self._strict:
             self._compare_with_rows()
         self.last = transition
+        return transition
+
+    def _applied_twice(self, decide: Callable[[Context], Transition]) -> Transition:
+        """Decide, apply, undo and apply again; memory must be the same before and after."""
+        before = self.instance.snapshot()
+        transition = decide(self.context)
+        assert self.instance.snapshot() == before, "a handler changed memory"
+        inverse = self.instance.apply(transition)
+        after = self.instance.snapshot()
+        self.instance.apply(inverse)
+        assert self.instance.snapshot() == before, "the inverse did not restore memory"
+        self.instance.apply(transition)
+        assert self.instance.snapshot() == after, "applied again, the transition came to something else"
         return transition
 
     def _write(self, transition: Transition) -> None:

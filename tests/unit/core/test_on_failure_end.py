@@ -188,3 +188,24 @@ def test_stop_ends_the_clean_up_too() -> None:
 
     play.notify("clean", RecallWon)
     assert play.state is WorkflowState.STOPPED
+
+
+def test_clean_up_does_not_depend_on_the_order_in_which_its_ancestors_end() -> None:
+    """A trigger that decides early waits for all its upstreams, so that a started one among them counts."""
+    play = started(
+        a_task("bad"),
+        a_task("b"),
+        a_task("unborn"),
+        a_task("x", "unborn", "b", trigger=Trigger.ONE_FAILED),
+        a_task("clean", "x", trigger=ALL_DONE),
+        on_failure=OnFailure.END,
+        row_limit=2,
+    )
+    play.running("b")
+    play.fail("bad")
+    play.settle()
+    assert play.states == {"b": "RUNNING", "bad": "FAILURE"}
+
+    play.report("b", TaskResult, state=TaskState.KILLED)
+    assert play.states["clean"] == "SUBMITTED"
+    assert "x" not in play.states

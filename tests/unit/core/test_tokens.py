@@ -173,7 +173,7 @@ def test_a_live_row_accepts_its_owner_and_the_dispatcher() -> None:
     check_event(row, report_of(row, TaskDispatched, worker="", incarnation=""))
 
 
-@pytest.mark.parametrize("kind", [TaskResult, TaskRunning])
+@pytest.mark.parametrize("kind", [TaskDelayed, TaskResult, TaskRunning])
 def test_what_has_no_edge_is_illegal(kind: type[TaskEvent]) -> None:
     """A report that shows the ticket of a hand-over that never went out is a bug, and says so."""
     play = started(a_task(delay_s=60))

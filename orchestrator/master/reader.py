@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 BLOCK_MS = 500
 FROM_THE_START = "0"
+AGAIN_S = 2.0
+"""A Redis that can be read and not written must not be asked without a pause."""
 
 
 class EventSource(Protocol):
@@ -72,10 +74,12 @@ class Reader:
         self._on_wake = on_wake
         self._pending: dict[int, str] = {}
         self._prepared = False
+        self._again_at: float | None = None
 
     def again(self) -> None:
-        """Begin again at the own pending entries with the next step: some got no verdict."""
-        self._prepared = False
+        """Begin again at the own pending entries, after a while: some got no verdict."""
+        if self._again_at is None:
+            self._again_at = self._monotonic() + AGAIN_S
 
     def step(self, block_ms: int = BLOCK_MS) -> int:
         """Read once; return how many entries came.
@@ -93,11 +97,13 @@ class Reader:
         room = self._inbox.wait_for_room(block_ms / 1000)
         if not room:
             return 0
+        if self._again_at is not None and self._monotonic() >= self._again_at:
+            self._again_at, self._prepared = None, False
         if not self._prepared:
-            self._prepared = True  # before the reading: `again` may be called at any moment
             self._source.ensure_groups(self._slots)
             self._source.claim_pending(self._slots)
             self._pending = dict.fromkeys(self._slots, FROM_THE_START)
+            self._prepared = True
         count = min(max(room // len(self._slots), 16), 1000)
         return self._read_pending(self._pending, count) if self._pending else self._read_new(count, block_ms)
 

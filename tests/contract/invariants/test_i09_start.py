@@ -86,8 +86,8 @@ def test_a_start_whose_definition_cannot_be_loaded_waits_for_the_database(make_w
 
     with unreadable(world, "FROM workflow_definition"):
         world.settle()
-        assert world.state == "SUBMITTED"
-        assert world.picture()["commands"] == ["START"]
+    assert world.state == "SUBMITTED"
+    assert world.picture()["commands"] == ["START"]
     world.pass_time(2)
 
     assert world.state == "RUNNING"

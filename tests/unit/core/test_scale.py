@@ -14,7 +14,7 @@ from orchestrator.core.transition import Transition
 from tests.builders import a_definition, a_task
 from tests.unit.core.play import Play
 
-SMALL, BIG = 500, 10_000
+SMALL, LONG, BIG = 500, 3_000, 10_000
 STEPS = 100
 
 
@@ -72,7 +72,7 @@ def test_a_step_costs_the_same_in_a_big_workflow(steps_of: Callable[[int], Calla
 
 def test_each_result_in_a_chain_touches_its_task_and_the_next() -> None:
     """Two attempts, the nodes of both and no more."""
-    play = started(chain(BIG))
+    play = started(chain(LONG))
     for number in range(STEPS):
         play.succeed(f"t{number}")
         assert size_of(play.last) <= 7
@@ -80,17 +80,17 @@ def test_each_result_in_a_chain_touches_its_task_and_the_next() -> None:
 
 def test_a_failure_runs_through_a_long_chain_without_recursion() -> None:
     """Every task behind it is not run; no row is written for them, and the run ends."""
-    play = started(chain(BIG))
+    play = started(chain(LONG))
     play.fail("t0")
 
     assert play.state is WorkflowState.FAILURE
     assert len(play.rows) == 1
-    assert len(play.last.nodes) == BIG
+    assert len(play.last.nodes) == LONG
 
 
 def test_a_long_chain_is_skipped_in_steps_without_recursion() -> None:
     """Skipping writes rows, at most 1,000 a step, and needs no deep stack either."""
-    skipped = (a_task(f"t{one}", f"t{one - 1}") for one in range(2, SMALL * 6))
+    skipped = (a_task(f"t{one}", f"t{one - 1}") for one in range(2, LONG))
     play = started(a_definition(a_task("t0"), a_task("t1", "t0", trigger=Trigger.ONE_FAILED), *skipped))
     play.succeed("t0")
     assert len(play.last.inserted) == 1000
@@ -101,14 +101,14 @@ def test_a_long_chain_is_skipped_in_steps_without_recursion() -> None:
 
 def test_a_fan_out_is_created_in_steps_of_a_thousand_rows() -> None:
     """100,000 successors must not block the loop: each step touches what it creates."""
-    play = started(fan_out(BIG))
+    play = started(fan_out(LONG))
     play.succeed("s")
-    assert (len(play.last.inserted), len(play.last.nodes)) == (1000, BIG + 1)
+    assert (len(play.last.inserted), len(play.last.nodes)) == (1000, LONG + 1)
 
     while play.instance.is_unsettled:
         play.go_on()
         assert (len(play.last.inserted), len(play.last.nodes)) == (1000, 1000)
 
-    assert len(play.rows) == BIG + 1
+    assert len(play.rows) == LONG + 1
     play.succeed("t0")
     assert size_of(play.last) <= 5

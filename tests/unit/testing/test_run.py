@@ -1,0 +1,170 @@
+"""`orchestrator.testing.run`: a workflow in one process, on the real core, loop and store, without servers."""
+
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from orchestrator import shell, task, workflow
+from orchestrator.core.deferral import Defer
+from orchestrator.core.definition import OnFailure, Trigger
+from orchestrator.core.order import Order
+from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.errors import DefinitionError
+from orchestrator.testing import run
+from orchestrator.testing.rig import NeverEnds, Rig
+from orchestrator.testing.worker import Ending
+from tests.builders import a_definition, a_task
+
+SUCCESS, FAILURE, SKIPPED = TaskState.SUCCESS, TaskState.FAILURE, TaskState.SKIPPED
+
+
+@task
+def extract(day: str) -> dict[str, Any]:
+    """Return what a user's task returns."""
+    return {"rows": [1, 2, 3], "day": day}
+
+
+@task(retries=2, retry_delay=3600)
+def load(rows: list[int]) -> int:
+    """Return a single value."""
+    return sum(rows)
+
+
+@task
+def broken() -> None:
+    """Fail by itself."""
+    raise ZeroDivisionError
+
+
+@workflow
+def fragile() -> None:
+    """Define one task, which fails."""
+    broken()
+
+
+@workflow
+def nightly(day: str = "2026-11-01") -> None:
+    """Define two tasks, the second fed by the first, and a report."""
+    extracted = extract(day)
+    loaded = load(extracted["rows"])
+    shell("report", 'echo "$n"', params={"n": loaded})
+
+
+def test_callables_run_for_real_and_outputs_flow() -> None:
+    """A mapping's items are outputs; another value is `result`; a shell script is not run."""
+    ended = run(nightly)
+
+    assert ended.state is WorkflowState.SUCCESS
+    assert ended.states == {"extract": SUCCESS, "load": SUCCESS, "report": SUCCESS}
+    assert ended.outputs["extract"] == {"rows": [1, 2, 3], "day": "2026-11-01"}
+    assert ended.outputs["load"] == {"result": 6}
+    assert ended.attempts == {"extract": 1, "load": 1, "report": 1}
+    assert ended.reason is None
+
+
+def test_start_parameters_are_given_by_name() -> None:
+    """Like `-p`."""
+    assert run(nightly, params={"day": "2025-01-01"}).outputs["extract"]["day"] == "2025-01-01"
+
+
+def test_named_outputs_stand_in_for_the_task() -> None:
+    """The task is not called; its downstreams see what was named."""
+    ended = run(nightly, outputs={"extract": {"rows": [40, 2], "day": "x"}})
+
+    assert ended.outputs["load"] == {"result": 42}
+
+
+@pytest.mark.parametrize("failure", [ValueError, ValueError("no rows")])
+def test_a_task_fails_as_often_as_it_has_retries(failure: Any) -> None:
+    """Always: three attempts, two simulated hours, no real time; what stands behind it does not run."""
+    began = monotonic()
+    ended = run(nightly, fail={"load": failure})
+
+    assert ended.state is WorkflowState.FAILURE
+    assert ended.states == {"extract": SUCCESS, "load": FAILURE}
+    assert ended.attempts["load"] == 3
+    assert ended.reason == "failed: load"
+    assert monotonic() - began < 30
+
+
+def test_a_list_fails_attempt_by_attempt() -> None:
+    """`None` is a success; behind the end of the list the task itself runs."""
+    assert run(nightly, fail={"load": [ValueError, None]}).attempts["load"] == 2
+    assert run(nightly, fail={"load": [OSError, ValueError]}).outputs["load"] == {"result": 6}
+
+
+def test_an_exception_of_the_callable_is_a_failure() -> None:
+    """It ends the task with its name, not the test."""
+    ended = run(fragile)
+
+    assert (ended.state, ended.states) == (WorkflowState.FAILURE, {"broken": FAILURE})
+
+
+def test_a_plain_definition_runs_too() -> None:
+    """Triggers, disabled tasks and failure strategies are the real ones."""
+    definition = a_definition(
+        a_task("a"),
+        a_task("off", "a", disabled=True),
+        a_task("b", "off"),
+        a_task("alarm", "a", trigger=Trigger.ONE_FAILED),
+        a_task("clean", "b", trigger=Trigger.ALL_DONE),
+        on_failure=OnFailure.END,
+    )
+
+    assert run(definition).states == {"a": SUCCESS, "alarm": SKIPPED, "b": SUCCESS, "clean": SUCCESS}
+    assert run(definition, fail={"a": ValueError}).states == {"a": FAILURE, "clean": SUCCESS}
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    """Everything random comes from it."""
+    assert run(nightly, fail={"load": ValueError}, seed=7) == run(nightly, fail={"load": ValueError}, seed=7)
+
+
+def test_what_cannot_run_yet_is_refused_by_name() -> None:
+    """Nothing is accepted and ignored."""
+    with pytest.raises(DefinitionError, match="pool"):
+        run(a_definition(a_task(pool="database")))
+
+
+def test_deferral_takes_simulated_time_and_no_attempt() -> None:
+    """A sensor that says "later" three times is one attempt with four dispatches."""
+
+    def behaviour(order: Order) -> Ending:
+        if order.dispatch < 4:
+            raise Defer(600)
+        return Ending()
+
+    rig = Rig(behaviour=behaviour)
+    number = rig.submit(a_definition())
+    rig.run(number)
+
+    row = rig.instances.attempts([(number, "a", 1)])[number, "a", 1]
+    assert (row.state, row.dispatch) == (SUCCESS, 4)
+    assert rig.clock.monotonic() >= 1800
+
+
+def test_a_run_that_never_ends_is_an_error_and_not_a_hang() -> None:
+    """A test that waits for ever tells nobody anything."""
+
+    def behaviour(_order: object) -> Ending:
+        raise Defer(3600)
+
+    rig = Rig(behaviour=behaviour)
+    number = rig.submit(a_definition())
+
+    with pytest.raises(NeverEnds, match="RUNNING"):
+        rig.run(number, most_s=24 * 3600)
+
+
+def test_a_master_that_takes_over_goes_on_from_the_rows() -> None:
+    """The rig's master is killed while both upstreams of a join have run; the next one starts the join once."""
+    rig = Rig()
+    number = rig.submit(a_definition(a_task("a"), a_task("b"), a_task("c", "a", "b")))
+    for _ in range(4):
+        rig.turn()
+    rig.start_master()
+    rig.run(number)
+
+    assert rig.state(number) is WorkflowState.SUCCESS
+    assert len(rig.worker.ran) == len(set(rig.worker.ran)) == 3

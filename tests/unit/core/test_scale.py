@@ -4,6 +4,7 @@ Operations are counted (nodes and rows of each transition); only reading is meas
 """
 
 from collections.abc import Callable
+from sys import getsizeof
 from time import process_time
 
 import pytest
@@ -112,3 +113,14 @@ def test_a_fan_out_is_created_in_steps_of_a_thousand_rows() -> None:
     assert len(play.rows) == LONG + 1
     play.succeed("t0")
     assert size_of(play.last) <= 5
+
+
+def test_what_was_owed_once_costs_nothing_later() -> None:
+    """Reading a dict costs what it once held until it is cleared: one that emptied must be as good as new."""
+    play = started(fan_out(LONG))
+    play.succeed("s")
+    assert getsizeof(play.instance.owed) > getsizeof({})
+
+    play.settle()
+
+    assert getsizeof(play.instance.owed) == getsizeof({})

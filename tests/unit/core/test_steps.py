@@ -7,7 +7,7 @@ from orchestrator.core.definition import OnFailure, Trigger
 from orchestrator.core.event import TaskResult
 from orchestrator.core.notice import RecallWon
 from orchestrator.core.status import TaskState, WorkflowState
-from tests.builders import a_task, loaded
+from tests.builders import a_head, a_task, loaded
 from tests.unit.core.play import Play, a_play, started
 
 ROOTS = [f"r{number}" for number in range(5)]
@@ -176,3 +176,23 @@ def test_the_limit_changes_no_outcome(row_limit: int) -> None:
         "alarm": "SUCCESS",
     }
     assert play.state is WorkflowState.FAILURE
+
+
+def test_a_dry_run_is_walked_in_steps_too() -> None:
+    """Every task succeeds without a hand-over, two rows a step, and loading the rows agrees in between."""
+    play = a_play(
+        a_task("s", delay_s=60),
+        *(a_task(name, "s") for name in ROOTS),
+        a_task("alarm", *ROOTS, trigger=Trigger.ONE_FAILED),
+        a_task("join", *ROOTS),
+        row_limit=2,
+    )
+    play.instance = loaded(play.instance.definition, a_head(dry_run=True))
+    play.start()
+    assert play.states == {"r0": "SUCCESS", "s": "SUCCESS"}
+
+    play.settle()
+
+    assert play.states == {**dict.fromkeys(["s", *ROOTS, "join"], "SUCCESS"), "alarm": "SKIPPED"}
+    assert play.state is WorkflowState.SUCCESS
+    assert {row.dispatched_at for row in play.rows.values()} == {None}

@@ -69,6 +69,7 @@ class Cluster:
         self.ledger = directory / "ledger"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._settings = dict(settings or {})
+        self._leash = os.pipe()  # processes end with us, also when the test program is killed
         self.environment: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -104,13 +105,13 @@ class Cluster:
 
     def start_master(self, name: str = "master", **settings: str) -> subprocess.Popen[bytes]:
         """Start a master process."""
-        return self._start(name, ["-m", "orchestrator.cli", "master"], settings)
+        return self._start(name, ["orchestrator.cli", "master"], settings)
 
     def start_worker(
         self, name: str = "w1", *, concurrency: int = 4, groups: str = "default", **settings: str
     ) -> subprocess.Popen[bytes]:
         """Start a Celery worker process."""
-        arguments = ["-m", "celery", "-A", "orchestrator", "worker", "-n", f"{name}@%h", "-Q", groups]
+        arguments = ["celery", "-A", "orchestrator", "worker", "-n", f"{name}@%h", "-Q", groups]
         return self._start(
             name, [*arguments, "--concurrency", str(concurrency), "--loglevel", "INFO"], settings
         )
@@ -164,16 +165,19 @@ class Cluster:
         self.processes.clear()
         self.postgres.stop("immediate")
         self.redis.kill()
+        for descriptor in self._leash:
+            os.close(descriptor)
 
     def _start(self, name: str, arguments: list[str], settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with (self.directory / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-P", *arguments],
+                [sys.executable, "-P", "-m", "orchestrator.embedded.leash", str(self._leash[0]), *arguments],
                 env={**os.environ, **self.environment, **settings},
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                pass_fds=(self._leash[0],),
                 start_new_session=True,
             )
         self.processes[name] = process

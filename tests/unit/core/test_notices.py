@@ -249,6 +249,7 @@ def test_recall_that_lost_notes_the_holder() -> None:
 
 def test_an_attempt_that_cannot_be_submitted_ends_the_branch() -> None:
     """I11: FAILURE in memory and rows, its joins do not run, the run ends; no retry would help."""
+    # Seen to fail without `draft.end` in `handle_unsubmittable` (an `update` leaves the joins waiting).
     play = started(a_task("a", retries=3), a_task("b", "a"))
     play.notify("a", Unsubmittable, reason="parameter 'n': there is no 'rows'")
 

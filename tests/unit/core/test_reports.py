@@ -40,6 +40,7 @@ def test_dispatched_notes_when_the_broker_had_it() -> None:
 @pytest.mark.parametrize("reported", [TaskDispatched, TaskRunning])
 def test_dispatched_never_sets_an_attempt_back(reported: type[TaskDispatched | TaskRunning]) -> None:
     """I4: a DISPATCH behind a DISPATCH or RUNNING changes nothing."""
+    # Seen to fail without the refusal in `handle_dispatched`.
     play = started(a_task())
     play.report("a", reported)
 
@@ -77,6 +78,7 @@ def test_running_may_overtake_dispatched() -> None:
 
 def test_repeated_running_leaves_a_healthy_task_running() -> None:
     """I17: its verdict is `ok`, not `stale`: nobody kills it."""
+    # Seen to fail without the refusal in `handle_running`.
     play = started(a_task())
     play.running("a")
 
@@ -121,6 +123,7 @@ def test_result_that_knows_less_leaves_what_running_said() -> None:
 
 def test_a_join_starts_exactly_once() -> None:
     """I10, I20: two upstreams, one attempt of the join."""
+    # Seen to fail without `self.attempt(task) is not None` in `Draft._consider`.
     play = started(a_task("a"), a_task("b"), a_task("c", "a", "b"))
     play.succeed("a")
     assert "c" not in play.states
@@ -170,6 +173,7 @@ def test_a_run_that_failed_names_three_tasks_and_counts_the_rest() -> None:
 
 def test_failure_with_retries_left_waits_and_is_a_new_attempt() -> None:
     """`retry_delay · backoff^n`; the old row is closed and no longer current."""
+    # Seen to fail without `failures + 1` in `fail`.
     play = started(a_task(retries=2, retry_delay_s=10, retry_backoff=2))
     play.fail("a", reason="boom", exit_code=1)
 
@@ -359,6 +363,7 @@ def test_reject_after_running_changes_nothing() -> None:
 
 def test_second_copy_of_a_reject_is_stale() -> None:
     """I3: one new dispatch, not two."""
+    # Seen to fail without `dispatch + 1` in `next_dispatch`.
     play = started(a_task())
     reject = play.event("a", WorkerReject, reason=RejectReason.DRAINING)
     play.deliver(reject)

@@ -20,6 +20,7 @@ def rows_of(play: Play) -> int:
 
 def test_many_roots_are_created_in_steps() -> None:
     """R3: five roots, two rows a step; each is created once, in the order of the graph."""
+    # Seen to fail without `budget -=` in `Draft.converge`.
     play = started(*map(a_task, ROOTS), row_limit=2)
     assert (len(play.states), play.instance.is_unsettled) == (2, True)
 
@@ -99,6 +100,7 @@ def test_resume_lets_them_go_in_steps() -> None:
 
 def test_stop_does_not_end_while_a_row_is_still_to_be_killed() -> None:
     """A STOPPED run with a PAUSED row would be a row that nobody looks at any more."""
+    # Seen to fail without `_to_sweep(1)` in `Draft._finish`.
     play = started(*(a_task(name, delay_s=60) for name in ROOTS))
     play.limit_rows(2)
     play.command(CommandKind.PAUSE)

@@ -46,6 +46,7 @@ def event_about(play: Play, kind: type[TaskEvent], **fields: Any) -> Any:
 @every_event
 def test_event_of_an_older_attempt_is_stale_whatever_it_says(kind: type[TaskEvent]) -> None:
     """I5: a retry has taken over; even a report with the old ticket changes nothing."""
+    # Seen to fail without `event.token < attempt.token` in `check_event`.
     play = started(a_task(retries=1))
     late = event_about(play, kind)
     play.fail("a")
@@ -115,6 +116,7 @@ def test_ticket_is_asked_for_before_the_state_is(kind: type[TaskEvent]) -> None:
 @pytest.mark.parametrize("kind", [TaskDelayed, TaskRunning, TaskResult, WorkerReject])
 def test_event_of_another_incarnation_is_stale(kind: type[TaskEvent]) -> None:
     """The first incarnation whose event was committed owns the dispatch."""
+    # Seen to fail without the comparison of incarnations in `check_event`.
     play = started(a_task())
     play.running("a")
 
@@ -125,6 +127,7 @@ def test_event_of_another_incarnation_is_stale(kind: type[TaskEvent]) -> None:
 @pytest.mark.parametrize("kind", [TaskRunning, TaskResult, WorkerReject, TaskDispatched])
 def test_owner_who_ended_the_attempt_only_repeats_itself(kind: type[TaskEvent]) -> None:
     """I4: behind its own RESULT every report of the owner, and the dispatcher's, is a harmless repeat."""
+    # Seen to fail without `attempt.state in TASK_FINAL` in `check_event`.
     play = started(a_task("a"), a_task("b"))
     play.succeed("a")
 

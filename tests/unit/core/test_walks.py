@@ -22,6 +22,7 @@ def test_whatever_is_said_about_a_run_it_can_be_undone_loaded_and_ended(
     definition: WorkflowDefinition, seed: int
 ) -> None:
     """No sequence of reports, commands and notices leaves a run stuck, or ended with a row that is not."""
+    # Seen to fail without head, current or nodes in the inverse of `WorkflowInstance.apply`.
     play = Walk(definition, Random(seed)).wander(STEPS)  # noqa: S311  repeatable on purpose
 
     bring_to_its_end(play)

@@ -59,19 +59,21 @@ class StumblingStreams(MemoryStreams):
 
     Attributes:
         refuses: The next acknowledgements fail, and nothing is acknowledged.
-        dies: `before` or `after`: the master dies beside its next acknowledgement.
+        dies: `before` or `after`: the master dies beside an acknowledgement.
+        passes: How many acknowledgements go well before that.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.refuses = False
         self.dies: str | None = None
+        self.passes = 0
 
     def acknowledge(self, verdicts: Any) -> None:
         """Acknowledge, unless told otherwise."""
         if self.refuses:
             raise BrokerUnavailable("the acknowledgement got lost")
-        when, self.dies = self.dies, None
+        when = _turn_of(self)
         if when == "before":
             raise Killed
         super().acknowledge(verdicts)
@@ -85,13 +87,14 @@ class StumblingStreams(MemoryStreams):
 
 
 class StumblingBroker(MemoryBroker):
-    """A broker beside which the master can die, `before` or `after` it publishes."""
+    """A broker beside which the master can die, `before` or `after` it publishes; `passes` go well before."""
 
     dies: str | None = None
+    passes: int = 0
 
     def publish(self, orders: Any, generation: str) -> None:
         """Publish, unless told otherwise."""
-        when, self.dies = self.dies, None
+        when = _turn_of(self)
         if when == "before":
             raise Killed
         super().publish(orders, generation)
@@ -192,17 +195,19 @@ class World:
 
     Args:
         engine: A migrated database, which is emptied; default: SQLite in memory.
+        by_hand: Whether the worker only does what the test says; else it runs what it gets, to the end.
         rig: What else the rig is to be made with.
     """
 
-    def __init__(self, engine: Engine | None = None, **rig: Any) -> None:
+    def __init__(self, engine: Engine | None = None, *, by_hand: bool = True, **rig: Any) -> None:
         if engine is not None:
             empty(engine)
         self.streams = StumblingStreams()
         self.broker = StumblingBroker()
         self.rig = Rig(engine, streams=self.streams, broker=self.broker, **rig)
         self.worker = HandWorker(self.rig)
-        self.rig.worker = self.worker
+        if by_hand:
+            self.rig.worker = self.worker
         self.run = 0
 
     # --- doing -------------------------------------------------------------------------------
@@ -404,6 +409,15 @@ class World:
         fresh = lanes.get(self.run)
         assert fresh is not None
         assert instance.snapshot() == fresh.snapshot()
+
+
+def _turn_of(stumbling: StumblingStreams | StumblingBroker) -> str | None:
+    """Return beside which end of this call the master dies, once its turn has come."""
+    if stumbling.dies is None or stumbling.passes > 0:
+        stumbling.passes -= 1
+        return None
+    when, stumbling.dies = stumbling.dies, None
+    return when
 
 
 def slot_of(run: int) -> int:

@@ -158,9 +158,12 @@ class MemoryBroker:
         return None
 
     def claim(self, order_id: str, holder: str) -> bool:
-        """Set a claim once; return whether `holder` has it."""
+        """Set a claim once; return whether this call did: a message that comes twice starts once."""
         self._answer()
-        return self.claims.setdefault(order_id, holder) == holder
+        if order_id in self.claims:
+            return False
+        self.claims[order_id] = holder
+        return True
 
     def recall(self, order_ids: Sequence[str]) -> list[RecallAnswer]:
         """Take back what nobody has claimed."""

@@ -1,0 +1,1 @@
+"""The master, in one thread, on SQLite in memory and simulated time."""

@@ -10,7 +10,14 @@ from typing import Any
 import structlog
 
 from orchestrator.config import Settings
-from orchestrator.embedded.crew import DEFAULT_GROUP, CrewOrder, SetUpCrew, default_concurrency
+from orchestrator.embedded.crew import (
+    DEFAULT_GROUP,
+    CrewOrder,
+    Nobody,
+    Others,
+    SetUpCrew,
+    default_concurrency,
+)
 from orchestrator.embedded.door import is_open
 from orchestrator.embedded.home import Home, HomeLock
 from orchestrator.embedded.leftovers import end_leftovers
@@ -28,6 +35,8 @@ ALREADY_SUPERVISED = -1
 LOCK_PATIENCE_S = 30.0
 LOCK_LOOK_S = 0.02
 LEFTOVER_PATIENCE_S = 12.0
+MISSED_BEATS = 2
+"""Others who have missed so many heartbeats are not counted on; they are not judged lost by that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +100,13 @@ def _supervisor(settings: Settings, home: Home, foreground: Foreground | None) -
         servers=_servers(settings, home, postgres=foreground is not None and foreground.postgres),
         surroundings=Surroundings(
             crew=lambda database_url, redis_url: SetUpCrew(
-                home, _crew_order(settings, foreground, redis_url), database_url, redis_url
+                home,
+                _crew_order(settings, foreground),
+                _others(settings, redis_url),
+                database_url=database_url,
+                redis_url=redis_url,
             ),
-            signs=lambda redis_url: RedisSigns(redis_url, settings.key_prefix, settings.lost_seconds),
+            signs=lambda redis_url: _signs(settings, redis_url),
             announce=foreground.announce if foreground is not None else _log_status,
             clock=time.monotonic,
         ),
@@ -118,21 +131,30 @@ def _servers(settings: Settings, home: Home, *, postgres: bool) -> Servers:
     )
 
 
-def _crew_order(settings: Settings, foreground: Foreground | None, redis_url: str) -> CrewOrder:
-    """Return what is missing: where database and Redis are shared, others' masters and workers count."""
-    shared = settings.redis_url is not None and settings.database_url is not None
-    signs = RedisSigns(redis_url, settings.key_prefix, settings.lost_seconds)
+def _crew_order(settings: Settings, foreground: Foreground | None) -> CrewOrder:
     concurrency = foreground.concurrency if foreground is not None else None
     return CrewOrder(
-        master=not (shared and signs.masters(())),
         workers=foreground.workers if foreground is not None else 1,
-        served=signs.groups() if shared else frozenset(),
         suffix=_suffix(settings) if settings.redis_url else "",
         concurrency=concurrency or default_concurrency(),
         log_level=settings.log_level,
         migrate=settings.database_url is None,
-        patient=foreground is not None,
+        patient=foreground is not None or settings.redis_url is not None,
     )
+
+
+def _others(settings: Settings, redis_url: str) -> Others:
+    """Return who else may do the work: somebody only where both database and Redis are shared."""
+    return _signs(settings, redis_url) if _is_shared(settings) else Nobody()
+
+
+def _signs(settings: Settings, redis_url: str) -> RedisSigns:
+    fresh_s = MISSED_BEATS * settings.heartbeat_seconds
+    return RedisSigns(redis_url, settings.key_prefix, fresh_s, is_shared=_is_shared(settings))
+
+
+def _is_shared(settings: Settings) -> bool:
+    return settings.redis_url is not None and settings.database_url is not None
 
 
 def _suffix(settings: Settings) -> str:

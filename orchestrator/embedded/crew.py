@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from orchestrator.embedded.children import MASTER_ENDING, UNUSED_WORKER_ENDING, WORKER_ENDING, ChildSpec
 from orchestrator.embedded.home import Home
@@ -24,19 +24,16 @@ class CrewOrder:
     """What the crew of a set-up shall be.
 
     Attributes:
-        master: Whether a master is missing.
         workers: How many workers serve the default group.
-        served: Worker groups that somebody else's workers serve already.
         suffix: Ends the workers' names where others share the Redis.
         concurrency: Tasks that one worker runs at the same time.
         log_level: For the Celery workers.
         migrate: Whether the master brings the schema up to date: the database is the set-up's own.
-        patient: At the end, workers may finish what they run; without guests nobody waits for it.
+        patient: At the end, workers may finish what they run and take their leave; a set-up that ends with
+            its last guest has nobody who waits for that, nobody who misses them.
     """
 
-    master: bool = True
     workers: int = 1
-    served: frozenset[str] = frozenset()
     suffix: str = ""
     concurrency: int = field(default_factory=default_concurrency)
     log_level: str = "INFO"
@@ -44,13 +41,49 @@ class CrewOrder:
     patient: bool = False
 
 
-class SetUpCrew:
-    """Makes the children of one set-up; remembers which groups they serve."""
+class Others(Protocol):
+    """Knows the masters and workers that others run on the same database and Redis."""
 
-    def __init__(self, home: Home, order: CrewOrder, database_url: str, redis_url: str) -> None:
+    def has_master(self) -> bool:
+        """Return whether one of theirs coordinates."""
+        ...
+
+    def groups(self) -> frozenset[str]:
+        """Return the worker groups that theirs serve."""
+        ...
+
+
+class Nobody:
+    """The others of a set-up whose Redis or database is its own."""
+
+    def has_master(self) -> bool:
+        """Return that nobody else coordinates."""
+        return False
+
+    def groups(self) -> frozenset[str]:
+        """Return that nobody else serves anything."""
+        return frozenset()
+
+
+class SetUpCrew:
+    """Makes the children of one set-up, each once: what others do already is left to them, as long as they do it.
+
+    Args:
+        home: Where they work.
+        order: What they shall be.
+        others: Who else is there.
+        database_url: The database.
+        redis_url: The Redis.
+    """
+
+    def __init__(
+        self, home: Home, order: CrewOrder, others: Others, *, database_url: str, redis_url: str
+    ) -> None:
         self._home = home
         self._order = order
-        self._served = set(order.served)
+        self._others = others
+        self._served: set[str] = set()
+        self._has_master = False
         self._made = 0
         self._environment = {
             "ORCHESTRATOR_HOME": str(home.path),
@@ -59,12 +92,18 @@ class SetUpCrew:
         }
 
     def first(self) -> list[ChildSpec]:
-        """Return the master; it does not depend on what guests want."""
-        return [self._master()] if self._order.master else []
+        """Return the master, if it is missing; it does not depend on what guests want."""
+        if self._has_master or self._others.has_master():
+            return []
+        self._has_master = True
+        return [self._master()]
 
     def wanted(self, wish: Mapping[str, Any]) -> list[ChildSpec]:
         """Return the workers that serve the groups of the wish which nobody serves yet."""
         groups = [group for group in wish.get("groups", ()) if group not in self._served]
+        if not groups:
+            return []
+        groups = [group for group in groups if group not in self._others.groups()]
         if not groups:
             return []
         self._served.update(groups)

@@ -23,6 +23,9 @@ from orchestrator.errors import OrchestratorError
 
 log = structlog.get_logger(__name__)
 
+COMPLETE_S = 2.0
+"""How often it is looked whether somebody is missing."""
+
 LOOK_S = 0.03
 """How often signs of life are looked for until everything is ready."""
 
@@ -50,11 +53,11 @@ class Crew(Protocol):
     """Says which children a set-up needs."""
 
     def first(self) -> list[ChildSpec]:
-        """Return the children that need not wait for a guest."""
+        """Return the missing children that need not wait for a guest."""
         ...
 
     def wanted(self, wish: Mapping[str, Any]) -> list[ChildSpec]:
-        """Return the further children that a guest's wish asks for."""
+        """Return the missing children that a guest's wish asks for."""
         ...
 
 
@@ -107,6 +110,7 @@ class Supervisor:
         self._leash, self._leash_end = os.pipe()
         self._ending = False
         self._started_at = surroundings.clock()
+        self._completed_at = self._started_at
         self._crew: Crew | None = None
         self._signs: Signs | None = None
         self._guests: Guests
@@ -138,12 +142,17 @@ class Supervisor:
         redis_url = self._servers.redis_url
         self._crew = self._around.crew(self._servers.database_url, redis_url)
         self._signs = self._around.signs(redis_url)
-        for spec in self._crew.first():
-            self._take_on(spec)
-        for wish in self._wishes:
-            self._grant(self._crew, wish)
+        self._complete(self._crew)
         known = replace(self._status, database_url=self._servers.database_url, redis_url=redis_url)
         self._say(replace(known, has_master=False, ready=False))
+
+    def _complete(self, crew: Crew) -> None:
+        """Take on whoever is missing: at the beginning, and when others who did the work have gone."""
+        self._completed_at = self._around.clock()
+        for spec in crew.first():
+            self._take_on(spec)
+        for wish in self._wishes:
+            self._grant(crew, wish)
 
     def _step(self) -> None:
         """One bounded piece of work: whoever speaks is heard, whatever ended is seen to."""
@@ -158,6 +167,8 @@ class Supervisor:
             self._move_to_new_servers()
         self._look_after_children()
         self._look_for_readiness()
+        if self._crew is not None and self._around.clock() - self._completed_at > COMPLETE_S:
+            self._complete(self._crew)
 
     def _pause_s(self) -> float:
         if not self._status.ready:

@@ -5,8 +5,8 @@ It knows the broker only: a supervisor must start fast, and the database's libra
 
 from collections.abc import Sequence
 
-from orchestrator.broker.connection import open_redis
-from orchestrator.broker.keys import Keys
+from orchestrator.broker.connection import open_redis, redis_errors
+from orchestrator.broker.keys import MASTER_TTL_S, Keys
 from orchestrator.broker.masters import MasterBoard
 from orchestrator.broker.presence import Presence, WorkerBeat
 from orchestrator.errors import BrokerUnavailable
@@ -18,25 +18,37 @@ class RedisSigns:
     Args:
         redis_url: The Redis.
         key_prefix: Prefix of all keys.
-        lost_s: A worker that has been silent for so long does not count.
+        fresh_s: Who has been silent for so long does not count.
+        is_shared: Others may have masters and workers on this Redis.
     """
 
-    def __init__(self, redis_url: str, key_prefix: str, lost_s: float) -> None:
-        client, keys = open_redis(redis_url), Keys(key_prefix)
-        self._board = MasterBoard(client, keys)
-        self._presence = Presence(client, keys)
-        self._lost_s = lost_s
+    def __init__(self, redis_url: str, key_prefix: str, fresh_s: float, *, is_shared: bool) -> None:
+        self._is_shared = is_shared
+        self._client, self._keys = open_redis(redis_url), Keys(key_prefix)
+        self._board = MasterBoard(self._client, self._keys)
+        self._presence = Presence(self._client, self._keys)
+        self._fresh_s = fresh_s
 
     def masters(self, pids: Sequence[int]) -> bool:
-        """Return whether the masters with these process ids (none: any master) show that they live."""
+        """Return whether one of the masters with these process ids coordinates, or, where it is shared, another.
+
+        A master that waits for another one's leases shows nothing.
+        """
         try:
-            shown = self._board.all()
+            known = {one.get("pid") for one in self._board.all()}
         except BrokerUnavailable:
             return False
-        if not pids:
-            return bool(shown)
-        known = {one.get("pid") for one in shown}
-        return set(pids) <= known
+        return bool(known & set(pids)) or (self._is_shared and self.has_master())
+
+    def has_master(self) -> bool:
+        """Return whether any master has shown itself as often as living ones do."""
+        try:
+            names = [str(one["name"]) for one in self._board.all()]
+            with redis_errors():
+                left = [self._client.ttl(self._keys.master(name)) for name in names]
+        except BrokerUnavailable:
+            return False
+        return any(MASTER_TTL_S - seconds <= self._fresh_s for seconds in left if seconds > 0)
 
     def workers(self, pids: Sequence[int]) -> bool:
         """Return whether the workers with these process ids (none: any worker) show that they live."""
@@ -52,4 +64,4 @@ class RedisSigns:
             now, beats = self._presence.living()
         except BrokerUnavailable:
             return []
-        return [beat for beat, seen in beats if (now - seen).total_seconds() <= self._lost_s]
+        return [beat for beat, seen in beats if (now - seen).total_seconds() <= self._fresh_s]

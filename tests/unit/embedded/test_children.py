@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from orchestrator.embedded.children import FIRST_BACK_OFF_S, STEADY_AFTER_S, Child, ChildSpec, end_all
-from orchestrator.embedded.crew import CrewOrder, SetUpCrew
+from orchestrator.embedded.crew import CrewOrder, Nobody, SetUpCrew
 from orchestrator.embedded.home import Home
 from orchestrator.embedded.leash import watch
 from orchestrator.embedded.leftovers import end_leftovers, remember
@@ -127,14 +127,39 @@ def test_leftovers_of_an_earlier_set_up_are_ended(tmp_path: Path) -> None:
 
 def test_crew_serves_each_group_once(tmp_path: Path) -> None:
     """A guest's groups get a worker unless somebody serves them; the files' directory is importable there."""
-    crew = SetUpCrew(Home(path=tmp_path), CrewOrder(workers=2), "sqlite:///x", "redis://y")
+    crew = SetUpCrew(
+        Home(path=tmp_path), CrewOrder(workers=2), Nobody(), database_url="sqlite:///x", redis_url="redis://y"
+    )
 
     first = crew.wanted({"groups": ["default"], "source_dir": str(tmp_path)})
     more = crew.wanted({"groups": ["default", "gpu"], "source_dir": None})
 
-    assert [spec.name for spec in crew.first()] == ["master"]
+    assert [[spec.name for spec in crew.first()] for _ in range(2)] == [["master"], []]
     assert [spec.name for spec in first] == ["w1", "w2"]
     assert first[0].environment["ORCHESTRATOR_SOURCE_DIR"] == str(tmp_path)
     assert first[0].environment["PYTHONPATH"].split(os.pathsep)[0] == str(tmp_path)
     assert [spec.name for spec in more] == ["w3"]
     assert "gpu" in more[0].module
+
+
+def test_crew_leaves_to_others_what_they_do_as_long_as_they_do_it(tmp_path: Path) -> None:
+    """Where others' masters and workers live nothing is started; when they have gone, it is."""
+
+    class OthersThatLeave(Nobody):
+        present = True
+
+        def has_master(self) -> bool:
+            return self.present
+
+        def groups(self) -> frozenset[str]:
+            return frozenset({"default"} if self.present else ())
+
+    others = OthersThatLeave()
+    crew = SetUpCrew(
+        Home(path=tmp_path), CrewOrder(), others, database_url="sqlite:///x", redis_url="redis://y"
+    )
+    assert (crew.first(), crew.wanted({"groups": ["default"]})) == ([], [])
+
+    others.present = False
+
+    assert [spec.name for spec in (*crew.first(), *crew.wanted({"groups": ["default"]}))] == ["master", "w1"]

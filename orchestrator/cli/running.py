@@ -14,6 +14,7 @@ from orchestrator.config import Settings
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.embedded.guest import Guest
 from orchestrator.embedded.home import Home
+from orchestrator.embedded.launch import Launch
 from orchestrator.errors import NotFound, UserError
 from orchestrator.service import files
 from orchestrator.service.parameters import parameters_from_texts, read_pairs
@@ -88,13 +89,13 @@ def choose(found: list[WorkflowDefinition], request: RunRequest) -> WorkflowDefi
 
 
 @contextmanager
-def stay(settings: Settings, found: list[WorkflowDefinition]) -> Iterator[Guest]:
+def stay(settings: Settings, found: list[WorkflowDefinition], warm: Launch | None = None) -> Iterator[Guest]:
     """Be a guest of the home's set-up that can run these definitions; on leaving, wait if it ends with us.
 
     Raises:
         SetUpFailed: There is none, and none can be started.
     """
-    guest = Guest(Home(path=settings.home), files.wish_for(settings, found))
+    guest = Guest(Home(path=settings.home), files.wish_for(settings, found), warm)
     guest.step(0.0)
     try:
         yield guest

@@ -1,16 +1,13 @@
 """Owns a program's stay in a running set-up: it joins, or starts one, and again if it dies."""
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from orchestrator.embedded.door import Line, knock
 from orchestrator.embedded.home import Home
+from orchestrator.embedded.launch import Launch, log_of
 from orchestrator.embedded.status import Status
 from orchestrator.errors import UserError
 
@@ -29,7 +26,7 @@ class Guest:
     Args:
         home: The home.
         wish: What the set-up must offer: `source_dir`, `groups`.
-        environment: Added to the environment of a supervisor that is started.
+        warm: From `warm_up`, if it was called.
         clock: Monotonic seconds.
     """
 
@@ -37,25 +34,19 @@ class Guest:
         self,
         home: Home,
         wish: Mapping[str, Any],
-        environment: Mapping[str, str] | None = None,
+        warm: Launch | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._home = home
-        self._wishes: list[Mapping[str, Any]] = [wish]
-        self._environment = environment or {}
+        self._wish = wish
+        self._warm = warm
         self._line: Line | None = None
-        self._launched: subprocess.Popen[bytes] | None = None
+        self._launched: Launch | None = None
         self._launches = 0
         self._was_here = False
         self._clock = clock
         self._pause = threading.Event()
         self.status: Status | None = None
-
-    def wish(self, wish: Mapping[str, Any]) -> None:
-        """Ask for more: further worker groups, say."""
-        self._wishes.append(wish)
-        if self._line is not None:
-            self._line.send(wish)
 
     def step(self, timeout_s: float) -> Status | None:
         """Do one bounded piece of work: join, start a set-up, or hear what it says; return its last word.
@@ -119,34 +110,20 @@ class Guest:
         self.status = status
 
     def _join(self) -> None:
-        self._line = knock(self._home, self._wishes[0])
+        self._line = knock(self._home, self._wish)
         if self._line is not None:
             self._was_here = True
-            for wish in self._wishes[1:]:
-                self._line.send(wish)
             return
-        if self._launched is None or self._launched.poll() is not None:
+        if self._launched is None or self._launched.has_ended:
             self._launch()
         self._pause.wait(KNOCK_EVERY_S)
 
     def _launch(self) -> None:
         if self._launches >= MOST_LAUNCHES:
             self._was_here = False
-            raise SetUpFailed(f"the set-up does not start; see {self._log}")
+            raise SetUpFailed(f"the set-up does not start; see {log_of(self._home)}")
         self._launches += 1
         self._was_here = True
-        self._home.prepare()
-        with self._log.open("ab") as output:
-            self._launched = subprocess.Popen(
-                [sys.executable, "-P", "-m", "orchestrator.cli", "supervise"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**os.environ, "ORCHESTRATOR_HOME": str(self._home.path), **self._environment},
-                cwd=self._home.path,
-                start_new_session=True,
-            )
-
-    @property
-    def _log(self) -> Path:
-        return self._home.daemon_logs / "supervisor.log"
+        self._launched = self._warm or Launch(self._home)
+        self._warm = None
+        self._launched.go()

@@ -5,8 +5,9 @@ from pathlib import Path
 import rich_click as click
 
 from orchestrator.cli.options import json_option, parameter_option, start_node_option
-from orchestrator.cli.running import RunRequest, prepare, stay
 from orchestrator.cli.settings import open_settings
+from orchestrator.embedded.home import Home
+from orchestrator.embedded.launch import warm_up
 
 
 @click.command(epilog="Example: orchestrator run examples/hello.yaml -p name=World")
@@ -34,11 +35,14 @@ def run(  # noqa: PLR0913 - one argument per option
     workflow ends SUCCESS, else 1.
     """
     settings = open_settings()
+    warm = warm_up(Home(path=settings.home))
+    from orchestrator.cli.running import RunRequest, prepare, stay  # noqa: PLC0415 - slow; the supervisor loads, too
+
     request = RunRequest(
         file=file, workflow=workflow, parameters=parameters, start_nodes=start_nodes, dry_run=dry_run
     )
     prepared = prepare(request)
-    with stay(settings, prepared.found) as guest:
+    with stay(settings, prepared.found, warm) as guest:
         from orchestrator.cli.performing import perform  # noqa: PLC0415 - slow to load; the set-up starts meanwhile
 
         code = perform(settings, guest, prepared, as_json=as_json)

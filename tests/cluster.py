@@ -122,8 +122,8 @@ class Cluster:
         process.kill()
         process.wait(10)
 
-    def stop(self, name: str, *, seconds: float = 20.0) -> int:
-        """End a process in order; return its exit code."""
+    def stop(self, name: str, *, seconds: float = 40.0) -> int:
+        """End a process in order; return its exit code. Celery gives the task of a lost child 10 s to turn up."""
         process = self.processes.pop(name)
         process.send_signal(signal.SIGTERM)
         return process.wait(seconds)

@@ -1,6 +1,7 @@
 """Owns the life of a master process: own the slots, take over, run the threads, leave in good order."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
@@ -122,7 +123,7 @@ class Daemon:
             log.warning("lease.lost", slots=len(error.slots))
         finally:
             self._leaving.set()
-            self._end(threads, leases)
+            self._end(master, threads, leases)
         return int(any(thread.error is not None for thread in threads))
 
     def _assemble(self, leases: Leases) -> Master:
@@ -171,9 +172,11 @@ class Daemon:
             log.warning("lease.lost", slots=len(leases.epochs))
             self._leaving.set()
 
-    def _end(self, threads: Sequence[Worker], leases: Leases) -> None:
+    def _end(self, master: Master, threads: Sequence[Worker], leases: Leases) -> None:
         """Wait for the threads, then give the leases back so that the next master need not wait."""
         for thread in threads:
             if not thread.join(timeout_s=5.0):
                 log.warning("thread.late", thread=thread.name)
         self._service.leases.release(leases)
+        with suppress(RetryEvent):  # what is shown expires
+            master.status.leave()

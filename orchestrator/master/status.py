@@ -16,6 +16,10 @@ class StatusBoard(Protocol):
         """Replace what is shown of master `name`."""
         ...
 
+    def leave(self, name: str) -> None:
+        """Show nothing of master `name` any more."""
+        ...
+
 
 class Status:
     """Shows the master's state once a second.
@@ -62,6 +66,14 @@ class Status:
         """
         self._board.publish(self._name, self.document())
 
+    def leave(self) -> None:
+        """Show nothing any more: the master ends in order.
+
+        Raises:
+            BrokerUnavailable: Redis is away; what is shown expires.
+        """
+        self._board.leave(self._name)
+
     def document(self) -> dict[str, Any]:
         """Return the present state, JSON-ready."""
         now = self._monotonic()
@@ -69,6 +81,7 @@ class Status:
             "name": self._name,
             "incarnation": self._incarnation,
             "pid": self._pid,
+            "last_heartbeat": self._desk.clock.now().isoformat(),
             "slots": sorted(self._leases.epochs),
             "epoch_max": max(self._leases.epochs.values(), default=0),
             "runs": len(self._lanes),

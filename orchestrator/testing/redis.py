@@ -223,6 +223,10 @@ class MemoryBoard:
         """Replace what is shown of a master."""
         self.shown[name] = dict(status)
 
+    def leave(self, name: str) -> None:
+        """Show nothing of a master any more."""
+        self.shown.pop(name, None)
+
     def take(self) -> list[dict[str, Any]]:
         """Return and remove what people left."""
         taken, self.requests = self.requests, []

@@ -52,7 +52,7 @@ def flower(cluster: Cluster) -> Iterator[str]:
 
 def test_flower_shows_worker_tasks_and_states(cluster: Cluster, flower: str) -> None:
     """Over its HTTP API: one worker, ten tasks named `workflow/task`, all SUCCESS."""
-    wait_until(lambda: ask(flower, "workers"), seconds=30, what="Flower knows the worker")
+    wait_until(lambda: ask(flower, "workers?refresh=true"), seconds=60, what="Flower knows the worker")
     runs = submit_all(cluster, 1, 0.01)
     cluster.wait_for(*runs, seconds=30)
 

@@ -79,5 +79,13 @@ class WakeItem:
     entry: Entry
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedItem:
+    """A command that people gave up: its row moves to `error_command`."""
+
+    command_id: int
+    reason: str
+
+
 InstanceItem = ReportItem | CommandItem | NoticeItem
-Item = InstanceItem | OnlineItem | PoisonItem | WakeItem
+Item = InstanceItem | OnlineItem | PoisonItem | WakeItem | RefusedItem

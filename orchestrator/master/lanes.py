@@ -41,6 +41,7 @@ class Parked:
 
     Attributes:
         entries: Slot and id of the stream entries that wait for it, in order.
+        command_id: The command that failed, if it was one; commands stay rows.
         retry_at: Monotonic time of the next try.
     """
 
@@ -49,6 +50,7 @@ class Parked:
     tries: int = 0
     retry_at: float = 0.0
     entries: deque[tuple[int, str]] = field(default_factory=deque)
+    command_id: int | None = None
 
 
 class Lanes:

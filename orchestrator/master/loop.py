@@ -33,6 +33,7 @@ from orchestrator.master.items import (
     NoticeItem,
     OnlineItem,
     PoisonItem,
+    RefusedItem,
     ReportItem,
     WakeItem,
 )
@@ -177,6 +178,8 @@ class Loop:
             match item:
                 case PoisonItem(entry, reason):
                     batch.bury(entry, reason)
+                case RefusedItem(command_id, reason):
+                    batch.failed_commands[command_id] = reason
                 case OnlineItem():
                     for notice in self._losses(item):
                         self._take(notice, batch)

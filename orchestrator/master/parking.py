@@ -12,7 +12,15 @@ from orchestrator.errors import BrokerUnavailable
 from orchestrator.master.batch import Cut
 from orchestrator.master.effects import Effects
 from orchestrator.master.inbox import Inbox
-from orchestrator.master.items import InstanceItem, Item, NoticeItem, PoisonItem, ReportItem
+from orchestrator.master.items import (
+    CommandItem,
+    InstanceItem,
+    Item,
+    NoticeItem,
+    PoisonItem,
+    RefusedItem,
+    ReportItem,
+)
 from orchestrator.master.lanes import Lanes, Parked
 from orchestrator.master.reader import item_of
 from orchestrator.master.request import Request, Wish
@@ -60,6 +68,7 @@ class Parking:
         self._monotonic = monotonic
         self._chance = chance
         self._tries: dict[int, int] = {}
+        self._since: dict[int, float] = {}
 
     def park(self, workflow_instance_id: int, cut: Cut) -> None:
         """Park a lane with the items that were cut off; only the ids of their entries are kept."""
@@ -68,9 +77,10 @@ class Parking:
         now = self._monotonic()
         parked = Parked(
             error=f"{type(cut.error).__name__}: {cut.error}",
-            since=now,
+            since=self._since.setdefault(workflow_instance_id, now),
             tries=tries,
             retry_at=now + backoff_s(tries - 1, self._chance(), first=FIRST_S, cap=CAP_S),
+            command_id=next((one.command.id for one in cut.items[:1] if isinstance(one, CommandItem)), None),
         )
         self._lanes.parked[workflow_instance_id] = parked
         for item in cut.items:
@@ -113,9 +123,9 @@ class Parking:
         again = NoticeItem(Continue(workflow_instance_id=workflow_instance_id))  # loads and arms the run
         return [*(item_of(entry) for entry in entries), again]
 
-    def heed(self, requests: Sequence[Request]) -> list[PoisonItem]:
-        """Do what people ask about parked lanes: try again now, after burying the first entry if so wished."""
-        buried: list[PoisonItem] = []
+    def heed(self, requests: Sequence[Request]) -> list[PoisonItem | RefusedItem]:
+        """Do what people ask about parked lanes: try again now, after burying what failed if so wished."""
+        buried: list[PoisonItem | RefusedItem] = []
         for request in requests:
             parked = self._lanes.parked.get(request.workflow_instance_id)
             if parked is None:
@@ -123,15 +133,23 @@ class Parking:
             parked.retry_at = self._monotonic()
             log.info("lane.asked", workflow_instance_id=request.workflow_instance_id, wish=request.wish.value)
             if request.wish is Wish.BURY:
-                buried.extend(self._bury_first(parked))
+                buried.extend(self._bury(parked))
         return buried
 
     def worked(self, workflow_instance_ids: Sequence[int]) -> None:
         """Note that these lanes committed: their count of tries begins again."""
         if self._tries:
             for number in workflow_instance_ids:
+                self._since.pop(number, None)
                 if self._tries.pop(number, None):
                     log.info("lane.recovered", workflow_instance_id=number)
+
+    def _bury(self, parked: Parked) -> Sequence[PoisonItem | RefusedItem]:
+        """Give up what made the lane fail."""
+        if parked.command_id is None:
+            return self._bury_first(parked)
+        parked.retry_at += FIRST_S  # by then its row has moved
+        return [RefusedItem(parked.command_id, f"buried by request; it failed with {parked.error}")]
 
     def _bury_first(self, parked: Parked) -> list[PoisonItem]:
         """Take the entry that stands first out of a parked lane, to be buried in the next commit."""

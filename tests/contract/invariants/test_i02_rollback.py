@@ -23,8 +23,8 @@ def test_a_failed_commit_changes_nothing_and_the_redelivery_counts_as_new(
 ) -> None:
     """Memory, rows and the outside are untouched; then it ends as in a twin world where nothing failed.
 
-    Teeth: fails without `batch.undo()` in `Loop._handle`; without `self._reload(…)` for a commit in doubt; with
-    `self._acknowledge(batch)` before the commit; without `_put_back` in `Loop._failed`.
+    Teeth: fails without `batch.undo()` in `Loop._handle`; with `self._acknowledge(batch)` before the commit;
+    without `_put_back` in `Loop._failed`.
     """
     expected = twin(make_world, database, case)
     world = make_world()

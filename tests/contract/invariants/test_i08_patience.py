@@ -101,6 +101,7 @@ def test_a_poison_lane_is_tried_less_and_less_often_and_shown(world: World) -> N
     assert [line["alert"] for line in lines[:5]] == [False, False, False, False, True]
     (shown,) = world.rig.master.status.document()["parked"]
     assert (shown["workflow_instance_id"], shown["entries"]) == (world.run, 1)
+    assert shown["since_s"] >= 1790
     assert "PAUSED -> RUNNING" in shown["error"]
     assert world.verdict(entry) is None
 

@@ -15,7 +15,6 @@ from orchestrator.core.command import CommandKind
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.errors import CommitInDoubt
 from tests.contract.invariants.cases import last, running
-from tests.contract.invariants.conftest import MakeWorld
 from tests.contract.invariants.faults import FAULTS, fail_once
 from tests.world import World
 
@@ -33,16 +32,19 @@ SEQUENCES = {
 def test_a_result_in_doubt_counts_once(world: World, sequence: str) -> None:
     """Whether the COMMIT happened or not: one row each, one dispatch each, one verdict in the end.
 
-    Teeth: fails without `suspect=True` and the reload in `Loop._failed`: memory stays behind the row.
+    Teeth: fails without the reload of `in_doubt` in `Loop._failed`: memory stays behind the row.
     """
     entry = world.worker.result(running(world), outputs={"n": 1})
     world.read()
 
-    for fault in SEQUENCES[sequence]:
-        with fault.during(world):
-            fail_once(world, fault)
-        world.rig.clock.advance(1.0)
-    world.pass_time(3)
+    with capture_logs() as logs:
+        for fault in SEQUENCES[sequence]:
+            with fault.during(world):
+                fail_once(world, fault)
+            world.rig.clock.advance(1.0)
+        world.pass_time(3)
+
+    assert [line for line in logs if line["event"] == "revision.lost"] == []
 
     assert [(row.task, row.attempt, row.outputs) for row in world.rows()] == [
         ("first", 1, {"n": 1}),
@@ -135,14 +137,14 @@ class InFlight:
         raise CommitInDoubt("no reply to COMMIT")
 
 
-def test_the_reload_waits_for_the_transaction_in_doubt(make_world: MakeWorld, database: Engine) -> None:
+def test_the_reload_waits_for_the_transaction_in_doubt(postgres_engine: Engine) -> None:
     """The old transaction is still committing when the master asks: it hears what came of it.
+
+    SQLite has no server that could go on with a transaction.
 
     Teeth: fails (a revision is lost) with `lock=False` in `Lanes.load`.
     """
-    if database.dialect.name == "sqlite":
-        pytest.skip("SQLite has no server that could go on with a transaction")
-    world = make_world()
+    world = World(postgres_engine)
     entry = world.worker.result(running(world))
     world.read()
     let_go = threading.Event()

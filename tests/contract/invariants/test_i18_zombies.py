@@ -57,12 +57,10 @@ def test_an_expired_lease_that_nobody_took_still_writes(world: World) -> None:
     assert world.state == "SUCCESS"
 
 
-def test_a_master_stopped_inside_a_transaction_blocks_nobody(database: Engine) -> None:
+def test_a_master_stopped_inside_a_transaction_blocks_nobody(postgres_engine: Engine) -> None:
     """Its fence holds row locks: the server ends it, another master takes the slots, the zombie is refused."""
-    if database.dialect.name == "sqlite":
-        pytest.skip("a database in memory has one process and one connection")
-    empty(database)
-    engine = open_engine(database.url.render_as_string(hide_password=False), "master", lease_s=1.0)
+    empty(postgres_engine)
+    engine = open_engine(postgres_engine.url.render_as_string(hide_password=False), "master", lease_s=1.0)
     leases = SlotLeases(engine).acquire("zombie", 0.2)
     taken: set[int] = set()
 

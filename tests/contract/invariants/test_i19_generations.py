@@ -41,5 +41,6 @@ def test_a_message_of_an_older_generation_never_starts(world: World) -> None:
     assert world.worker.take() is None
     world.pass_time(20)
 
+    assert world.broker.published[1:] == [f"{world.run}:only:1:2"]
     assert world.finish() is WorkflowState.SUCCESS
     assert world.worker.ran == [f"{world.run}:only:1:2"]

@@ -61,6 +61,7 @@ def test_a_wipe_that_the_messenger_noticed_first_is_noticed(world: World) -> Non
 
     Teeth: fails without the comparison with `_generation` in `Membership.step`.
     """
+    world.pass_time(20)
     world.submit(a_task("only"))
     world.settle()
     wipe(world)

@@ -211,6 +211,28 @@ def test_a_person_can_bury_the_event_that_fails(world: World) -> None:
     assert world.rig.master.lanes.parked == {}
 
 
+def test_a_person_can_bury_the_command_that_fails(world: World) -> None:
+    """It moves to `error_command` with what it failed with; the run goes on without it.
+
+    Teeth: fails (the lane stays parked) without `RefusedItem` in `Parking._bury`.
+    """
+    (run,) = several(world, 1)
+    (order,) = take_all(world)
+    world.rig.committer = Allergic(world, run)
+    world.command(CommandKind.STOP)
+    world.settle()
+    assert world.rig.master.lanes.parked[run].command_id is not None
+
+    ask(world, Wish.BURY)
+    world.rig.committer = world.rig.commit
+    world.worker.result(order)
+    world.pass_time(2)
+
+    assert world.state is WorkflowState.SUCCESS
+    assert world.picture()["failed"] == ["STOP"]
+    assert "a bug in this run" in world.database()["error_command"][0]["reason"]
+
+
 def test_a_wish_about_a_run_that_is_not_parked_is_ignored(world: World) -> None:
     """Too late, or a slip of the finger: nothing happens."""
     several(world, 1)

@@ -12,7 +12,7 @@ from tests.world import Killed, World, a_task
 
 Arm = Callable[[World, int], None]
 
-DEATHS = range(8)
+DEATHS = range(5)
 """Which pass of the point is the last one."""
 
 

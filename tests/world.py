@@ -315,6 +315,7 @@ class World:
     def waiting_items(self) -> list[Item]:
         """Take out, and return, what the loop's next turn would handle."""
         loop = self.rig.master.loop
+        loop._crew.intake.note_ends()
         loop._crew.rounds.step()
         return loop._gather()
 

@@ -15,6 +15,8 @@ from orchestrator.broker.takeover import Takeover
 EVENT = "event"
 WAKE = "wake"
 NEW = ">"
+MOST_DIGITS = 18
+"""Of a spool id: SQLite's integers have 64 bits, and Python refuses to read very long numbers."""
 
 T = TypeVar("T")
 
@@ -298,6 +300,6 @@ def _entry(slot: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
         slot=slot,
         id=entry_id.decode(),
         worker=fields.get(b"w", b"").decode(errors="replace"),
-        spool_id=int(spool_id) if spool_id.isdigit() else 0,
+        spool_id=int(spool_id) if spool_id.isdigit() and len(spool_id) <= MOST_DIGITS else 0,
         payload=fields.get(b"p", b""),
     )

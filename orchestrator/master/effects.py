@@ -19,7 +19,7 @@ from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TASK_ACTIVE, TaskState, WorkflowState
 from orchestrator.core.wants import Dispatch, Kill, Overdue, Recall, TimeoutAt, WakeAt, wants
 from orchestrator.master.clock import DatabaseClock
-from orchestrator.master.holdings import Holdings
+from orchestrator.master.holdings import Holdings, Token
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.messenger import HandOver, Messenger
@@ -80,6 +80,7 @@ class Effects:
         self._patience = patience
         self._pressing: dict[Key, Recall | Kill] = {}
         self._inherited: set[Key] = set()
+        self._taken_back: dict[Key, Token] = {}
 
     def arm(self, instance: WorkflowInstance) -> None:
         """Do what every row of a run asks for: after loading it, or when the run's own state changed."""
@@ -113,6 +114,8 @@ class Effects:
         self._desk.holdings.note(attempt, group)
         self._desk.timers.cancel(key)
         self._pressing.pop(key, None)
+        if self._taken_back.get(key) != attempt.token:
+            self._taken_back.pop(key, None)
         want = wants(head, task, attempt)
         if not isinstance(want, Dispatch):
             withdrawn = self._desk.ready.withdraw(key)
@@ -120,10 +123,7 @@ class Effects:
             case None:
                 pass
             case Dispatch():
-                if not self._desk.holdings.is_handed_over(key, attempt.token):
-                    age = attempt.submitted_at.timestamp() if attempt.submitted_at else 0.0
-                    rank = Rank(head.priority.rank, task.priority.rank, age, attempt.sequence)
-                    self._desk.ready.push(key, group, rank)
+                self._line_up(instance, attempt, group)
             case Recall():
                 self._recall(instance, attempt, withdrawn=withdrawn)
             case Kill():
@@ -140,6 +140,11 @@ class Effects:
                 self._desk.timers.set(key, at, due)
             case _:
                 assert_never(want)
+
+    def disown(self, row: TaskInstance) -> None:
+        """Have an attempt ended, wherever it may still run, that was ended without its owner's report."""
+        if row.state in _ENDED and row.incarnation is not None and not row.reported:
+            self._desk.messenger.kill(hand_over_of(row))
 
     def reconsider(self, instance: WorkflowInstance, notice: Notice) -> None:
         """Do what the row asks for that a void notice spoke of: it may have come before its time."""
@@ -173,6 +178,7 @@ class Effects:
             self._desk.ready.withdraw(key)
             self._pressing.pop(key, None)
             self._inherited.discard(key)
+            self._taken_back.pop(key, None)
         self._desk.timers.cancel((number, ""))
         self._desk.holdings.forget(number)
 
@@ -180,10 +186,22 @@ class Effects:
         """Forget everything: the slots belong to somebody else."""
         self._pressing.clear()
         self._inherited.clear()
+        self._taken_back.clear()
         self._desk.ready.clear()
         self._desk.holdings.clear()
         self._desk.messenger.clear()
         self._desk.timers.clear()
+
+    def _line_up(self, instance: WorkflowInstance, attempt: TaskInstance, group: str) -> None:
+        """Let the hand-over wait for room in the broker, unless it is there, or was just taken back."""
+        key = (instance.head.id, attempt.task)
+        if self._desk.holdings.is_handed_over(key, attempt.token) or key in self._taken_back:
+            return
+        age = attempt.submitted_at.timestamp() if attempt.submitted_at else 0.0
+        task = instance.graph.tasks[attempt.task]
+        self._desk.ready.push(
+            key, group, Rank(instance.head.priority.rank, task.priority.rank, age, attempt.sequence)
+        )
 
     def _recall(self, instance: WorkflowInstance, attempt: TaskInstance, *, withdrawn: bool) -> None:
         """Take a hand-over back: at once if it never left this master, else by its claim."""
@@ -197,6 +215,7 @@ class Effects:
                 attempt=what.attempt,
                 dispatch=what.dispatch,
             )
+            self._taken_back[key] = attempt.token  # until that is handled, a resume must not let it go
             self._desk.inbox.put_notices([NoticeItem(notice)])
             return
         self._pressing[key] = Recall()
@@ -213,6 +232,9 @@ class Effects:
         )
         key = (attempt.workflow_instance_id, attempt.task)
         self._desk.timers.set(key, at, Due(slot, key, notice, accuses=kind is AttemptTimeout))
+
+
+_ENDED = frozenset({TaskState.LOST, TaskState.FAILURE, TaskState.KILLED})
 
 
 def hand_over_of(attempt: TaskInstance) -> HandOver:

@@ -19,6 +19,9 @@ class Inbox:
         self._limit = limit
         self._reports: deque[Item] = deque()
         self._notices: deque[NoticeItem | ReportItem] = deque()
+        self._marks: deque[tuple[int, tuple[int, ...], float]] = deque()
+        self._number_put = 0
+        self._number_taken = 0
         self._requests: list[Request] = []
         self._changed = Condition()
         self._awake = False
@@ -26,8 +29,26 @@ class Inbox:
     def put_reports(self, items: Iterable[Item]) -> None:
         """Add reports and wake the loop."""
         with self._changed:
-            self._reports.extend(items)
+            for item in items:
+                self._reports.append(item)
+                self._number_put += 1
             self._changed.notify_all()
+
+    def read_to_end(self, slots: Iterable[int], began: float) -> None:
+        """Note that all that stood in these streams at monotonic time `began` has been put here."""
+        with self._changed:
+            mark = (self._number_put, tuple(slots), began)
+            if self._marks and self._marks[-1][:2] == mark[:2]:
+                self._marks.pop()
+            self._marks.append(mark)
+
+    def take_ends(self) -> list[tuple[tuple[int, ...], float]]:
+        """Return and remove the notes of `read_to_end` whose reports were all taken."""
+        with self._changed:
+            taken = []
+            while self._marks and self._marks[0][0] <= self._number_taken:
+                taken.append(self._marks.popleft()[1:])
+            return taken
 
     def put_notices(self, items: Iterable[NoticeItem | ReportItem]) -> None:
         """Add notices and wake the loop; they are the master's own and never refused."""
@@ -75,6 +96,7 @@ class Inbox:
         """Return and remove up to `most` reports, oldest first."""
         with self._changed:
             taken = [self._reports.popleft() for _ in range(min(most, len(self._reports)))]
+            self._number_taken += len(taken)
             self._changed.notify_all()
             return taken
 

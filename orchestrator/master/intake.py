@@ -52,6 +52,11 @@ class Intake:
         """Look at the command table in the next turn: somebody said that something is there."""
         self._look_at = float("-inf")
 
+    def note_ends(self) -> None:
+        """Note up to when everything that stood in the streams has been taken."""
+        for slots, began in self._desk.inbox.take_ends():
+            self._silence.read_to_end(slots, began)
+
     def wait_s(self, monotonic: Callable[[], float], most_s: float) -> float:
         """Return how long the loop may wait for something to happen."""
         wait = min(most_s, self._look_at - monotonic())
@@ -68,6 +73,7 @@ class Intake:
         """
         commands = self._take_commands(slots, parked, now)
         items: list[Item] = self._desk.inbox.take_reports(MOST_ITEMS)
+        self.note_ends()
         items.extend(commands)
         items.extend(self._desk.inbox.take_notices())
         items.extend(self._take_due())

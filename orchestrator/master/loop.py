@@ -108,6 +108,7 @@ class Loop:
             self._crew.desk.inbox.wait(self._crew.intake.wait_s(monotonic, wait_s))
         if monotonic() < self._retry_at:
             return False
+        self._crew.intake.note_ends()
         self._crew.rounds.step()
         items = self._gather()
         if items:
@@ -125,9 +126,9 @@ class Loop:
 
     def _gather(self) -> list[Item]:
         if self._carry:
-            items = list(self._carry)
-            self._carry.clear()
-            return items
+            # less at a time after each failure: a commit that is too big for a time limit fits one day
+            most = max(len(self._carry) >> self._failures, 1)
+            return [self._carry.popleft() for _ in range(most)]
         buried = self._crew.parking.heed(self._crew.desk.inbox.take_requests())
         waited = [item for number in self._crew.parking.due() for item in self._crew.parking.retry(number)]
         try:
@@ -158,8 +159,7 @@ class Loop:
         crash_point("master.after_commit")
         self._acknowledge(batch)
         crash_point("master.after_acknowledge")
-        self._act(batch, now)
-        self._carry.extend(left)
+        self._put_back([*self._act(batch, now), *left])
 
     def _load(self, items: Iterable[Item], context: Context) -> None:
         ids = {item.workflow_instance_id for item in items if isinstance(item, InstanceItem)}
@@ -218,8 +218,8 @@ class Loop:
             self._outside.read_again()
             log.warning("acknowledge.failed", entries=len(batch.verdicts), error=str(error))
 
-    def _act(self, batch: Batch, now: datetime) -> None:
-        """Do what the committed rows ask for."""
+    def _act(self, batch: Batch, now: datetime) -> list[InstanceItem]:
+        """Do what the committed rows ask for; return what is to be decided again, on reloaded runs."""
         crew = self._crew
         if self._failures:
             log.warning("store.back", failures=self._failures)
@@ -231,11 +231,10 @@ class Loop:
             crew.parking.worked([number])
         for number, cut in batch.cut.items():
             crew.parking.park(number, cut)
-        for number, ahead in batch.ahead.items():
-            self._reload([number])
-            self._carry.extend(_once_reloaded(item) for item in ahead)
+        self._reload(batch.ahead)
         notes.dropped(batch.dropped)
         self._ask_again(item for item, _ in batch.dropped)
+        return [_once_reloaded(item) for ahead in batch.ahead.values() for item in ahead]
 
     def _ask_again(self, dropped: Iterable[InstanceItem]) -> None:
         """Ask the rows that void notices spoke of: one whose time had not come yet must not be forgotten."""
@@ -260,6 +259,7 @@ class Loop:
         finished: dict[str, int] = {}
         for row in rows:
             notes.changed(head, row)
+            self._crew.effects.disown(row)
             task = instance.graph.tasks[row.task]
             if row.state in _RESULTS and row.started_at is not None:
                 group = task.worker_group or head.worker_group
@@ -303,11 +303,13 @@ class Loop:
             number = item.workflow_instance_id if isinstance(item, InstanceItem) else None
             lanes.setdefault(number, []).append(item)
         if len(lanes) > 1:
+            waiting: list[Item] = []
             for lane in lanes.values():
                 if self._crew.desk.clock.monotonic() < self._retry_at:  # the database went away meanwhile
-                    self._carry.extend(lane)
+                    waiting.extend(lane)
                 else:
                     self._handle(lane)
+            self._put_back(waiting)
             return
         number = next(iter(lanes))
         if number is None:  # nobody's lane: it can only wait

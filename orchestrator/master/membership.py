@@ -91,6 +91,7 @@ class Membership:
             now, beats = self._beats.living()
         except BrokerUnavailable:
             self._was_away = True
+            self._silence.interrupted()  # as long as nobody is heard, nobody's silence means anything
             raise
         if self._generation not in (None, generation):  # the messenger may have been the first to notice
             changed = True
@@ -116,7 +117,9 @@ class Membership:
     def is_silent(self, incarnation: str) -> bool:
         """Return whether nothing was heard of an incarnation for the loss limit, as of the last snapshot."""
         seen = self.snapshot.last_seen.get(incarnation)
-        return seen is None or self.snapshot.at - seen > self._lost_s
+        if seen is None:
+            return self.snapshot.at > float("-inf")  # who never looked has not missed anybody
+        return self.snapshot.at - seen > self._lost_s
 
     def _snapshot(self, now: datetime, beats: Sequence[tuple[WorkerBeat, datetime]]) -> Snapshot:
         at = self._monotonic()

@@ -36,6 +36,18 @@ class HandOver:
         return f"{self.workflow_instance_id}:{self.task}:{self.attempt}:{self.dispatch}"
 
 
+def named(order_id: str, worker: str | None = None) -> HandOver | None:
+    """Return the hand-over that an order's id names, or `None` if it is no such id."""
+    instance, _, rest = order_id.partition(":")
+    task, *numbers = rest.rsplit(":", 2)
+    if len(numbers) != 2 or not all(one.isdecimal() for one in (instance, *numbers)):  # noqa: PLR2004  two numbers
+        return None
+    attempt, dispatch = map(int, numbers)
+    return HandOver(
+        workflow_instance_id=int(instance), task=task, attempt=attempt, dispatch=dispatch, worker=worker
+    )
+
+
 class Courier(Protocol):
     """Hands orders to the broker."""
 
@@ -141,6 +153,7 @@ class Messenger:
         orders = self._taken(500)
         while orders:
             try:
+                self._bar_what_went_before(orders)
                 self._post.courier.publish(orders, self._post.generation.current())
             except BrokerUnavailable:
                 with self._changed:
@@ -149,6 +162,16 @@ class Messenger:
             crash_point("master.after_dispatch")
             self._inbox.put_notices([_dispatched(order) for order in orders])
             orders = self._taken(500)
+
+    def _bar_what_went_before(self, orders: Sequence[Order]) -> None:
+        """Take the claims of earlier dispatches that ended unclaimed: no late copy of their messages may start."""
+        before = [
+            f"{order.workflow_instance_id}:{order.task}:{order.attempt}:{order.dispatch - 1}"
+            for order in orders
+            if order.dispatch > 1
+        ]
+        if before:
+            self._post.recaller.recall(before)
 
     def _taken(self, most: int) -> list[Order]:
         with self._changed:

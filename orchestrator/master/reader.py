@@ -50,7 +50,7 @@ class Reader:
     Args:
         source: The streams.
         inbox: Where items go; when it is full the reader waits.
-        silence: Told when the streams were read to their end.
+        silence: Told when Redis is away.
         slots: The slots to read.
         monotonic: Seconds that never go back.
         on_wake: Called when an entry says that a command was left.
@@ -91,6 +91,7 @@ class Reader:
             return self._step(block_ms)
         except BrokerUnavailable:
             self._prepared = False
+            self._silence.interrupted()
             raise
 
     def _step(self, block_ms: int) -> int:
@@ -122,7 +123,7 @@ class Reader:
         number: dict[int, int] = {}
         for entry in entries:
             number[entry.slot] = number.get(entry.slot, 0) + 1
-        self._silence.read_to_end([slot for slot in self._slots if number.get(slot, 0) < count], began)
+        self._inbox.read_to_end([slot for slot in self._slots if number.get(slot, 0) < count], began)
         return len(entries)
 
     def _pass_on(self, entries: Sequence[Entry], *, repeated: bool = False) -> None:

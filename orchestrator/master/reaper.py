@@ -1,15 +1,17 @@
 """Owns the judgement of losses: which owned attempts have no living owner, and what a new generation undoes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from orchestrator.core.notice import AttemptLost
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState
 from orchestrator.master.effects import Desk, hand_over_of
+from orchestrator.master.holdings import Token
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.membership import Membership
+from orchestrator.master.messenger import HandOver, named
 from orchestrator.master.ready import Key
 from orchestrator.master.silence import Silence
 
@@ -43,22 +45,27 @@ class Reaper:
         self._lost_s = lost_s
         self._settle_s = settle_s
         self._seen_generation: float | None = None
+        self._gone: dict[str, float] = {}
+        self._missing: dict[tuple[Key, Token], float] = {}
+        self._disowned: frozenset[str] = frozenset()
 
     def step(self) -> int:
         """Look at everything that is owned; return how many attempts were found lost."""
         now = self._desk.clock.monotonic()
         self._after_new_generation(now)
+        self._end_disowned()
+        gone, missing = self._gone, self._missing
+        self._gone, self._missing = {}, {}
         lost = 0
         for incarnation in self._desk.holdings.incarnations():
             keys = self._desk.holdings.owned_by(incarnation)
             if self._membership.is_silent(incarnation):
-                lost += self._accuse(
-                    keys, incarnation, "its worker is silent", self._silent_since(incarnation)
-                )
+                due = self._silent_since(incarnation, gone.get(incarnation, now))
+                lost += self._accuse(keys, incarnation, "its worker is silent", due)
             else:
-                forgotten = [key for key in keys if self._is_forgotten(key, incarnation)]
-                looked_at = self._membership.snapshot.at
-                lost += self._accuse(forgotten, incarnation, "its worker no longer knows it", looked_at)
+                forgotten = [key for key in keys if self._is_forgotten(key, incarnation, missing, now)]
+                due = now - self._lost_s  # they have been missing for longer
+                lost += self._accuse(forgotten, incarnation, "its worker no longer knows it", due)
         return lost
 
     def online(self, slot: int, worker: str, incarnation: str) -> list[NoticeItem]:
@@ -73,20 +80,47 @@ class Reaper:
                     notices.append(_lost((instance.head.id, task), instance, "its worker was restarted"))
         return notices
 
-    def _silent_since(self, incarnation: str) -> float:
-        seen = self._membership.snapshot.last_seen.get(incarnation, float("-inf"))
-        return seen + self._lost_s
+    def _silent_since(self, incarnation: str, gone_since: float) -> float:
+        """Return when the silence became a loss; of one that signed off: when that was noticed."""
+        seen = self._membership.snapshot.last_seen.get(incarnation)
+        if seen is not None:
+            return seen + self._lost_s
+        self._gone[incarnation] = gone_since
+        return gone_since
 
-    def _is_forgotten(self, key: Key, incarnation: str) -> bool:
-        """Whether a living owner does not list an attempt that it has had for longer than the loss limit."""
+    def _is_forgotten(
+        self, key: Key, incarnation: str, missing: Mapping[tuple[Key, Token], float], now: float
+    ) -> bool:
+        """Whether a living owner has not listed a hand-over for twice the loss limit."""
         instance = self._lanes.get(key[0])
         attempt = instance.attempts.get(key[1]) if instance else None
         if attempt is None:
             return False
-        since = attempt.started_at or attempt.dispatched_at
-        if since is None or (self._desk.clock.now() - since).total_seconds() < 2 * self._lost_s:
+        if hand_over_of(attempt).id in self._membership.snapshot.listed.get(incarnation, frozenset()):
             return False
-        return hand_over_of(attempt).id not in self._membership.snapshot.listed.get(incarnation, frozenset())
+        since = self._missing[key, attempt.token] = missing.get((key, attempt.token), now)
+        return now - since >= 2 * self._lost_s
+
+    def _end_disowned(self) -> None:
+        """Have hand-overs ended that living workers still list although they are over: zombies came back.
+
+        Listed for two looks in a row: the verdict on the end of the others is on its way.
+        """
+        snapshot = self._membership.snapshot
+        found: dict[str, HandOver] = {}
+        for incarnation, order_ids in snapshot.listed.items():
+            for order_id in order_ids:
+                what = named(order_id, snapshot.names.get(incarnation))
+                if what is not None and self._is_over(what):
+                    found[order_id] = what
+        for order_id in found.keys() & self._disowned:
+            self._desk.messenger.kill(found[order_id])
+        self._disowned = frozenset(found)
+
+    def _is_over(self, what: HandOver) -> bool:
+        instance = self._lanes.get(what.workflow_instance_id)
+        attempt = instance.attempts.get(what.task) if instance else None
+        return attempt is not None and (what.attempt, what.dispatch) < attempt.token
 
     def _accuse(self, keys: Iterable[Key], incarnation: str, reason: str, due: float) -> int:
         notices = []

@@ -25,7 +25,7 @@ class Silence:
             self._outage_ended = self._monotonic()
 
     def read_to_end(self, slots: Iterable[int], began: float) -> None:
-        """Note that everything that stood in these streams at `began` is in the inbox."""
+        """Note that everything that stood in these streams at `began` is with the loop."""
         with self._lock:
             self._read_to_end.update(dict.fromkeys(slots, began))
 

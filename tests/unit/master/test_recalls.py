@@ -59,8 +59,7 @@ def test_a_holder_that_vanishes_before_it_said_anything_is_lost(world: World) ->
 def test_a_living_holder_that_no_longer_lists_a_claimed_attempt_has_lost_it(world: World) -> None:
     """Claimed, and its child died before it wrote anything: the worker lives on and knows nothing of it.
 
-    Another master published it and died before DISPATCH was committed. Teeth: fails without `dispatched_at` in
-    `handle_recall_lost`.
+    Another master published it and died before DISPATCH was committed.
     """
     world.submit(a_task("only"))
     world.read()
@@ -84,7 +83,7 @@ def test_a_running_attempt_that_its_living_worker_no_longer_lists_is_replaced(
 ) -> None:
     """The worker lives and does not know it any more: LOST, after twice the loss limit.
 
-    Teeth: fails (with a lag) with `now` in the place of the snapshot's time in `Reaper.step`.
+    Teeth: fails (with a lag) with `now` in the place of `due` in `Reaper.step`.
     """
     world.submit(a_task("only"))
     world.started()

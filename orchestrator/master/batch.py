@@ -170,6 +170,8 @@ class Batch:
         if reason is not None and item.command.kind is CommandKind.START:
             notice = CannotStart(workflow_instance_id=instance.head.id, reason=reason)
             return decide_notice(instance, notice, self._context)
+        if reason is not None and item.command.kind is CommandKind.RESUME:
+            raise Conflict(f"run {instance.head.id} can never start: {reason}")
         return decide_command(instance, item.command.kind, self._context)
 
     def _decide_ended(self, item: InstanceItem) -> None:

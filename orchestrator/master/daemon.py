@@ -113,7 +113,12 @@ class Daemon:
         self._leaving.clear()
         if self._stopping.is_set():
             self._leaving.set()
-        master = self._assemble(leases)
+        try:
+            master = self._assemble(leases)
+        except StoreUnavailable as error:
+            log.warning("store.unavailable", error=str(error))
+            self._service.leases.release(leases)
+            return 0
         threads = self._threads(master, leases)
         for thread in threads:
             thread.start()

@@ -153,6 +153,8 @@ class Lanes:
         try:
             definition, graph = self._compiled(head.definition_id, head.start_nodes, head.depends)
         except DefinitionError as error:
+            if head.started_at is not None and head.state not in WORKFLOW_FINAL:
+                raise  # its attempts are real: it waits, parked, for a program that understands it
             definition = WorkflowDefinition(name=head.workflow, tasks=())
             graph = compile_graph(definition)
             self.broken[head.id] = str(error)

@@ -141,7 +141,14 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
     effects = Effects(desk, patience)
     lanes = Lanes(ports.runs, effects.arm)
     overload = Overload(lambda: len(inbox) / timing.inbox_limit, limits.cpu, limits.memory)
-    intake = Intake(desk, ports.commands, silence, overload, timing.sweep_s)
+    intake = Intake(
+        desk,
+        ports.commands,
+        silence,
+        overload,
+        timing.sweep_s,
+        is_served=lambda group: bool(membership.live_workers(group)),
+    )
     window = Window(world.monotonic, membership.capacity)
     parking = Parking(lanes, effects, ports.streams, inbox, world.monotonic, world.chance)
     reaper = Reaper(

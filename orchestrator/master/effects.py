@@ -34,6 +34,7 @@ class Due:
     Attributes:
         notice: Goes to the loop.
         recall: Is to be recalled.
+        group: Whose workers could have taken it.
         accuses: Somebody's silence is held against them: only when all that was said has been read.
         since: When it first became due; an accusation that had to wait is judged by that.
     """
@@ -44,6 +45,7 @@ class Due:
     recall: HandOver | None = None
     accuses: bool = False
     since: datetime | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +138,7 @@ class Effects:
                 self._set(head.slot, attempt, at + margin, AttemptTimeout)
             case Overdue(since):
                 at = since + timedelta(seconds=self._patience.dispatch_timeout_s)
-                due = Due(head.slot, key, recall=hand_over_of(attempt), accuses=True)
+                due = Due(head.slot, key, recall=hand_over_of(attempt), accuses=True, group=group)
                 self._desk.timers.set(key, at, due)
             case _:
                 assert_never(want)

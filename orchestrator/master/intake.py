@@ -6,13 +6,16 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from orchestrator.core.command import Command
-from orchestrator.master.effects import Desk
+from orchestrator.master.effects import Desk, Due
 from orchestrator.master.items import CommandItem, Item, NoticeItem
 from orchestrator.master.overload import Overload
 from orchestrator.master.silence import Silence
 
 MOST_ITEMS = 1000
 MOST_COMMANDS = 500
+UNSERVED_FOR = timedelta(hours=12)
+"""How long a message may wait for the first worker of its group; in the broker it lives for twice that."""
+
 LOOK_AGAIN = timedelta(seconds=0.25)
 """When an accusation that had to wait is looked at again."""
 
@@ -36,16 +39,24 @@ class Intake:
         silence: Whether accusing timers may fire.
         overload: Whether STARTs are taken.
         sweep_s: How often the command table is looked at unasked.
+        is_served: Whether a group has a live worker.
     """
 
     def __init__(
-        self, desk: Desk, commands: CommandSource, silence: Silence, overload: Overload, sweep_s: float
+        self,
+        desk: Desk,
+        commands: CommandSource,
+        silence: Silence,
+        overload: Overload,
+        sweep_s: float,
+        is_served: Callable[[str], bool],
     ) -> None:
         self._desk = desk
         self._commands = commands
         self._silence = silence
         self._overload = overload
         self._sweep_s = sweep_s
+        self._is_served = is_served
         self._look_at = float("-inf")
 
     def look_soon(self) -> None:
@@ -94,13 +105,19 @@ class Intake:
         notices = []
         for at, due in self._desk.timers.take_due(now, MOST_ITEMS):
             since = due.since or at
-            if due.accuses and not self._may_accuse(due.slot, since, now):
+            if due.accuses and not (
+                self._may_accuse(due.slot, since, now) and self._can_be_taken(due, now - since)
+            ):
                 self._desk.timers.set(due.key, now + LOOK_AGAIN, replace(due, since=since))
             elif due.notice is not None:
                 notices.append(NoticeItem(due.notice))
             elif due.recall is not None:
                 self._desk.messenger.recall(due.recall)
         return notices
+
+    def _can_be_taken(self, due: Due, overdue: timedelta) -> bool:
+        """Whether repeating helps: without a worker each repeat would only leave a dead message behind."""
+        return due.recall is None or self._is_served(due.group) or overdue > UNSERVED_FOR
 
     def _may_accuse(self, slot: int, since: datetime, now: datetime) -> bool:
         return self._silence.may_accuse(slot, self._desk.clock.monotonic() - (now - since).total_seconds())

@@ -114,6 +114,24 @@ def test_an_order_that_nobody_takes_is_recalled_and_goes_out_again(world: World)
     assert world.finish() is WorkflowState.SUCCESS
 
 
+def test_where_there_is_no_worker_no_messages_pile_up(world: World) -> None:
+    """A repeat each minute would fill a queue that nobody empties; what waits there starts when a worker comes.
+
+    Teeth: fails without `_can_be_taken` in `Intake._take_due`.
+    """
+    world.submit(a_task("only"))
+    world.worker.silent = True
+    world.pass_time(60)
+    published = list(world.broker.published)  # one message, or two: Redis' first generation is a new one
+    world.pass_time(3600, tick_s=20.0)
+    assert world.broker.published == published
+
+    world.worker.silent = False
+
+    assert world.finish() is WorkflowState.SUCCESS
+    assert world.broker.published == published
+
+
 def test_a_resume_overtakes_the_recall(world: World) -> None:
     """Paused and resumed before the answer came: the attempt goes out again, and starts once."""
     world.submit(a_task("only"))

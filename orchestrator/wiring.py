@@ -11,7 +11,7 @@ from orchestrator import crash
 from orchestrator.broker.claims import Claims
 from orchestrator.broker.connection import open_redis
 from orchestrator.broker.deadletters import DeadLetters
-from orchestrator.broker.generation import Generations
+from orchestrator.broker.generation import Generations, RecentGeneration
 from orchestrator.broker.inbox import Stops
 from orchestrator.broker.keys import Keys
 from orchestrator.broker.masters import Control, MasterBoard
@@ -34,6 +34,7 @@ from orchestrator.store.session import Engine, open_engine
 from orchestrator.worker.celery_defaults import redis_url
 
 READ_BLOCK_S = 1.0
+GENERATION_FRESH_S = 0.5
 TICKET_BYTES = 12
 
 
@@ -121,7 +122,7 @@ def _ports(settings: Settings, engine: Engine, commit: GroupCommit, name: str) -
             courier=Publisher(create_app()),
             recaller=Claims(client, keys),
             stopper=Stops(client, keys),
-            generation=generations,
+            generation=RecentGeneration(generations, time.monotonic, GENERATION_FRESH_S),
         ),
         beats=Presence(client, keys),
         generations=generations,

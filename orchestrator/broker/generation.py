@@ -1,6 +1,7 @@
 """Owns the generation: a random word that changes whenever Redis may have forgotten claims."""
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -72,3 +73,32 @@ class Generations:
     def _run_id(self) -> str:
         facts: dict[str, Any] = self._client.info("server")
         return str(facts.get("run_id", ""))
+
+
+class RecentGeneration:
+    """The generation as of a moment ago, so that publishing need not ask each time.
+
+    What is published under an old one is refused by the claim, and handed over again when the change is noticed.
+
+    Args:
+        generations: Asked when the answer is too old.
+        monotonic: Seconds that never go back.
+        fresh_s: How long an answer is used.
+    """
+
+    def __init__(self, generations: Generations, monotonic: Callable[[], float], fresh_s: float) -> None:
+        self._generations = generations
+        self._monotonic = monotonic
+        self._fresh_s = fresh_s
+        self._known: tuple[float, str] | None = None
+
+    def current(self) -> str:
+        """Return the generation.
+
+        Raises:
+            BrokerUnavailable: Redis did not answer.
+        """
+        now = self._monotonic()
+        if self._known is None or now - self._known[0] > self._fresh_s:
+            self._known = (now, self._generations.current())
+        return self._known[1]

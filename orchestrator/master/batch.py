@@ -89,6 +89,7 @@ class Batch:
         self.alerts: list[Alert] = []
         self.cut: dict[int, Cut] = {}
         self.ahead: dict[int, list[InstanceItem]] = {}
+        self.slots: set[int] = set()
         self.rows = 0
 
     def take(self, item: InstanceItem) -> None:
@@ -111,8 +112,14 @@ class Batch:
         except Exception as error:  # noqa: BLE001  a bug in one lane must not stop the others (R7)
             self.cut[number] = Cut(error, [item])
 
+    def answer(self, entry: Entry, verdict: str) -> None:
+        """Give a verdict on an entry, after the commit."""
+        self.slots.add(entry.slot)
+        self.verdicts.append((entry, verdict))
+
     def bury(self, entry: Entry, reason: str) -> None:
         """Send an entry to the dead letters, after the commit."""
+        self.slots.add(entry.slot)
         self.buried.append((entry, reason))
 
     def changes(self) -> Changes:
@@ -197,6 +204,7 @@ class Batch:
         number = instance.head.id
         if number not in self.touched:
             self.touched[number] = Touched(instance, (instance.head.state, instance.head.ending))
+        self.slots.add(instance.head.slot)
         self._undo.append((instance, instance.apply(transition)))
         self.touched[number].add(transition)
         self.mail.extend(transition.mail)
@@ -205,13 +213,15 @@ class Batch:
 
     def _accept(self, item: InstanceItem) -> None:
         if isinstance(item, ReportItem) and item.entry is not None:
-            self.verdicts.append((item.entry, "ok"))
+            self.answer(item.entry, "ok")
         elif isinstance(item, CommandItem):
+            self.slots.add(item.command.slot)
             self.done_commands.append(item.command.id)
 
     def _drop(self, item: InstanceItem, error: DropEvent) -> None:
         self.dropped.append((item, error))
         if isinstance(item, CommandItem):
+            self.slots.add(item.command.slot)
             if isinstance(error, UnknownInstance):
                 self.failed_commands[item.command.id] = str(error)
             else:
@@ -220,7 +230,7 @@ class Batch:
             if error.verdict == "buried":
                 self.bury(item.entry, str(error))
             else:
-                self.verdicts.append((item.entry, error.verdict))
+                self.answer(item.entry, error.verdict)
 
     def _put_off(self, item: InstanceItem, error: AheadOfMemory) -> None:
         """Leave an event that memory does not know for after a reload; after one, it does not exist."""

@@ -67,6 +67,13 @@ class Dispatcher:
             self._desk.messenger.publish(orders)
         return len(orders)
 
+    def is_ahead(self) -> bool:
+        """Return whether work waits, and every group in which it waits has plenty in the broker already."""
+        groups = self._desk.ready.waiting()
+        return bool(groups) and all(
+            self._desk.holdings.in_broker(group) > self._window.size(group) / 2 for group in groups
+        )
+
     def forget(self, workflow_instance_id: int) -> None:
         """Forget what is remembered about a run's outputs."""
         self._indexes.pop(workflow_instance_id, None)

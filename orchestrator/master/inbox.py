@@ -4,8 +4,18 @@ from collections import deque
 from collections.abc import Iterable
 from threading import Condition
 
+from orchestrator.core.event import TaskDispatched, TaskRunning
 from orchestrator.master.items import Item, NoticeItem, ReportItem
 from orchestrator.master.request import Request
+
+PATIENCE_S = 0.02
+"""How long news that unblocks nothing waits for what comes behind it."""
+
+LULL_S = 0.05
+"""How long any news may wait while the workers have enough to do."""
+
+MANY = 200
+"""So much news is not waited with."""
 
 
 class Inbox:
@@ -13,6 +23,9 @@ class Inbox:
 
     Args:
         limit: Most reports held.
+
+    Attributes:
+        relaxed: No worker waits for the master's next decision: bigger batches are cheaper, and nobody idles.
     """
 
     def __init__(self, limit: int) -> None:
@@ -25,6 +38,8 @@ class Inbox:
         self._requests: list[Request] = []
         self._changed = Condition()
         self._awake = False
+        self._urgent = False
+        self.relaxed = False
 
     def put_reports(self, items: Iterable[Item]) -> None:
         """Add reports and wake the loop."""
@@ -32,6 +47,7 @@ class Inbox:
             for item in items:
                 self._reports.append(item)
                 self._number_put += 1
+                self._urgent = self._urgent or _is_urgent(item)
             self._changed.notify_all()
 
     def read_to_end(self, slots: Iterable[int], began: float) -> None:
@@ -53,7 +69,9 @@ class Inbox:
     def put_notices(self, items: Iterable[NoticeItem | ReportItem]) -> None:
         """Add notices and wake the loop; they are the master's own and never refused."""
         with self._changed:
-            self._notices.extend(items)
+            for item in items:
+                self._notices.append(item)
+                self._urgent = self._urgent or _is_urgent(item)
             self._changed.notify_all()
 
     def put_requests(self, requests: Iterable[Request]) -> None:
@@ -82,10 +100,21 @@ class Inbox:
             return max(self._limit - len(self._reports), 0)
 
     def wait(self, timeout_s: float) -> None:
-        """Wait until something is here, somebody called `wake`, or `timeout_s` is over."""
+        """Wait until something is here, somebody called `wake`, or `timeout_s` is over.
+
+        RUNNING and DISPATCH alone are given a moment: the RESULT that often follows is then one write with them.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._reports or self._notices or self._awake, timeout_s)
+            if timeout_s > 0 and (self._reports or self._notices):
+                self._changed.wait_for(self._is_pressing, LULL_S if self.relaxed else PATIENCE_S)
             self._awake = False
+
+    def lull(self) -> None:
+        """Wait a moment if no worker waits for the master: the next read then brings more at once."""
+        with self._changed:
+            if self.relaxed:
+                self._changed.wait_for(lambda: self._awake, LULL_S)
 
     def rest(self, timeout_s: float) -> None:
         """Wait until `timeout_s` is over, whatever comes: what is here cannot be handled before."""
@@ -97,6 +126,7 @@ class Inbox:
         with self._changed:
             taken = [self._reports.popleft() for _ in range(min(most, len(self._reports)))]
             self._number_taken += len(taken)
+            self._urgent = self._urgent and bool(self._reports or self._notices)
             self._changed.notify_all()
             return taken
 
@@ -105,8 +135,18 @@ class Inbox:
         with self._changed:
             taken = list(self._notices)
             self._notices.clear()
+            self._urgent = self._urgent and bool(self._reports)
             return taken
 
     def __len__(self) -> int:
         with self._changed:
             return len(self._reports) + len(self._notices)
+
+    def _is_pressing(self) -> bool:
+        waiting = len(self._reports) + len(self._notices)
+        return self._awake or waiting >= MANY or (self._urgent and not self.relaxed)
+
+
+def _is_urgent(item: Item) -> bool:
+    """Whether somebody waits for what becomes of `item`."""
+    return not (isinstance(item, ReportItem) and isinstance(item.event, TaskRunning | TaskDispatched))

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -113,7 +114,9 @@ class Loop:
         items = self._gather()
         if items:
             self._handle(items)
-        return bool(self._crew.dispatcher.step()) or bool(items)
+        dispatched = self._crew.dispatcher.step()
+        self._crew.desk.inbox.relaxed = self._crew.dispatcher.is_ahead()
+        return dispatched > 0 or bool(items)
 
     def context(self) -> Context:
         """Return what the core is told about this moment."""
@@ -149,7 +152,7 @@ class Loop:
             self._load(items, context)
             left = self._decide(items, batch)
             crash_point("master.before_commit")
-            now = self._outside.committer.commit(batch.changes(), self._leases)
+            now = self._outside.committer.commit(batch.changes(), self._leases_of(batch.slots))
         except BaseException as error:  # noqa: BLE001  undone whatever it was; _failed raises what it must
             batch.undo()
             self._failed(items, batch, error)
@@ -160,6 +163,13 @@ class Loop:
         self._acknowledge(batch)
         crash_point("master.after_acknowledge")
         self._put_back([*self._act(batch, now), *left])
+
+    def _leases_of(self, slots: AbstractSet[int]) -> Leases:
+        """Return the leases of the slots a batch speaks for; all of them where it speaks for none."""
+        epochs = {slot: epoch for slot, epoch in self._leases.epochs.items() if slot in slots}
+        return (
+            Leases(owner=self._leases.owner, epochs=epochs) if len(epochs) == len(slots) > 0 else self._leases
+        )
 
     def _load(self, items: Iterable[Item], context: Context) -> None:
         ids = {item.workflow_instance_id for item in items if isinstance(item, InstanceItem)}
@@ -185,7 +195,7 @@ class Loop:
                         self._take(notice, batch)
                     batch.verdicts.append((item.entry, "ok"))
                 case WakeItem(entry):
-                    batch.verdicts.append((entry, "ok"))
+                    batch.answer(entry, "ok")
                 case _:
                     self._take(item, batch)
         return []

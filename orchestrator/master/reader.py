@@ -117,6 +117,8 @@ class Reader:
         return len(entries)
 
     def _read_new(self, count: int, block_ms: int) -> int:
+        if block_ms:
+            self._inbox.lull()
         began = self._monotonic()
         entries = self._source.read(self._slots, count=count, block_ms=block_ms)
         self._pass_on(entries)

@@ -30,17 +30,23 @@ class ReadyQueue:
     def __init__(self) -> None:
         self._heaps: dict[str, list[tuple[Rank, int, str]]] = {}
         self._waiting: dict[Key, tuple[str, Rank]] = {}
+        self._counts: dict[str, int] = {}
 
     def push(self, key: Key, group: str, rank: Rank) -> None:
         """Let `key` wait in `group`; a second push of the same one changes nothing."""
         if self._waiting.get(key) == (group, rank):
             return
+        self.withdraw(key)
         self._waiting[key] = (group, rank)
+        self._counts[group] = self._counts.get(group, 0) + 1
         heapq.heappush(self._heaps.setdefault(group, []), (rank, *key))
 
     def withdraw(self, key: Key) -> bool:
         """Take `key` out; return whether it was waiting."""
-        return self._waiting.pop(key, None) is not None
+        found = self._waiting.pop(key, None)
+        if found is not None:
+            self._counts[found[0]] -= 1
+        return found is not None
 
     def groups(self) -> list[str]:
         """Return the groups in which something may wait."""
@@ -53,21 +59,19 @@ class ReadyQueue:
         while heap and len(taken) < most:
             rank, instance, task = heapq.heappop(heap)
             if self._waiting.get((instance, task)) == (group, rank):
-                del self._waiting[instance, task]
+                self.withdraw((instance, task))
                 taken.append((instance, task))
         return taken
 
     def waiting(self) -> dict[str, int]:
         """Return how many attempts wait, by group."""
-        counts: dict[str, int] = {}
-        for group, _ in self._waiting.values():
-            counts[group] = counts.get(group, 0) + 1
-        return counts
+        return {group: number for group, number in self._counts.copy().items() if number}
 
     def clear(self) -> None:
         """Forget everything."""
         self._heaps.clear()
         self._waiting.clear()
+        self._counts.clear()
 
     def __len__(self) -> int:
         return len(self._waiting)

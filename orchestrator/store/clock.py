@@ -1,8 +1,9 @@
 """Owns the database's clock: the only one that leases, timers and rows go by."""
 
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import ColumnElement, Connection, literal_column, text
 
 from orchestrator.store.session import SQLITE_CLOCK, is_postgres
 
@@ -16,3 +17,14 @@ def database_now(connection: Connection) -> datetime:
         now: datetime = connection.execute(POSTGRES_NOW).scalar_one()
         return now.astimezone(UTC)
     return datetime.fromisoformat(connection.execute(SQLITE_NOW).scalar_one())
+
+
+def now_column(*, postgres: bool) -> ColumnElement[Any]:
+    """Return the database's time as a column of a query, for `read_now`."""
+    return literal_column("clock_timestamp()" if postgres else f"{SQLITE_CLOCK}()")
+
+
+def read_now(value: Any) -> datetime:
+    """Return what `now_column` gave as aware UTC."""
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment.astimezone(UTC)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, delete, insert, select
+from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.core.changes import Changes, InstanceChange, Leases
@@ -14,7 +14,15 @@ from orchestrator.store import bulk, clock
 from orchestrator.store.schema import command, error_command, outbox, slot_lease
 from orchestrator.store.session import is_postgres, reading, writing
 
-FENCE = select(slot_lease.c.slot, slot_lease.c.owner, slot_lease.c.epoch).order_by(slot_lease.c.slot)
+lease = slot_lease.c
+FENCES = {
+    postgres: select(lease.slot, lease.owner, lease.epoch, clock.now_column(postgres=postgres))
+    .where(lease.slot.in_(bindparam("slots", expanding=True)))
+    .order_by(lease.slot)
+    .with_for_update(read=True)
+    for postgres in (True, False)
+}
+"""By whether it is PostgreSQL: made once, since every commit begins with it."""
 
 
 class GroupCommit:
@@ -35,7 +43,7 @@ class GroupCommit:
             leases: The slots that the batch speaks for.
 
         Returns:
-            The database's time at the commit.
+            The database's time when the transaction had its locks.
 
         Raises:
             LeaseLost: Another master owns a slot, or its epoch moved on; nothing was written.
@@ -44,10 +52,9 @@ class GroupCommit:
             CommitInDoubt: The reply of the COMMIT was lost.
         """
         with writing(self._engine) as connection:
-            _fence(connection, leases)
+            now = _fence(connection, leases)
             crash_point("store.before_flush")
             _write_instances(connection, changes.instances, leases.epochs)
-            now = clock.database_now(connection)
             _end_commands(connection, changes, now)
             _send_mail(connection, changes.mail, now)
             _write_outbox(connection, changes.alerts, now)
@@ -65,13 +72,14 @@ class GroupCommit:
             return clock.database_now(connection)
 
 
-def _fence(connection: Connection, leases: Leases) -> None:
-    """Lock the leases, in the order of slots as everybody does, and refuse if one of them is not ours."""
-    statement = FENCE.where(slot_lease.c.slot.in_(sorted(leases.epochs))).with_for_update(read=True)
-    held = {slot: epoch for slot, owner, epoch in connection.execute(statement) if owner == leases.owner}
+def _fence(connection: Connection, leases: Leases) -> datetime:
+    """Lock the leases, in the order of slots as everybody does; refuse if one is not ours; return the time."""
+    rows = connection.execute(FENCES[is_postgres(connection)], {"slots": sorted(leases.epochs)}).all()
+    held = {slot: epoch for slot, owner, epoch, _ in rows if owner == leases.owner}
     lost = [slot for slot, epoch in leases.epochs.items() if held.get(slot) != epoch]
     if lost:
         raise LeaseLost(lost)
+    return clock.read_now(rows[-1][3]) if rows else clock.database_now(connection)
 
 
 def _write_instances(

@@ -12,11 +12,8 @@ from orchestrator.core.changes import Changes, Leases
 from orchestrator.errors import CommitInDoubt, LeaseLost, StoreUnavailable
 from orchestrator.master.outside import Committer
 from orchestrator.store import schema
-from orchestrator.store.clock import POSTGRES_NOW, SQLITE_NOW
 from orchestrator.store.session import writing
 from tests.world import World
-
-CLOCKS = (str(POSTGRES_NOW), str(SQLITE_NOW))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +66,10 @@ def raising(error: Exception, *, commits: bool = False) -> Callable[[World], Any
 
 @contextmanager
 def in_flush(world: World) -> Iterator[None]:
-    """The database goes away right after the first row was written; without rows, right before COMMIT."""
+    """The database goes away right after the fence, or after the first row was written."""
 
     def listen(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.startswith(("UPDATE", "INSERT", "DELETE")) or statement in CLOCKS:
+        if statement.startswith(("UPDATE", "INSERT", "DELETE")) or "slot_lease" in statement:
             raise exc.OperationalError(statement, None, Exception("server closed the connection"))
 
     event.listen(world.rig.engine, "after_cursor_execute", listen)

@@ -1,17 +1,21 @@
 """Slot leases: by the database's clock, fenced by epochs, and blocked by nobody for ever."""
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from orchestrator.core.changes import Changes, Leases
 from orchestrator.errors import LeaseLost, StoreUnavailable
-from orchestrator.store.commit import FENCE, GroupCommit
+from orchestrator.store.commit import GroupCommit
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.masters import Master, Masters
 from orchestrator.store.queries import Queries
+from orchestrator.store.schema import slot_lease
 from orchestrator.store.session import open_engine, writing
 from tests.contract.store.bench import Bench
 from tests.fixtures.redis import wait_until
+
+ALL_LEASES = select(slot_lease.c.slot).order_by(slot_lease.c.slot)
+"""What a commit locks, for every slot."""
 
 
 def test_first_master_takes_all_slots_and_the_second_none(engine: Engine) -> None:
@@ -90,7 +94,7 @@ def test_slot_in_use_is_left_for_the_next_time(postgres_url: str) -> None:
     leases = SlotLeases(engine)
     leases.acquire("one", -1.0)
     with writing(engine) as connection:
-        connection.execute(FENCE.where(FENCE.selected_columns.slot.in_([3, 4])).with_for_update(read=True))
+        connection.execute(ALL_LEASES.where(slot_lease.c.slot.in_([3, 4])).with_for_update(read=True))
 
         taken = leases.acquire("two", 60.0)
 
@@ -112,9 +116,9 @@ def test_master_stopped_inside_a_transaction_does_not_block_the_takeover(postgre
 
     def sleep_inside() -> None:
         with writing(zombie_engine) as connection:
-            connection.execute(FENCE.with_for_update(read=True))
+            connection.execute(ALL_LEASES.with_for_update(read=True))
             wait_until(take, within_s=5.0)
-            connection.execute(FENCE)
+            connection.execute(ALL_LEASES)
 
     with pytest.raises(StoreUnavailable):
         sleep_inside()
@@ -131,7 +135,7 @@ def test_commit_under_a_renewal_waits_no_longer_than_half_a_lease(postgres_url: 
     mine = SlotLeases(engine).acquire("one", 60.0)
 
     with writing(holder) as connection:
-        connection.execute(FENCE.with_for_update())
+        connection.execute(ALL_LEASES.with_for_update())
         with pytest.raises(StoreUnavailable):
             GroupCommit(engine).commit(Changes(), mine)
 

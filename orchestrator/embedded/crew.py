@@ -145,11 +145,11 @@ def worker_module(groups: list[str], name: str, concurrency: int | None, log_lev
 
 
 def source_environment(source_dir: str | None) -> dict[str, str]:
-    """Return the variables that make the files beside a definition importable and findable."""
+    """Return the variable that makes the files beside a definition importable.
+
+    Where those files are, each definition says itself: on this machine it is true.
+    """
     if source_dir is None:
         return {}
     inherited = os.environ.get("PYTHONPATH")
-    return {
-        "PYTHONPATH": os.pathsep.join(path for path in (source_dir, inherited) if path),
-        "ORCHESTRATOR_SOURCE_DIR": source_dir,
-    }
+    return {"PYTHONPATH": os.pathsep.join(path for path in (source_dir, inherited) if path)}

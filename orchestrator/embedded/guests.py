@@ -17,14 +17,21 @@ class Guests:
         listener: Where they knock.
         token: What they must show.
         on_wish: Called with what a guest asks for.
+        permanent: The set-up does not end with its last guest.
     """
 
     def __init__(
-        self, listener: socket.socket, token: str, on_wish: Callable[[Mapping[str, Any]], None]
+        self,
+        listener: socket.socket,
+        token: str,
+        on_wish: Callable[[Mapping[str, Any]], None],
+        *,
+        permanent: bool = False,
     ) -> None:
         self._listener = listener
         self._token = token
         self._on_wish = on_wish
+        self._permanent = permanent
         self._lines: list[Line] = []
         self._last: Line | None = None
         self.ever = False
@@ -59,7 +66,8 @@ class Guests:
     def hear(self, line: Line) -> bool:
         """Take what one guest says; return whether it is still here afterwards.
 
-        The last guest's line stays open when it says good-bye: it reads the line's end when all has ended.
+        The last guest's line stays open when it says good-bye: it reads the line's end when all has ended. In
+        a permanent set-up nobody is the last.
         """
         for wish in line.receive(0.0):
             if wish.get("bye"):
@@ -82,7 +90,7 @@ class Guests:
     def _let_go(self, line: Line) -> None:
         self._lines.remove(line)
         line.send({"bye": True})
-        if self._lines:
+        if self._lines or self._permanent:
             line.close()
         else:
             self._last = line

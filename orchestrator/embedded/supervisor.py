@@ -118,7 +118,7 @@ class Supervisor:
     def run(self) -> int:
         """Start everything, stay until nobody needs it, end everything; return the exit code."""
         listener, token = open_door(self._home)
-        self._guests = Guests(listener, token, self._on_wish)
+        self._guests = Guests(listener, token, self._on_wish, permanent=self._permanent)
         self._selector.register(self._guests, selectors.EVENT_READ)
         self._listen_for_signals()
         try:

@@ -193,7 +193,7 @@ class Loop:
                 case OnlineItem():
                     for notice in self._losses(item):
                         self._take(notice, batch)
-                    batch.verdicts.append((item.entry, "ok"))
+                    batch.answer(item.entry, "ok")
                 case WakeItem(entry):
                     batch.answer(entry, "ok")
                 case _:

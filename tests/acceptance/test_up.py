@@ -1,5 +1,6 @@
 """`orchestrator up`: everything on one machine, its ready line, what it restarts, and its end."""
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,11 @@ import psutil
 import pytest
 
 from tests.acceptance.command_line import Machine, kill
+from tests.cluster import ROOT, wait_until
 
 pytestmark = [pytest.mark.acceptance]
+
+EXAMPLES = ROOT / "examples"
 
 SMALL = """
 workflow: {name: small}
@@ -95,6 +99,34 @@ def test_killed_master_is_started_again(running: Running) -> None:
 
     number = str(submitted["workflow_instance_id"])
     assert machine.json("runs", "wait", number, "--timeout", "50")["state"] == "SUCCESS"
+
+
+def test_run_survives_a_killed_master(running: Running, tmp_path: Path) -> None:
+    """`kill -9` of the master in the middle of the package audit: SUCCESS, and nothing finished ran again."""
+    machine, _ = running
+    audit = str(EXAMPLES / "package_audit.yaml")
+    number = str(machine.json("submit", audit, "-p", f"report_dir={tmp_path}")["workflow_instance_id"])
+    wait_until(lambda: len(ended(machine, number)) >= 3, seconds=30, what="three tasks ended")
+    before = ended(machine, number)
+    kill(next(one for one in machine.processes() if one.cmdline()[-2:] == ["orchestrator.cli", "master"]))
+
+    document = machine.json("runs", "wait", number, "--timeout", "50")
+
+    after = {(one["name"], one["attempt"]): one["ended_at"] for one in document["tasks"]}
+    assert document["state"] == "SUCCESS"
+    assert len(before) < len(after)
+    assert len(after) == 19  # 18 tasks, one of which needs its second attempt
+    assert set(before) <= set(after)
+
+
+def ended(machine: Machine, number: str) -> list[tuple[str, int]]:
+    """Return the attempts of a run that have ended, as its database has them."""
+    with sqlite3.connect(f"file:{machine.home / 'orchestrator.db'}?mode=ro", uri=True) as connection:
+        query = (
+            "SELECT task, attempt FROM task_instance WHERE workflow_instance_id = ? AND ended_at IS NOT NULL"
+        )
+        found: list[tuple[str, int]] = connection.execute(query, (int(number),)).fetchall()
+        return found
 
 
 def test_killed_up_leaves_no_process_behind(machine: Machine) -> None:

@@ -64,6 +64,8 @@ class EventStream:
         self._client = client
         self._keys = keys
         self._consumer = consumer
+        self._key_of: dict[int, bytes] = {}
+        self._slot_of: dict[bytes, int] = {}
         self._takeover = Takeover(client, keys, consumer)
 
     def ensure_groups(self, slots: Iterable[int]) -> None:
@@ -191,8 +193,7 @@ class EventStream:
         self, after: Mapping[int, str], count: int, block_ms: int | None
     ) -> tuple[list[Entry], dict[int, list[str]]]:
         """Return the entries that are there, and the ids of those that were deleted, by slot."""
-        slot_of = {self._keys.events(slot).encode(): slot for slot in after}
-        streams: dict[Any, Any] = {self._keys.events(slot): last for slot, last in after.items()}
+        streams: dict[Any, Any] = {self._key(slot): last for slot, last in after.items()}
         with redis_errors():
             answer: Any = self._regroup(
                 after,
@@ -201,13 +202,21 @@ class EventStream:
         found: list[Entry] = []
         deleted: dict[int, list[str]] = {}
         for key, items in answer or ():
-            slot = slot_of[key]
+            slot = self._slot_of[key]
             for item in items:
                 if item[1]:
                     found.append(_entry(slot, *item))
                 else:
                     deleted.setdefault(slot, []).append(item[0].decode())
         return found, deleted
+
+    def _key(self, slot: int) -> bytes:
+        """Return the name of a slot's stream, made once: every read names them all."""
+        key = self._key_of.get(slot)
+        if key is None:
+            key = self._key_of[slot] = self._keys.events(slot).encode()
+            self._slot_of[key] = slot
+        return key
 
     def _regroup(self, slots: Iterable[int], command: Callable[[], T]) -> T:
         """Run `command`; if Redis was wiped, create the groups again and run it once more."""

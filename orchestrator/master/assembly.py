@@ -7,6 +7,7 @@ from typing import Protocol
 
 from orchestrator.core.changes import Leases
 from orchestrator.core.transition import Context
+from orchestrator.master.aftermath import Aftermath
 from orchestrator.master.clock import DatabaseClock
 from orchestrator.master.control import Control, RequestSource
 from orchestrator.master.dispatcher import Dispatcher
@@ -159,13 +160,13 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         lost_s=timing.lost_s,
         settle_s=timing.heartbeat_s + timing.resend_s,
     )
+    dispatcher = Dispatcher(desk, lanes, effects, window, membership, parking.park)
     crew = Crew(
         desk=desk,
         lanes=lanes,
-        effects=effects,
         intake=intake,
-        dispatcher=Dispatcher(desk, lanes, effects, window, membership, parking.park),
-        window=window,
+        dispatcher=dispatcher,
+        aftermath=Aftermath(lanes, effects, dispatcher, window),
         parking=parking,
         reaper=reaper,
         rounds=Rounds(

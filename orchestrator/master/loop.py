@@ -9,11 +9,7 @@ from datetime import datetime
 import structlog
 
 from orchestrator.core.changes import Leases
-from orchestrator.core.instance import TaskInstance
-from orchestrator.core.notice import Continue
 from orchestrator.core.retry import backoff_s
-from orchestrator.core.run import WorkflowInstance
-from orchestrator.core.status import WORKFLOW_FINAL, TaskState
 from orchestrator.core.transition import Context
 from orchestrator.crash import crash_point
 from orchestrator.errors import (
@@ -24,9 +20,10 @@ from orchestrator.errors import (
     StoreUnavailable,
 )
 from orchestrator.master import notes
-from orchestrator.master.batch import Batch, Cut, Touched
+from orchestrator.master.aftermath import Aftermath
+from orchestrator.master.batch import Batch, Cut
 from orchestrator.master.dispatcher import Dispatcher
-from orchestrator.master.effects import Desk, Effects
+from orchestrator.master.effects import Desk
 from orchestrator.master.intake import Intake
 from orchestrator.master.items import (
     InstanceItem,
@@ -44,7 +41,6 @@ from orchestrator.master.parking import Parking
 from orchestrator.master.reaper import Reaper
 from orchestrator.master.rounds import Rounds
 from orchestrator.master.silence import Silence
-from orchestrator.master.window import Window
 
 log = structlog.get_logger(__name__)
 
@@ -59,10 +55,9 @@ class Crew:
 
     desk: Desk
     lanes: Lanes
-    effects: Effects
     intake: Intake
     dispatcher: Dispatcher
-    window: Window
+    aftermath: Aftermath
     parking: Parking
     reaper: Reaper
     rounds: Rounds
@@ -190,6 +185,7 @@ class Loop:
                     batch.bury(entry, reason)
                 case RefusedItem(command_id, reason):
                     batch.failed_commands[command_id] = reason
+                    batch.slots.update(self._leases.epochs)  # its slot is not known any more: check them all
                 case OnlineItem():
                     for notice in self._losses(item):
                         self._take(notice, batch)
@@ -237,54 +233,14 @@ class Loop:
             crew.silence.interrupted()
         crew.desk.clock.learn(now)
         for number, touched in batch.touched.items():
-            self._follow_safely(touched)
+            self._carry.extend(crew.aftermath.follow(touched))
             crew.parking.worked([number])
         for number, cut in batch.cut.items():
             crew.parking.park(number, cut)
-        self._reload(batch.ahead)
+        crew.aftermath.reload(batch.ahead)
         notes.dropped(batch.dropped)
-        self._ask_again(item for item, _ in batch.dropped)
+        crew.aftermath.ask_again(item for item, _ in batch.dropped)
         return [_once_reloaded(item) for ahead in batch.ahead.values() for item in ahead]
-
-    def _ask_again(self, dropped: Iterable[InstanceItem]) -> None:
-        """Ask the rows that void notices spoke of: one whose time had not come yet must not be forgotten."""
-        for item in dropped:
-            instance = self._crew.lanes.get(item.workflow_instance_id)
-            if isinstance(item, NoticeItem) and instance is not None:
-                self._crew.effects.reconsider(instance, item.notice)
-
-    def _follow_safely(self, touched: Touched) -> None:
-        """Follow one run's rows; a bug there must not stop the loop: the run is loaded and armed again."""
-        head = touched.instance.head
-        try:
-            self._follow(touched.instance, touched.before, touched.rows)
-        except Exception:
-            log.exception("effects.failed", workflow_instance_id=head.id)
-            self._carry.extend(self._reload([head.id]))
-
-    def _follow(
-        self, instance: WorkflowInstance, before: tuple[object, bool], rows: Iterable[TaskInstance]
-    ) -> None:
-        head = instance.head
-        finished: dict[str, int] = {}
-        for row in rows:
-            notes.changed(head, row)
-            self._crew.effects.disown(row)
-            task = instance.graph.tasks[row.task]
-            if row.state in _RESULTS and row.started_at is not None:
-                group = task.worker_group or head.worker_group
-                finished[group] = finished.get(group, 0) + 1
-            if row.current:
-                self._crew.effects.enact(instance, row)
-        for group, number in finished.items():
-            self._crew.window.finished(group, number)
-        if (head.state, head.ending) != before:
-            notes.run_changed(head)
-            self._crew.effects.press(instance)
-        if head.state in WORKFLOW_FINAL:
-            self._forget(head.id)
-        else:
-            self._crew.effects.look(instance)
 
     # --- when it failed ----------------------------------------------------------------------
 
@@ -293,12 +249,12 @@ class Loop:
         match error:
             case StoreUnavailable():
                 in_doubt = batch.touched if isinstance(error, CommitInDoubt) else ()
-                self._put_back([*self._reload(in_doubt, suspect=True), *items])
+                self._put_back([*self._crew.aftermath.reload(in_doubt, suspect=True), *items])
                 self._back_off(error)
             case RevisionLost() if self._conflicts < MOST_CONFLICTS:
                 self._conflicts += 1
                 log.warning("revision.lost", workflow_instance_ids=error.workflow_instance_ids)
-                self._put_back([*self._reload(error.workflow_instance_ids), *items])
+                self._put_back([*self._crew.aftermath.reload(error.workflow_instance_ids), *items])
             case LeaseLost():
                 raise error
             case Exception():
@@ -347,23 +303,6 @@ class Loop:
         self._failures += 1
         self._retry_at = self._crew.desk.clock.monotonic() + wait
         self._crew.silence.interrupted()
-
-    def _reload(self, ids: Iterable[int], *, suspect: bool = False) -> list[NoticeItem]:
-        """Forget runs whose rows may have moved on; return what has them loaded, and armed, again."""
-        numbers = list(ids)
-        for number in numbers:
-            self._forget(number, suspect=suspect)
-        return [NoticeItem(Continue(workflow_instance_id=number)) for number in numbers]
-
-    def _forget(self, number: int, *, suspect: bool = False) -> None:
-        instance = self._crew.lanes.get(number)
-        if instance is not None:
-            self._crew.effects.forget(instance)
-        self._crew.dispatcher.forget(number)
-        self._crew.lanes.evict([number], suspect=suspect)
-
-
-_RESULTS = frozenset({TaskState.SUCCESS, TaskState.FAILURE, TaskState.KILLED})
 
 
 def _once_reloaded(item: InstanceItem) -> InstanceItem:

@@ -130,7 +130,7 @@ def test_streams_count_as_read_to_their_end_only_when_the_loop_has_taken_it_all(
 def test_a_zombie_is_told_to_end_what_it_lost(world: World) -> None:
     """It was silent, its attempt runs elsewhere: two live attempts must not go on side by side.
 
-    Teeth: fails without `disown` in `Loop._follow`.
+    Teeth: fails without `disown` in `Aftermath._follow`.
     """
     running(world)
     (order,) = world.worker.held.values()
@@ -204,7 +204,7 @@ def test_a_resume_that_is_committed_before_a_local_recall_lets_nothing_go_twice(
     loop = world.rig.master.loop
     items = loop._gather()
     world.broker.queues.clear()
-    loop._crew.window._capacity = lambda _group: 100
+    loop._crew.aftermath._window._capacity = lambda _group: 100
 
     loop._handle(items[:2])
     loop._crew.dispatcher.step()

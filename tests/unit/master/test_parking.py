@@ -283,7 +283,7 @@ def test_a_run_that_cannot_be_loaded_is_parked_and_the_others_are_loaded(
     if restarts:
         world.restart_master()
     else:
-        world.rig.master.loop._forget(sick)
+        world.rig.master.loop._crew.aftermath._forget(sick)
     for order in orders.values():
         world.worker.result(order)
     world.settle()

@@ -65,3 +65,13 @@ class RedisSigns:
         except BrokerUnavailable:
             return []
         return [beat for beat, seen in beats if (now - seen).total_seconds() <= self._fresh_s]
+
+
+def check_redis(redis_url: str) -> None:
+    """Return if this Redis answers.
+
+    Raises:
+        BrokerUnavailable: It does not; the message names the place.
+    """
+    with redis_errors(), open_redis(redis_url) as client:
+        client.ping()

@@ -6,14 +6,17 @@ simulated: a retry after an hour takes no time.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from orchestrator.authoring.decorators import Workflow
 from orchestrator.authoring.later import refuse_unsupported
-from orchestrator.authoring.load import load_workflow
+from orchestrator.authoring.load import load_file, load_workflow
 from orchestrator.core.deferral import Defer
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.order import Order
 from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.errors import UserError
 from orchestrator.store.queries import Queries
 from orchestrator.testing.rig import Rig
 from orchestrator.testing.worker import Ending
@@ -57,7 +60,7 @@ def run(
     """Run a workflow to its end in this process.
 
     Args:
-        workflow: A `@workflow` function, or a `WorkflowDefinition`.
+        workflow: A `@workflow` function, a `WorkflowDefinition`, or the path of a file that holds one workflow.
         params: Start parameters.
         fail: Task name to the exception it fails with: always, or, as a list, attempt by attempt (`None` is a
             success).
@@ -69,13 +72,29 @@ def run(
 
     Raises:
         DefinitionError: The workflow is wrong, or uses what cannot be run yet.
+        UserError: It is no workflow, or a file with several.
     """
-    definition = workflow if isinstance(workflow, WorkflowDefinition) else load_workflow(workflow)
+    definition = _definition_of(workflow)
     refuse_unsupported(definition)
     rig = Rig(behaviour=_Script(fail or {}, outputs or {}), seed=seed)
     number = rig.submit(definition, params)
     rig.run(number)
     return _result(rig, number)
+
+
+def _definition_of(workflow: Any) -> WorkflowDefinition:
+    match workflow:
+        case WorkflowDefinition():
+            return workflow
+        case str() | Path():
+            found = load_file(workflow)
+            if len(found) != 1:
+                raise UserError(f"{workflow}: holds {len(found)} workflows; pass the one to be tested")
+            return found[0]
+        case Workflow():
+            return load_workflow(workflow)
+        case _:
+            raise UserError(f"a workflow is a @workflow function, a definition or a path, not {workflow!r}")
 
 
 class _Script:

@@ -80,6 +80,21 @@ def test_bad_file_ends_with_2_and_starts_nothing(machine: Machine) -> None:
     assert not machine.home.exists()
 
 
+def test_named_redis_that_does_not_answer_ends_with_3_at_once(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing could work without it: the message names the place, and nothing is started or waited for."""
+    arguments = ("run", machine.write("small.yaml", SMALL))
+    environment = {**machine.environment(), "ORCHESTRATOR_REDIS_URL": "redis://localhost:1"}
+    monkeypatch.setattr(Machine, "environment", lambda _self: environment)
+
+    done = machine.run(*arguments)
+
+    assert done.returncode == 3
+    assert "localhost:1" in done.stderr
+    machine.wait_until_nothing_is_left()
+
+
 def test_killed_run_leaves_no_process_behind(machine: Machine) -> None:
     """`kill -9` of the only run: supervisor, servers, master, worker and the running task end by themselves."""
     door = machine.directory / "door"

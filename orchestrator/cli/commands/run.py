@@ -37,11 +37,14 @@ def run(  # noqa: PLR0913 - one argument per option
     settings = open_settings()
     warm = warm_up(Home(path=settings.home))
     from orchestrator.cli.running import RunRequest, prepare, stay  # noqa: PLC0415 - slow; the supervisor loads, too
+    from orchestrator.service.signs import check_redis  # noqa: PLC0415 - the same
 
     request = RunRequest(
         file=file, workflow=workflow, parameters=parameters, start_nodes=start_nodes, dry_run=dry_run
     )
     prepared = prepare(request)
+    if settings.redis_url is not None:  # nothing of the set-up could work without it
+        check_redis(settings.redis_url)
     with stay(settings, prepared.found, warm) as guest:
         from orchestrator.cli.performing import perform  # noqa: PLC0415 - slow to load; the set-up starts meanwhile
 

@@ -1,5 +1,6 @@
 """`orchestrator.testing.run`: a workflow in one process, on the real core, loop and store, without servers."""
 
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -10,7 +11,7 @@ from orchestrator.core.deferral import Defer
 from orchestrator.core.definition import OnFailure, Trigger
 from orchestrator.core.order import Order
 from orchestrator.core.status import TaskState, WorkflowState
-from orchestrator.errors import DefinitionError
+from orchestrator.errors import DefinitionError, UserError
 from orchestrator.testing import run
 from orchestrator.testing.rig import NeverEnds, Rig
 from orchestrator.testing.worker import Ending
@@ -168,3 +169,12 @@ def test_a_master_that_takes_over_goes_on_from_the_rows() -> None:
 
     assert rig.state(number) is WorkflowState.SUCCESS
     assert len(rig.worker.ran) == len(set(rig.worker.ran)) == 3
+
+
+def test_a_file_is_run_by_its_path() -> None:
+    """A path is the first thing one tries; what is no workflow is refused by name."""
+    example = Path(__file__).parents[3] / "examples" / "hello.yaml"
+
+    assert run(example).state is WorkflowState.SUCCESS
+    with pytest.raises(UserError, match="not 3"):
+        run(3)

@@ -1,0 +1,91 @@
+"""Owns the plan of a simulation: what runs, what people do and what breaks; drawn from a seed, and shrinkable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from orchestrator.core.definition import WorkflowDefinition
+
+ALWAYS = 1_000
+"""More failures than any task has retries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What the attempts of one task do, the same whatever happens around them.
+
+    Attributes:
+        takes_s: Simulated seconds from the start of an execution to its end.
+        failures: So many failed attempts come before it succeeds; `ALWAYS`: it never does.
+        hangs: The attempts that fail do so by never ending: only the task's timeout ends them.
+        deferrals: How often an attempt asks to be called again, `defer_s` later, before it goes on.
+        defer_s: Seconds of one deferral.
+        deaths: So many executions end with the death of the child that runs them (then LOST).
+        rejects: So many hand-overs are given back before one is taken.
+    """
+
+    takes_s: float = 1.0
+    failures: int = 0
+    hangs: bool = False
+    deferrals: int = 0
+    defer_s: float = 2.0
+    deaths: int = 0
+    rejects: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """One run: its definition, and what each of its worker tasks does (the default script if not named)."""
+
+    definition: WorkflowDefinition
+    scripts: Mapping[str, Script] = field(default_factory=dict)
+    submit_at_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedControl:
+    """A person's command: `pause`, `resume` or `stop`, on the run of that position in the plan."""
+
+    at_s: float
+    run: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFault:
+    """One fault.
+
+    Attributes:
+        kind: A name of `faults.KINDS`.
+        seconds: How long it lasts, where it lasts.
+        pick: From 0 to below 1: chooses among the targets that exist when it happens.
+    """
+
+    at_s: float
+    kind: str
+    seconds: float = 0.0
+    pick: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedWorker:
+    """One worker process; it is started again under the same name whenever it died."""
+
+    name: str
+    capacity: int = 2
+    groups: tuple[str, ...] = ("default",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that happens in one simulation, apart from the order of steps, which the seed decides too.
+
+    Attributes:
+        pace_s: Mean of the random time that a step or a message takes, in seconds.
+    """
+
+    seed: int
+    runs: tuple[PlannedRun, ...]
+    controls: tuple[PlannedControl, ...] = ()
+    faults: tuple[PlannedFault, ...] = ()
+    workers: tuple[PlannedWorker, ...] = ()
+    pace_s: float = 0.002

@@ -1,6 +1,7 @@
 """Owns the named crash points: places where a test may end the process to see it recover."""
 
 import os
+from collections.abc import Callable
 from typing import NoReturn
 
 POINTS = (
@@ -21,10 +22,11 @@ POINTS = (
 
 
 class _Armed:
-    """The one point that is armed in this process, and how many passes are left."""
+    """The one point that is armed in this process, how many passes are left, and who is told of each point."""
 
     point: str | None = None
     left: int = 0
+    observer: Callable[[str], None] | None = None
 
 
 def arm(setting: str | None) -> None:
@@ -48,8 +50,15 @@ def parse(setting: str) -> tuple[str, int]:
     return point, int(count or 1)
 
 
+def observe(observer: Callable[[str], None] | None) -> None:
+    """Have `observer` told every point that is reached; what it raises ends a simulated process there."""
+    _Armed.observer = observer
+
+
 def crash_point(name: str) -> None:
     """End the process with status 137, as `kill -9` would, if `name` is armed and its turn has come."""
+    if _Armed.observer is not None:
+        _Armed.observer(name)
     if _Armed.point != name:
         return
     _Armed.left -= 1

@@ -1,7 +1,7 @@
 """Owns the claim of a hand-over: the spool first, then one script in Redis that claims and adds the event."""
 
+import secrets
 import time
-import uuid
 from collections.abc import Callable
 
 import structlog
@@ -16,6 +16,7 @@ from orchestrator.worker.slots import slot_of
 from orchestrator.worker.spool import AttemptFacts, Spool
 
 RETRY_S = 0.25
+NONCE_BYTES = 16
 
 Spooled = tuple[int, int, bytes]
 """Slot, spool id and payload of an event."""
@@ -32,21 +33,28 @@ class Claiming:
         claims: Redis.
         patience_s: How long a claim without an answer is repeated, under the same nonce.
         pause: Waits that many seconds between two tries.
+        monotonic: Seconds that never go back.
+        new_nonce: Random words.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  time and chance are handed in too
         self,
         identity: Identity,
         spool: Spool,
         claims: Claims,
         patience_s: float,
         pause: Callable[[float], None] = time.sleep,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        new_nonce: Callable[[], str] = lambda: secrets.token_hex(NONCE_BYTES),
     ) -> None:
         self._identity = identity
         self._spool = spool
         self._claims = claims
         self._patience_s = patience_s
         self._pause = pause
+        self._monotonic = monotonic
+        self._new_nonce = new_nonce
 
     def claim(self, order: Order, generation: str, facts: AttemptFacts, running: TaskRunning) -> bool:
         """Claim the hand-over and report RUNNING; tell whether the attempt is ours to start.
@@ -86,11 +94,11 @@ class Claiming:
         return True
 
     def _patiently(self, order: Order, generation: str, event: Spooled) -> Claim:
-        nonce, until = uuid.uuid4().hex, time.monotonic() + self._patience_s
+        nonce, until = self._new_nonce(), self._monotonic() + self._patience_s
         while True:
             try:
                 return self._claims.ask(order.id, self._identity.holder, nonce, generation, running=event)
             except BrokerUnavailable:
-                if time.monotonic() >= until:
+                if self._monotonic() >= until:
                     raise
                 self._pause(RETRY_S)

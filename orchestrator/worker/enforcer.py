@@ -23,16 +23,24 @@ class Enforcer:
         spool: Knows what runs here.
         incarnation: This start of the main process; attempts of others are not ours to end.
         kill_s: Seconds between TERM and KILL.
-        clock: `time.monotonic`.
+        clock: Seconds that never go back.
+        signal_child: Sends a signal to a process that has no group of its own.
     """
 
     def __init__(
-        self, spool: Spool, incarnation: str, kill_s: float, clock: Callable[[], float] = time.monotonic
+        self,
+        spool: Spool,
+        incarnation: str,
+        kill_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        signal_child: Callable[[int, signal.Signals], None] | None = None,
     ) -> None:
         self._spool = spool
         self._incarnation = incarnation
         self._kill_s = kill_s
         self._clock = clock
+        self._signal_child = signal_child or _signal_child
         self._lock = threading.Lock()
 
     def end(self, order_id: str, ending: str) -> bool:
@@ -74,7 +82,7 @@ class Enforcer:
         elif facts.thread is not None:
             interrupt_thread(facts.thread)
         else:
-            _signal_child(facts.pid, signal.SIGTERM)
+            self._signal_child(facts.pid, signal.SIGTERM)
 
     def _kill(self, facts: AttemptFacts) -> None:
         if self._spool.attempt(facts.order_id) is None:
@@ -85,7 +93,7 @@ class Enforcer:
         elif facts.thread is not None:
             interrupt_thread(facts.thread)  # a thread cannot be killed: it is asked again
         else:
-            _signal_child(facts.pid, signal.SIGKILL)
+            self._signal_child(facts.pid, signal.SIGKILL)
 
 
 def _signal_child(pid: int, number: signal.Signals) -> None:

@@ -49,9 +49,10 @@ class Heartbeat:
         board: Whether it is draining.
         enforcer: Ends attempts.
         redis: Where heartbeats go, and the claims that they renew.
+        monotonic: Seconds that never go back.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  time and chance are handed in too
         self,
         identity: Identity,
         pulse: Pulse,
@@ -59,6 +60,8 @@ class Heartbeat:
         board: NoticeBoard,
         enforcer: Enforcer,
         redis: tuple[Presence, Claims],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._identity = identity
         self._pulse = pulse
@@ -66,8 +69,9 @@ class Heartbeat:
         self._board = board
         self._enforcer = enforcer
         self._presence, self._claims = redis
+        self._monotonic = monotonic
         self._stopping = False
-        self._heard_at = time.monotonic()
+        self._heard_at = monotonic()
 
     def step(self) -> None:
         """Give one sign of life, renew the claims, end what shall end.
@@ -82,7 +86,7 @@ class Heartbeat:
         except BrokerUnavailable:
             self._endure()
             raise
-        self._heard_at = time.monotonic()
+        self._heard_at = self._monotonic()
         self._obey(answer)
         for order_id in lost:
             self._enforcer.end(order_id, STALE)
@@ -125,5 +129,5 @@ class Heartbeat:
     def _endure(self) -> None:
         """End everything before the masters start it elsewhere, where that is wanted."""
         limit = max(self._pulse.lost_s - PARTITION_MARGIN_S, self._pulse.lost_s / 2)
-        if self._pulse.kill_when_cut_off and time.monotonic() - self._heard_at > limit:
+        if self._pulse.kill_when_cut_off and self._monotonic() - self._heard_at > limit:
             self._enforcer.end_all(PARTITION)

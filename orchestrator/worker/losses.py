@@ -28,6 +28,7 @@ class Losses:
         spool: Knows what the child ran.
         deliver: Sends the spooled event of that id soon, on another thread.
         log_path: Log file of an attempt, by instance, task and attempt.
+        runs: Whether the process of that id lives.
     """
 
     def __init__(
@@ -36,11 +37,14 @@ class Losses:
         spool: Spool,
         deliver: Callable[[int], None],
         log_path: Callable[[int, str, int], str],
+        *,
+        runs: Callable[[int], bool] = is_alive,
     ) -> None:
         self._speaker = Speaker(identity)
         self._spool = spool
         self._deliver = deliver
         self._log_path = log_path
+        self._runs = runs
 
     def report(self, message: Mapping[str, Any], status: str) -> bool:
         """Kill what the dead child left and report its attempt; tell whether it had begun one.
@@ -54,7 +58,7 @@ class Losses:
             facts = self._spool.attempt(order.id)
         except (MalformedEvent, SpoolUnwritable):
             return False
-        if facts is None or is_alive(facts.pid):  # alive: what died had another delivery of the same order
+        if facts is None or self._runs(facts.pid):  # alive: what died had another delivery of the same order
             return False
         if facts.process_group is not None and facts.group_started is not None:
             kill_group(facts.process_group, facts.group_started)

@@ -28,6 +28,7 @@ class Resender:
         sender: The streams.
         resend_s: How old an event without a verdict must be to be looked at.
         clock: Seconds since the epoch, the one the spool uses.
+        chance: Random numbers in [0, 1): workers do not all look at the same time.
     """
 
     def __init__(
@@ -37,12 +38,15 @@ class Resender:
         sender: Sender,
         resend_s: float,
         clock: Callable[[], float] = time.time,
+        *,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._identity = identity
         self._spool = spool
         self._sender = sender
         self._resend_s = resend_s
         self._clock = clock
+        self._chance = chance
         self._due = clock() + resend_s
         self._announced = False
         self._urgent: deque[int] = deque()
@@ -82,7 +86,9 @@ class Resender:
         self._send_urgent()
         if self._clock() >= self._due:
             self.resend()
-            self._due = self._clock() + self._resend_s * random.uniform(*JITTER)  # noqa: S311 - no secret
+            self._due = self._clock() + self._resend_s * (
+                JITTER[0] + (JITTER[1] - JITTER[0]) * self._chance()
+            )
 
     def resend(self) -> None:
         """Send again every event that waits too long for its verdict and whose stream entry is gone.

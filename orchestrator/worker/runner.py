@@ -56,6 +56,8 @@ class Tools:
     Attributes:
         workplace: Returns what the executor of an attempt gets, around that attempt's log.
         threaded: The pool has threads instead of children.
+        pid: Id of the process that runs an attempt.
+        monotonic: Seconds that never go back.
     """
 
     spool: Spool
@@ -66,6 +68,8 @@ class Tools:
     workplace: Callable[[AttemptLog], Workplace]
     logs: Path
     threaded: bool = False
+    pid: Callable[[], int] = os.getpid
+    monotonic: Callable[[], float] = time.monotonic
 
 
 class Runner:
@@ -128,7 +132,7 @@ class Runner:
 
     def _carry_out(self, order: Order, generation: str, work: Work, attempt_log: AttemptLog) -> None:
         place = Place(
-            pid=os.getpid(),
+            pid=self._tools.pid(),
             process_group=work.process_group,
             log_path=str(attempt_log.path),
             started_at=datetime.now(UTC),
@@ -176,7 +180,7 @@ class Runner:
             thread=threading.get_ident() if self._tools.threaded else None,
             process_group=place.process_group,
             group_started=started_at(place.process_group) if place.process_group else None,
-            deadline=time.monotonic() + (order.timeout_s or 0.0) if limited else None,
+            deadline=self._tools.monotonic() + (order.timeout_s or 0.0) if limited else None,
         )
 
     def _perform(self, order: Order, work: Work, place: Place) -> TaskDelayed | TaskResult:

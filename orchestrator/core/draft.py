@@ -1,7 +1,7 @@
 """Owns the draft: a copy-on-write view of one run on which a handler works out its transition."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,11 +10,9 @@ from orchestrator.core.command import Alert
 from orchestrator.core.definition import OnFailure, TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
-from orchestrator.core.run import CREATING, WorkflowInstance, decide_node, sweep_target, swept_states
+from orchestrator.core.run import WorkflowInstance, decide_node, is_stopping
 from orchestrator.core.status import (
-    TASK_ACTIVE,
     TASK_INITIAL,
-    WORKFLOW_FINAL,
     TaskState,
     WorkflowState,
     check_task_edge,
@@ -66,7 +64,8 @@ class Draft:
     @property
     def is_stopping(self) -> bool:
         """Whether nothing gets another attempt: the run is stopping, or ending after a failure."""
-        return self.head.state in _STOPPED_STATES or self.head.ending
+        head = self.head
+        return is_stopping(head) or head.state is WorkflowState.STOPPED or head.ending
 
     def definition(self, task: str) -> TaskDefinition:
         """Return the definition of `task`."""
@@ -97,6 +96,20 @@ class Draft:
             if task not in self._current:
                 names.append(task)
         return sorted(names[:most])
+
+    def waiting(self, states: Sequence[TaskState]) -> Iterator[TaskInstance]:
+        """Yield the current attempts in one of `states`, those that this draft changed first."""
+        names = dict.fromkeys([*self._current, *self._instance.in_state(*states)]) if states else {}
+        for task in names:
+            attempt = self.attempt(task)
+            if attempt is not None and attempt.state in states:
+                yield attempt
+
+    def state_of_new(self, due_at: datetime | None) -> TaskState:
+        """Return the state in which a new attempt begins that is to go on at `due_at`, or at once."""
+        if self.head.state is WorkflowState.PAUSING:
+            return TaskState.PAUSED
+        return TaskState.SUBMITTED if due_at is None else TaskState.DELAYED
 
     # --- writing -----------------------------------------------------------------------------
 
@@ -159,7 +172,7 @@ class Draft:
                 attempt=attempt.attempt + 1,
                 sequence=0,
                 type=attempt.type,
-                state=self._state_of_new(due_at),
+                state=self.state_of_new(due_at),
                 ticket=self.context.new_ticket(),
                 due_at=due_at,
                 **{"failures": attempt.failures, "losses": attempt.losses, **changes},
@@ -201,24 +214,6 @@ class Draft:
             elif self._consider(task) is Decision.NOT_RUN and self.node(task).outcome is None:
                 self.settle(task, Outcome.NOT_RUN)
 
-    def converge(self) -> None:
-        """Bring waiting attempts and owed nodes to what the run asks for, then end it if it is over.
-
-        At most `context.row_limit` rows are written; what is left keeps the run unsettled.
-        """
-        budget = self.context.row_limit
-        for attempt, target in self._to_sweep(budget):
-            budget -= 1
-            if target is TaskState.KILLED:
-                self.end(attempt, target, reason="stopped")
-            else:
-                self._pretend(self.update(attempt, state=target))
-        for task in self._owed_tasks():
-            if budget <= 0 or self.head.state not in CREATING:
-                break
-            budget -= self._create(task)
-        self._finish()
-
     def transition(self) -> Transition:
         """Return everything this draft changed."""
         if self._sequence != self.head.next_sequence:
@@ -230,6 +225,28 @@ class Draft:
             inserted=tuple(self._inserted.values()),
             updated=tuple(self._updated.values()),
             alerts=tuple(self._alerts),
+        )
+
+    def owed_tasks(self) -> Iterator[str]:
+        """Yield owed nodes, those of earlier steps first; nodes that become owed meanwhile come too."""
+        for task in tuple(self._instance.owed):
+            if self.node(task).owed:
+                yield task
+        while self._owed:
+            task = self._owed.popleft()
+            if self.node(task).owed:
+                yield task
+
+    def take_owed(self, task: str) -> Decision:
+        """Note that a node is no longer owed its attempt; return what its trigger says now."""
+        node = self._set_node(task, self.node(task)._replace(owed=False))
+        return decide_node(self.head, self.definition(task), node)
+
+    @property
+    def owes(self) -> bool:
+        """Whether a node is owed an attempt, by earlier steps or by this one."""
+        return any(self.node(task).owed for task in self._instance.owed) or any(
+            node.owed for node in self._nodes.values()
         )
 
     # --- inside ------------------------------------------------------------------------------
@@ -249,122 +266,3 @@ class Draft:
         if decision in (Decision.RUN, Decision.SKIP):
             self._set_node(task, node._replace(owed=True))
         return decision
-
-    def _to_sweep(self, most: int) -> list[tuple[TaskInstance, TaskState]]:
-        """Return waiting attempts that the run's state moves on, this draft's own ones included."""
-        found = []
-        states = swept_states(self.head)
-        names = dict.fromkeys([*self._current, *self._instance.in_state(*states)]) if states else {}
-        for task in names:
-            attempt = self.attempt(task)
-            if attempt is None or attempt.state not in states:
-                continue
-            target = sweep_target(self.head, self.definition(task), attempt)
-            if target is not None:
-                found.append((attempt, target))
-            if len(found) == most:
-                break
-        return found
-
-    def _owed_tasks(self) -> Iterator[str]:
-        """Yield owed nodes, those of earlier steps first; nodes that become owed meanwhile come too."""
-        for task in tuple(self._instance.owed):
-            if self.node(task).owed:
-                yield task
-        while self._owed:
-            task = self._owed.popleft()
-            if self.node(task).owed:
-                yield task
-
-    def _create(self, task: str) -> int:
-        """Create the attempt of an owed node; return how many rows that took."""
-        node = self._set_node(task, self.node(task)._replace(owed=False))
-        decision = decide_node(self.head, self.definition(task), node)
-        if decision is Decision.NOT_RUN:
-            self.settle(task, Outcome.NOT_RUN)
-            return 0
-        if decision is Decision.WAIT:  # its trigger had decided early, before the run began to end
-            return 0
-        definition = self.definition(task)
-        waits = definition.delay_s and decision is Decision.RUN and not self.head.dry_run
-        due_at = self.due(definition.delay_s) if waits else None
-        attempt = self.insert(
-            TaskInstance(
-                workflow_instance_id=self.head.id,
-                task=task,
-                attempt=1,
-                sequence=0,
-                type=definition.type,
-                state=TaskState.SKIPPED if decision is Decision.SKIP else self._state_of_new(due_at),
-                ticket=self.context.new_ticket(),
-                due_at=due_at,
-                ended_at=self.context.now if decision is Decision.SKIP else None,
-            )
-        )
-        if attempt.state is TaskState.SKIPPED:
-            self.settle(task, Outcome.SKIPPED)
-        else:
-            self._pretend(attempt)
-        return 1
-
-    def _pretend(self, attempt: TaskInstance) -> None:
-        """In a dry run, let a submitted attempt succeed at once: the graph is walked and nothing is executed."""
-        if self.head.dry_run and attempt.state is TaskState.SUBMITTED:
-            self.end(attempt, TaskState.SUCCESS, reason="dry run")
-
-    def _state_of_new(self, due_at: datetime | None) -> TaskState:
-        if self.head.state is WorkflowState.PAUSING:
-            return TaskState.PAUSED
-        return TaskState.SUBMITTED if due_at is None else TaskState.DELAYED
-
-    def _owes(self) -> bool:
-        """Whether a node is owed an attempt, by earlier steps or by this one."""
-        return any(self.node(task).owed for task in self._instance.owed) or any(
-            node.owed for node in self._nodes.values()
-        )
-
-    def _finish(self) -> None:
-        """End the run when nothing is active any more (SEMANTICS section 3)."""
-        if self.head.state not in _ENDING_STATES or self.count(*TASK_ACTIVE):
-            return
-        owes = self._owes()
-        if owes and self.head.state is not WorkflowState.STOPPING:
-            return
-        if self._to_sweep(1):
-            return
-        final = final_state(self.head.state, self.count, owes=owes)
-        if final is WorkflowState.PAUSED:
-            self.set_head(state=final)
-            return
-        self.set_head(state=final, ended_at=self.context.now, paused_at=None, reason=self._reason(final))
-        if final is WorkflowState.FAILURE:
-            self.alert("workflow_failure", "", reason=self.head.reason)
-
-    def _reason(self, final: WorkflowState) -> str | None:
-        if final not in WORKFLOW_FINAL or final is WorkflowState.SUCCESS:
-            return None
-        if final is WorkflowState.STOPPED:
-            return self.head.reason or "stopped"
-        failed = (TaskState.FAILURE, TaskState.KILLED)
-        more = self.count(*failed) - len(names := self.some_in(*failed))
-        return "failed: " + ", ".join(names) + (f" and {more} more" if more > 0 else "")
-
-
-_STOPPED_STATES = frozenset({WorkflowState.STOPPING, WorkflowState.STOPPED})
-_ENDING_STATES = frozenset({WorkflowState.RUNNING, WorkflowState.PAUSING, WorkflowState.STOPPING})
-
-
-def final_state(state: WorkflowState, count: Callable[..., int], *, owes: bool) -> WorkflowState:
-    """Return the state a run goes to when nothing is active any more.
-
-    Args:
-        state: RUNNING, PAUSING or STOPPING.
-        count: Gives the number of current attempts in given states.
-        owes: Something is still to run.
-    """
-    if state is WorkflowState.PAUSING and (count(TaskState.PAUSED) or owes):
-        return WorkflowState.PAUSED
-    if state is WorkflowState.STOPPING and (count(TaskState.KILLED) or owes):
-        return WorkflowState.STOPPED
-    failed = count(TaskState.FAILURE, TaskState.KILLED)
-    return WorkflowState.FAILURE if failed else WorkflowState.SUCCESS

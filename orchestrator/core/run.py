@@ -134,6 +134,9 @@ def _discard(names: dict[str, None], name: str) -> None:
 CREATING = frozenset({WorkflowState.RUNNING, WorkflowState.PAUSING})
 """States of a run in which attempts are created."""
 
+STOPPED_REASON = "stopped"
+"""Why a run ends that a person stopped."""
+
 
 def is_clean_up(task: TaskDefinition) -> bool:
     """Return whether `task` runs however its upstreams end; `on_failure: end` spares it."""
@@ -142,12 +145,22 @@ def is_clean_up(task: TaskDefinition) -> bool:
 
 def is_doomed(head: Head, task: TaskDefinition) -> bool:
     """Return whether the run's state wants active attempts of `task` to end."""
-    return head.state is WorkflowState.STOPPING or (head.ending and not is_clean_up(task))
+    return is_stopping(head) or (head.ending and not is_clean_up(task))
+
+
+def is_stopping(head: Head) -> bool:
+    """Return whether a stop was asked for and is not finished.
+
+    A PAUSED run has no edge to STOPPING: it stays PAUSED, for the reason `stopped`, until its rows are killed.
+    """
+    if head.state is WorkflowState.PAUSED:
+        return head.reason == STOPPED_REASON
+    return head.state is WorkflowState.STOPPING
 
 
 def swept_states(head: Head) -> tuple[TaskState, ...]:
     """Return the states whose attempts the run's state may not leave as they are."""
-    if head.state is WorkflowState.STOPPING or (head.ending and head.state in CREATING):
+    if is_stopping(head) or (head.ending and head.state in CREATING):
         return (TaskState.DELAYED, TaskState.PAUSED)
     if head.state is WorkflowState.PAUSING:
         return (TaskState.DELAYED,)

@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
+from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
-from orchestrator.core.run import WorkflowInstance
-from orchestrator.core.status import WORKFLOW_FINAL, TaskState, WorkflowState
+from orchestrator.core.run import STOPPED_REASON, WorkflowInstance, is_stopping
+from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import Conflict, RepeatedEvent
 
@@ -17,20 +18,21 @@ def handle_start(instance: WorkflowInstance, context: Context) -> Transition:
         raise RepeatedEvent(f"run {instance.head.id}: already {instance.head.state}")
     draft = Draft(instance, context)
     _begin(draft, instance)
-    draft.converge()
+    converge(draft)
     return draft.transition()
 
 
 def handle_pause(instance: WorkflowInstance, context: Context) -> Transition:
     """Let nothing new start; what waits in the broker is recalled, what runs ends."""
     head = instance.head
+    _refuse_if_stopping(instance, "pause")
     if head.state in (W.PAUSING, W.PAUSED):
         raise RepeatedEvent(f"run {head.id}: already {head.state}")
     _refuse_unless(instance, "pause", W.RUNNING, W.SUBMITTED, W.WAITING)
     draft = Draft(instance, context)
     state = W.PAUSING if head.state is W.RUNNING else W.PAUSED
     draft.set_head(state=state, paused_at=context.now)
-    draft.converge()
+    converge(draft)
     return draft.transition()
 
 
@@ -39,6 +41,7 @@ def handle_resume(instance: WorkflowInstance, context: Context) -> Transition:
     head = instance.head
     if head.state is W.RUNNING:
         raise RepeatedEvent(f"run {head.id}: already {head.state}")
+    _refuse_if_stopping(instance, "resume")
     _refuse_unless(instance, "resume", W.PAUSED, W.PAUSING)
     draft = Draft(instance, context)
     if head.started_at is None:
@@ -47,22 +50,24 @@ def handle_resume(instance: WorkflowInstance, context: Context) -> Transition:
         paused = context.now - head.paused_at if head.paused_at else timedelta()
         due = head.timeout_at + paused if head.timeout_at else None
         draft.set_head(state=W.RUNNING, paused_at=None, timeout_at=due)
-    draft.converge()
+    converge(draft)
     return draft.transition()
 
 
 def handle_stop(instance: WorkflowInstance, context: Context) -> Transition:
     """Kill what runs, recall what waits, start nothing more."""
     head = instance.head
-    if head.state in (W.STOPPING, W.STOPPED):
+    if is_stopping(head) or head.state is W.STOPPED:
         raise RepeatedEvent(f"run {head.id}: already {head.state}")
     _refuse_unless(instance, "stop", W.RUNNING, W.PAUSING, W.SUBMITTED, W.WAITING, W.PAUSED)
     draft = Draft(instance, context)
-    if head.state in (W.RUNNING, W.PAUSING):
-        draft.set_head(state=W.STOPPING, paused_at=None)
-        draft.converge()
+    if head.state in (W.SUBMITTED, W.WAITING):  # nothing was created yet
+        draft.set_head(state=W.STOPPED, ended_at=context.now, reason=STOPPED_REASON)
+    elif head.state is W.PAUSED:
+        draft.set_head(paused_at=None, reason=STOPPED_REASON)
     else:
-        _stop_idle(draft, instance)
+        draft.set_head(state=W.STOPPING, paused_at=None)
+    converge(draft)
     return draft.transition()
 
 
@@ -76,11 +81,12 @@ def _begin(draft: Draft, instance: WorkflowInstance) -> None:
     )
 
 
-def _stop_idle(draft: Draft, instance: WorkflowInstance) -> None:
-    """Stop a run in which nothing is active; it has no STOPPING, so its paused rows go in one step."""
-    draft.set_head(state=W.STOPPED, ended_at=draft.context.now, paused_at=None, reason="stopped")
-    for task in instance.in_state(TaskState.PAUSED):
-        draft.end(instance.attempts[task], TaskState.KILLED, reason="stopped")
+def _refuse_if_stopping(instance: WorkflowInstance, verb: str) -> None:
+    """Raise Conflict if a stop is under way."""
+    if is_stopping(instance.head):
+        raise Conflict(
+            f"run {instance.head.id} is {instance.head.state} and being stopped: it cannot be asked to {verb}"
+        )
 
 
 def _refuse_unless(instance: WorkflowInstance, verb: str, *states: WorkflowState) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
 from orchestrator.core.handlers.report import fail, lose, next_dispatch
 from orchestrator.core.handlers.token import noticed_attempt
@@ -52,7 +53,7 @@ def handle_attempt_timeout(
         draft.update(attempt, timeout_at=None)
         return draft.transition()
     fail(draft, replace(attempt, reason="timeout"), "timeout")
-    draft.converge()
+    converge(draft)
     return draft.transition()
 
 
@@ -65,7 +66,7 @@ def handle_attempt_lost(instance: WorkflowInstance, notice: AttemptLost, context
         raise RepeatedEvent(f"{notice.task}: owned by another incarnation")
     draft = Draft(instance, context)
     lose(draft, attempt, notice.reason, limit=WORKER_LOSSES)
-    draft.converge()
+    converge(draft)
     return draft.transition()
 
 
@@ -81,7 +82,7 @@ def handle_recall_won(instance: WorkflowInstance, notice: RecallWon, context: Co
         pausing = draft.head.state is WorkflowState.PAUSING
         state = TaskState.PAUSED if pausing else TaskState.SUBMITTED
         draft.update(attempt, state=state, **next_dispatch(attempt, context))
-    draft.converge()
+    converge(draft)
     return draft.transition()
 
 
@@ -107,7 +108,7 @@ def handle_unsubmittable(instance: WorkflowInstance, notice: Unsubmittable, cont
         raise RepeatedEvent(f"{notice.task}: already {attempt.state}")
     draft = Draft(instance, context)
     draft.end(attempt, TaskState.FAILURE, reason=notice.reason)
-    draft.converge()
+    converge(draft)
     return draft.transition()
 
 
@@ -123,7 +124,7 @@ def handle_run_timeout(instance: WorkflowInstance, notice: RunTimeout, context: 
     draft.alert("workflow_timeout", "", timeout_s=instance.definition.timeout_s)
     if instance.definition.on_timeout == "stop":
         draft.set_head(state=WorkflowState.STOPPING, reason="timeout")
-        draft.converge()
+        converge(draft)
     return draft.transition()
 
 
@@ -132,7 +133,7 @@ def handle_continue(instance: WorkflowInstance, notice: Continue, context: Conte
     if not instance.is_unsettled:
         raise RepeatedEvent(f"run {notice.workflow_instance_id}: nothing is left over")
     draft = Draft(instance, context)
-    draft.converge()
+    converge(draft)
     return draft.transition()
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
 from orchestrator.core.event import (
     CHILD_DIED,
@@ -50,7 +51,7 @@ def handle_delayed(instance: WorkflowInstance, event: TaskDelayed, context: Cont
         **_start(draft, attempt),
         **next_dispatch(attempt, context),
     )
-    draft.converge()
+    converge(draft)
     return draft.transition()
 
 
@@ -91,7 +92,7 @@ def handle_result(instance: WorkflowInstance, event: TaskResult, context: Contex
         lose(draft, ended, event.reason or "its process died", limit=CHILD_DEATHS)
     else:
         fail(draft, ended, event.error)
-    draft.converge()
+    converge(draft)
     return draft.transition()
 
 
@@ -114,7 +115,7 @@ def handle_reject(instance: WorkflowInstance, event: WorkerReject, context: Cont
             reason=f"rejected: {event.reason}",
             **next_dispatch(attempt, context),
         )
-    draft.converge()
+    converge(draft)
     return draft.transition()
 
 

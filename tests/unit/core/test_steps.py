@@ -7,6 +7,7 @@ from orchestrator.core.definition import OnFailure, Trigger
 from orchestrator.core.event import TaskResult
 from orchestrator.core.notice import RecallWon
 from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.errors import Conflict, RepeatedEvent
 from tests.builders import a_head, a_task, loaded
 from tests.unit.core.play import Play, a_play, started
 
@@ -20,7 +21,7 @@ def rows_of(play: Play) -> int:
 
 def test_many_roots_are_created_in_steps() -> None:
     """R3: five roots, two rows a step; each is created once, in the order of the graph."""
-    # Seen to fail without `budget -=` in `Draft.converge`.
+    # Seen to fail without `budget -=` in `converge`.
     play = started(*map(a_task, ROOTS), row_limit=2)
     assert (len(play.states), play.instance.is_unsettled) == (2, True)
 
@@ -100,7 +101,7 @@ def test_resume_lets_them_go_in_steps() -> None:
 
 def test_stop_does_not_end_while_a_row_is_still_to_be_killed() -> None:
     """A STOPPED run with a PAUSED row would be a row that nobody looks at any more."""
-    # Seen to fail without `_to_sweep(1)` in `Draft._finish`.
+    # Seen to fail without `_to_sweep(1)` in `convergence._finish`.
     play = started(*(a_task(name, delay_s=60) for name in ROOTS))
     play.limit_rows(2)
     play.command(CommandKind.PAUSE)
@@ -198,3 +199,24 @@ def test_a_dry_run_is_walked_in_steps_too() -> None:
     assert play.states == {**dict.fromkeys(["s", *ROOTS, "join"], "SUCCESS"), "alarm": "SKIPPED"}
     assert play.state is WorkflowState.SUCCESS
     assert {row.dispatched_at for row in play.rows.values()} == {None}
+
+
+def test_a_stop_of_a_paused_run_kills_in_steps_and_lets_nothing_in_between() -> None:
+    """R3: 5 held rows, 2 a step. It has no STOPPING: it stays PAUSED until the last one, for all to see why."""
+    play = started(*(a_task(name, delay_s=60) for name in ROOTS))
+    play.command(CommandKind.PAUSE)
+    play.limit_rows(2)
+    play.command(CommandKind.STOP)
+    assert (play.state, rows_of(play), play.head.reason) == (WorkflowState.PAUSED, 2, "stopped")
+    for kind in (CommandKind.RESUME, CommandKind.PAUSE):
+        with pytest.raises(Conflict, match="being stopped"):
+            play.command(kind)
+    with pytest.raises(RepeatedEvent):
+        play.command(CommandKind.STOP)
+
+    again = loaded(play.instance.definition, play.head, play.rows.values())
+    assert again.is_unsettled
+    assert play.settle() == 2
+
+    assert (play.state, play.head.reason) == (WorkflowState.STOPPED, "stopped")
+    assert play.states == dict.fromkeys(ROOTS, "KILLED")

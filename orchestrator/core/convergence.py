@@ -1,0 +1,125 @@
+"""Owns convergence: a draft is brought, a bounded step at a time, to what the state of its run asks for."""
+
+from collections.abc import Callable
+
+from orchestrator.core.draft import Draft
+from orchestrator.core.instance import TaskInstance
+from orchestrator.core.node import Decision, Outcome
+from orchestrator.core.run import CREATING, STOPPED_REASON, is_stopping, sweep_target, swept_states
+from orchestrator.core.status import TASK_ACTIVE, WORKFLOW_FINAL, TaskState, WorkflowState
+
+
+def converge(draft: Draft) -> None:
+    """Bring waiting attempts and owed nodes to what the run asks for, then end it if it is over.
+
+    At most `context.row_limit` rows are written; what is left keeps the run unsettled.
+    """
+    budget = draft.context.row_limit
+    for attempt, target in _to_sweep(draft, budget):
+        budget -= 1
+        if target is TaskState.KILLED:
+            draft.end(attempt, target, reason=STOPPED_REASON)
+        else:
+            _pretend(draft, draft.update(attempt, state=target))
+    for task in draft.owed_tasks():
+        if budget <= 0 or draft.head.state not in CREATING:
+            break
+        budget -= _create(draft, task)
+    _finish(draft)
+
+
+def final_state(state: WorkflowState, count: Callable[..., int], *, owes: bool) -> WorkflowState:
+    """Return the state a run goes to when nothing is active any more.
+
+    Args:
+        state: RUNNING, PAUSING, STOPPING, or PAUSED if it is being stopped.
+        count: Gives the number of current attempts in given states.
+        owes: Something is still to run.
+    """
+    if state is WorkflowState.PAUSED:
+        return WorkflowState.STOPPED
+    if state is WorkflowState.PAUSING and (count(TaskState.PAUSED) or owes):
+        return WorkflowState.PAUSED
+    if state is WorkflowState.STOPPING and (count(TaskState.KILLED) or owes):
+        return WorkflowState.STOPPED
+    failed = count(TaskState.FAILURE, TaskState.KILLED)
+    return WorkflowState.FAILURE if failed else WorkflowState.SUCCESS
+
+
+def _to_sweep(draft: Draft, most: int) -> list[tuple[TaskInstance, TaskState]]:
+    """Return waiting attempts that the run's state moves on, the draft's own ones included."""
+    found = []
+    for attempt in draft.waiting(swept_states(draft.head)):
+        target = sweep_target(draft.head, draft.definition(attempt.task), attempt)
+        if target is not None:
+            found.append((attempt, target))
+        if len(found) == most:
+            break
+    return found
+
+
+def _create(draft: Draft, task: str) -> int:
+    """Create the attempt of an owed node; return how many rows that took."""
+    decision = draft.take_owed(task)
+    if decision is Decision.NOT_RUN:
+        draft.settle(task, Outcome.NOT_RUN)
+        return 0
+    if decision is Decision.WAIT:  # its trigger had decided early, before the run began to end
+        return 0
+    attempt = draft.insert(_first_attempt(draft, task, skipped=decision is Decision.SKIP))
+    if attempt.state is TaskState.SKIPPED:
+        draft.settle(task, Outcome.SKIPPED)
+    else:
+        _pretend(draft, attempt)
+    return 1
+
+
+def _first_attempt(draft: Draft, task: str, *, skipped: bool) -> TaskInstance:
+    definition = draft.definition(task)
+    waits = definition.delay_s and not skipped and not draft.head.dry_run
+    due_at = draft.due(definition.delay_s) if waits else None
+    return TaskInstance(
+        workflow_instance_id=draft.head.id,
+        task=task,
+        attempt=1,
+        sequence=0,
+        type=definition.type,
+        state=TaskState.SKIPPED if skipped else draft.state_of_new(due_at),
+        ticket=draft.context.new_ticket(),
+        due_at=due_at,
+        ended_at=draft.context.now if skipped else None,
+    )
+
+
+def _pretend(draft: Draft, attempt: TaskInstance) -> None:
+    """In a dry run, let a submitted attempt succeed at once: the graph is walked and nothing is executed."""
+    if draft.head.dry_run and attempt.state is TaskState.SUBMITTED:
+        draft.end(attempt, TaskState.SUCCESS, reason="dry run")
+
+
+def _finish(draft: Draft) -> None:
+    """End the run when nothing is active any more (SEMANTICS section 3)."""
+    stopping = is_stopping(draft.head)
+    if not (stopping or draft.head.state in CREATING) or draft.count(*TASK_ACTIVE):
+        return
+    owes = draft.owes
+    if (owes and not stopping) or _to_sweep(draft, 1):
+        return
+    final = final_state(draft.head.state, draft.count, owes=owes)
+    if final is WorkflowState.PAUSED:
+        draft.set_head(state=final)
+        return
+    reason = _reason(draft, final)
+    draft.set_head(state=final, ended_at=draft.context.now, paused_at=None, reason=reason)
+    if final is WorkflowState.FAILURE:
+        draft.alert("workflow_failure", "", reason=reason)
+
+
+def _reason(draft: Draft, final: WorkflowState) -> str | None:
+    if final not in WORKFLOW_FINAL or final is WorkflowState.SUCCESS:
+        return None
+    if final is WorkflowState.STOPPED:
+        return draft.head.reason or STOPPED_REASON
+    failed = (TaskState.FAILURE, TaskState.KILLED)
+    more = draft.count(*failed) - len(names := draft.some_in(*failed))
+    return "failed: " + ", ".join(names) + (f" and {more} more" if more > 0 else "")

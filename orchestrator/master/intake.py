@@ -1,15 +1,19 @@
 """Owns what a turn begins with: reports first, then commands, then timers."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from orchestrator.core.command import Command
+import structlog
+
 from orchestrator.master.effects import Desk, Due
-from orchestrator.master.items import CommandItem, Item, NoticeItem
+from orchestrator.master.items import CommandItem, Item, NoticeItem, RefusedItem
 from orchestrator.master.overload import Overload
 from orchestrator.master.silence import Silence
+from orchestrator.store.commands import Pending
+
+log = structlog.get_logger(__name__)
 
 MOST_ITEMS = 1000
 MOST_COMMANDS = 500
@@ -23,10 +27,10 @@ LOOK_AGAIN = timedelta(seconds=0.25)
 class CommandSource(Protocol):
     """The command table."""
 
-    def pending(
+    def look(
         self, slots: Collection[int], limit: int, *, starts: bool = True, skip: Collection[int] = ()
-    ) -> Sequence[Command]:
-        """Return the oldest commands of these slots; without STARTs, and without some runs' ones, if asked."""
+    ) -> Pending:
+        """Return the oldest rows of these slots; without STARTs, and without some runs' ones, if asked."""
         ...
 
 
@@ -94,11 +98,14 @@ class Intake:
         if now < self._look_at:
             return []
         starts = self._overload.look() is None
-        rows = self._commands.pending(slots, MOST_COMMANDS, starts=starts, skip=parked)
+        rows = self._commands.look(slots, MOST_COMMANDS, starts=starts, skip=parked)
         if not starts:
             self._overload.refused += 1
         self._look_at = float("-inf") if len(rows) == MOST_COMMANDS else now + self._sweep_s
-        return [CommandItem(row) for row in rows]
+        for row in rows.unreadable:
+            log.error("command.unreadable", command_id=row.id, slot=row.slot, reason=row.reason)
+        refused = (RefusedItem(row.id, row.reason) for row in rows.unreadable)
+        return [*refused, *(CommandItem(row) for row in rows.commands)]
 
     def _take_due(self) -> list[NoticeItem]:
         now = self._desk.clock.now()

@@ -1,9 +1,11 @@
 """Owns the command rows: what people, schedules and other instances ask of a workflow instance."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, delete, insert, select
+import msgspec
+from sqlalchemy import Column, Engine, Label, RowMapping, Text, cast, delete, insert, select
 
 from orchestrator.core.command import Command, CommandKind
 from orchestrator.errors import NotFound
@@ -11,6 +13,26 @@ from orchestrator.store.clock import database_now
 from orchestrator.store.rows import COMMAND_COLUMNS, command_of
 from orchestrator.store.schema import command, error_command, workflow_instance
 from orchestrator.store.session import reading, writing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A row that is no command this program knows: of another kind, or with a body that cannot be read."""
+
+    id: int
+    slot: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """What waits for a master, each part in the order in which it was sent."""
+
+    commands: tuple[Command, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.commands) + len(self.unreadable)
 
 
 class Commands:
@@ -26,11 +48,21 @@ class Commands:
     def pending(
         self, slots: Collection[int], limit: int, *, starts: bool = True, skip: Collection[int] = ()
     ) -> list[Command]:
-        """Return the oldest commands of these slots, in the order in which they were sent.
+        """Return the oldest commands of these slots, without those that cannot be read; as `look` otherwise.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        return list(self.look(slots, limit, starts=starts, skip=skip).commands)
+
+    def look(
+        self, slots: Collection[int], limit: int, *, starts: bool = True, skip: Collection[int] = ()
+    ) -> Pending:
+        """Return the oldest rows of these slots, in the order in which they were sent.
 
         Args:
             slots: Slots to look into.
-            limit: The most commands to return.
+            limit: The most rows to return.
             starts: Whether STARTs are wanted; an overloaded master takes none.
             skip: Workflow instances whose lanes are parked: their commands wait.
 
@@ -38,9 +70,9 @@ class Commands:
             StoreUnavailable: The database is away.
         """
         if not slots:
-            return []
+            return Pending()
         statement = (
-            select(*COMMAND_COLUMNS)
+            select(*_COLUMNS, _text(command.c.body))
             .where(command.c.slot.in_(sorted(slots)))
             .order_by(command.c.id)
             .limit(limit)
@@ -50,7 +82,11 @@ class Commands:
         if skip:
             statement = statement.where(command.c.workflow_instance_id.not_in(sorted(skip)))
         with reading(self._engine) as connection:
-            return [command_of(row) for row in connection.execute(statement).mappings()]
+            read = [_read(row) for row in connection.execute(statement).mappings()]
+        return Pending(
+            commands=tuple(one for one in read if isinstance(one, Command)),
+            unreadable=tuple(one for one in read if isinstance(one, Unreadable)),
+        )
 
     def send(
         self, workflow_instance_id: int, kind: CommandKind, body: Mapping[str, Any] | None = None
@@ -83,9 +119,11 @@ class Commands:
         Raises:
             StoreUnavailable: The database is away.
         """
-        statement = select(error_command).order_by(error_command.c.id.desc()).limit(limit)
+        columns = [one for one in error_command.c if one.name != "body"]
+        statement = select(*columns, _text(error_command.c.body)).order_by(error_command.c.id.desc())
         with reading(self._engine) as connection:
-            return [dict(row) for row in connection.execute(statement).mappings()]
+            rows = connection.execute(statement.limit(limit)).mappings().all()
+        return [{**row, "body": _shown(row["body"])} for row in rows]
 
     def redrive(self, ids: Collection[int]) -> int:
         """Send failed commands once more; return how many there were.
@@ -99,3 +137,33 @@ class Commands:
         with writing(self._engine) as connection:
             connection.execute(insert(command).from_select(kept, select(*columns).where(chosen)))
             return connection.execute(delete(error_command).where(chosen)).rowcount
+
+
+_COLUMNS = tuple(one for one in COMMAND_COLUMNS if one.name != "body")
+
+
+def _text(body: Column[Any]) -> Label[str]:
+    """Return a body as it is stored: one row that is no JSON must not make the others unreadable."""
+    return cast(body, Text).label("body")
+
+
+def _read(row: RowMapping) -> Command | Unreadable:
+    try:
+        return command_of({**row, "body": _body(row["body"])})
+    except (ValueError, TypeError, RecursionError) as error:
+        return Unreadable(id=row["id"], slot=row["slot"], reason=f"command cannot be read: {error}")
+
+
+def _body(text: str) -> dict[str, Any]:
+    body = msgspec.json.decode(text)
+    if not isinstance(body, dict):
+        raise ValueError(f"its body is a {type(body).__name__}, not a map")  # noqa: TRY004  what a reader gets
+    return body
+
+
+def _shown(text: str) -> Any:
+    """Return a body for people, as text if it is nothing else."""
+    try:
+        return msgspec.json.decode(text)
+    except (ValueError, TypeError, RecursionError):
+        return text

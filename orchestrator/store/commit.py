@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
+from sqlalchemy import Connection, Engine, Insert, bindparam, delete, insert, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.core.changes import Changes, InstanceChange, Leases
@@ -106,17 +106,19 @@ def _write_instances(
 
 def _end_commands(connection: Connection, changes: Changes, now: datetime) -> None:
     """Delete the commands that were applied; keep those that never can be, with the reason."""
-    if changes.failed_commands:
-        statement = select(command).where(command.c.id.in_(sorted(changes.failed_commands)))
-        failed = [
-            {**row, "failed_at": now, "reason": changes.failed_commands[row["id"]]}
-            for row in connection.execute(statement).mappings()
-        ]
-        if failed:
-            connection.execute(insert(error_command), failed)
+    for number, reason in changes.failed_commands.items():
+        connection.execute(_keep_failed(number, reason, now))
     ended = [*changes.done_commands, *changes.failed_commands]
     for some in bulk.chunks(ended, bulk.KEYS_AT_ONCE):
         connection.execute(delete(command).where(command.c.id.in_(some)))
+
+
+def _keep_failed(command_id: int, reason: str, now: datetime) -> Insert:
+    """Return what copies one row as it stands, readable or not."""
+    names = [one.name for one in command.c]
+    added = (literal(now, error_command.c.failed_at.type), literal(reason, error_command.c.reason.type))
+    row = select(*command.c, *added).where(command.c.id == command_id)
+    return insert(error_command).from_select([*names, "failed_at", "reason"], row)
 
 
 def _send_mail(connection: Connection, mail: Sequence[Mail], now: datetime) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from orchestrator.core.changes import Changes, InstanceChange, Leases
 from orchestrator.core.command import CommandKind
@@ -11,6 +12,7 @@ from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.errors import LeaseLost, RevisionLost
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.outbox import Outbox
+from orchestrator.store.session import is_postgres, writing
 from tests.contract.store.bench import AT, OWNER, Bench, make_alert, make_attempt, make_mail
 
 SLOTS = range(64)
@@ -249,6 +251,32 @@ def test_commands_end_and_mail_arrives_in_the_same_commit(bench: Bench) -> None:
     assert bench.commands.redrive([hopeless.id]) == 1
     assert bench.commands.failed() == []
     assert [one.kind for one in bench.commands.pending(SLOTS, 10)] == [CommandKind.STOP, CommandKind.RESUME]
+
+
+def test_a_command_that_cannot_be_read_is_told_from_the_others_and_kept(bench: Bench) -> None:
+    """I7 for commands: it hides nobody behind it, and stands in `error_command` as it was."""
+    loaded = bench.submit_and_load()
+    broken = {kind: bench.commands.send(loaded.head.id, CommandKind.STOP).id for kind in ("DANCE", "PAUSE")}
+    wrong = [("DANCE", "{}"), ("PAUSE", "[1]")]
+    if not is_postgres(bench.engine):
+        broken["RESUME"] = bench.commands.send(loaded.head.id, CommandKind.STOP).id
+        wrong.append(("RESUME", '{"by": '))
+    with writing(bench.engine) as connection:
+        for kind, body in wrong:
+            statement = text("UPDATE command SET kind = :kind, body = :body WHERE id = :id")
+            connection.execute(statement, {"kind": kind, "body": body, "id": broken[kind]})
+
+    pending = bench.commands.look(SLOTS, 10)
+
+    assert [one.kind for one in pending.commands] == [CommandKind.START]
+    assert [one.id for one in pending.unreadable] == list(broken.values())
+    assert "DANCE" in pending.unreadable[0].reason
+    bench.commit(failed_commands={one.id: one.reason for one in pending.unreadable})
+    assert len(bench.commands.look(SLOTS, 10)) == 1
+    kept = {row["kind"]: (row["id"], row["body"]) for row in bench.commands.failed()}
+    assert kept.pop("RESUME", None) in (None, (broken.get("RESUME"), '{"by": '))
+    assert kept == {"DANCE": (broken["DANCE"], {}), "PAUSE": (broken["PAUSE"], [1])}
+    assert bench.commands.redrive(broken.values()) == len(broken)
 
 
 def test_alert_of_one_fact_is_stored_once(bench: Bench) -> None:

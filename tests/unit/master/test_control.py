@@ -3,10 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import insert
 
 from orchestrator.core.command import CommandKind
 from orchestrator.core.status import TaskState, WorkflowState
-from tests.world import World, a_task
+from orchestrator.store.schema import command
+from orchestrator.store.session import writing
+from tests.world import World, a_task, slot_of
 
 PAUSE, RESUME, STOP = CommandKind.PAUSE, CommandKind.RESUME, CommandKind.STOP
 
@@ -205,3 +208,18 @@ def test_a_run_paused_before_its_start_starts_when_it_is_resumed(world: World) -
 
     assert world.finish() is WorkflowState.SUCCESS
     assert [row.attempt for row in world.rows()] == [1, 1]
+
+
+def test_a_command_of_unknown_kind_is_kept_with_its_reason_and_the_loop_goes_on(world: World) -> None:
+    """I7 for commands: a row that nobody understands moves to `error_command`; the run behind it ends."""
+    run = world.submit(a_task("only"))
+    with writing(world.rig.engine) as connection:
+        values = {"slot": slot_of(run), "workflow_instance_id": run, "kind": "DANCE", "body": {}}
+        connection.execute(insert(command).values(**values, created_at=world.rig.clock.now()))
+    world.rig.streams.wake(slot_of(run))
+
+    assert world.finish() is WorkflowState.SUCCESS
+
+    (failed,) = world.rig.commands.failed()
+    assert (failed["kind"], "DANCE" in failed["reason"]) == ("DANCE", True)
+    assert len(world.rig.commands.look([slot_of(run)], 10)) == 0

@@ -1,6 +1,7 @@
 """Owns the inputs of one attempt: what its parameters come to when it is dispatched."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -46,7 +47,7 @@ class Inputs:
     parameters: Mapping[str, Any]
 
 
-def wanted_outputs(task: TaskDefinition, latest: Mapping[str, str]) -> frozenset[str]:
+def wanted_outputs(task: TaskDefinition, latest: Mapping[str, str]) -> AbstractSet[str]:
     """Return the tasks whose outputs `resolve_inputs` will read; the caller fetches them beforehand.
 
     Args:
@@ -54,7 +55,11 @@ def wanted_outputs(task: TaskDefinition, latest: Mapping[str, str]) -> frozenset
         latest: Output name to the upstream task whose value counts.
     """
     paths = {path for value in task.params.values() for path in _paths(value)}
-    return frozenset(latest.values()) | {path.partition(".")[0] for path in paths if "." in path}
+    by_task = {path.partition(".")[0] for path in paths if "." in path}
+    if task.type not in _SEE_OWN_PARAMS_ONLY:
+        return by_task.union(latest.values())
+    names = {*task.params, *(path.partition(".")[0] for path in paths)}
+    return by_task.union(latest[name] for name in names if name in latest)
 
 
 def resolve_inputs(task: TaskDefinition, around: Surroundings) -> Inputs:
@@ -92,6 +97,8 @@ def built_ins(around: Surroundings) -> dict[str, Any]:
         "data_interval_end": planned,
     }
 
+
+_SEE_OWN_PARAMS_ONLY = frozenset({"noop", "python"})
 
 BUILT_INS = (
     "workflow_name",

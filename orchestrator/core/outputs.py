@@ -1,7 +1,8 @@
-"""Owns which upstream outputs a task sees by bare name: of equal names the one committed last wins."""
+"""Owns the outputs that memory has: which of them a task sees by bare name, and those without their values."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from orchestrator.core.dag import Graph
 from orchestrator.core.instance import TaskInstance
@@ -15,8 +16,59 @@ _GIVES_OUTPUTS = frozenset({TaskState.SUCCESS, TaskState.FORCED_SUCCESS})
 _SETTLED = TASK_FINAL - {TaskState.LOST}
 
 
+class StoredOutputs(Mapping[str, Any]):
+    """The names of outputs whose values stand in the database alone.
+
+    Reading a value is an error and never an empty answer; so is writing this into a row, which needs the values.
+    Two of them are equal when they have the same names.
+
+    Args:
+        names: Names of the outputs, in their order.
+    """
+
+    __slots__ = ("_names",)
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = tuple(names)
+
+    def __getitem__(self, name: str) -> Any:
+        """Refuse.
+
+        Raises:
+            KeyError: There is no such output.
+            ValuesNotHere: There is, and its value has to be loaded first.
+        """
+        if name not in self._names:
+            raise KeyError(name)
+        raise ValuesNotHere(f"the value of output '{name}' was not loaded")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StoredOutputs) and set(self._names) == set(other._names)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._names))
+
+    def __repr__(self) -> str:
+        return f"StoredOutputs({self._names!r})"
+
+
+class ValuesNotHere(RuntimeError):
+    """Somebody reads outputs that were not loaded: a bug."""
+
+
 class OutputIndex:
     """What each task of one run passes on, remembered once it cannot change any more.
+
+    Of equal names the one committed last wins.
 
     A task that adds nothing shares its upstream's map, so that a long chain costs one small map. Names of
     outputs are enough here; values are looked up when they are needed.

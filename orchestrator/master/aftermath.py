@@ -80,6 +80,7 @@ class Aftermath:
             self._count(instance, head, row)
             if row.current:
                 self._effects.enact(instance, row)
+                self._lanes.slim(instance, row)
         if (head.state, head.ending) != before:
             notes.run_changed(head)
             self._effects.press(instance)

@@ -30,6 +30,7 @@ from orchestrator.master.silence import Silence
 from orchestrator.master.status import Status, StatusBoard
 from orchestrator.master.takeover import Takeover, UnfinishedSource
 from orchestrator.master.timers import Timers
+from orchestrator.master.whole_rows import WholeRows
 from orchestrator.master.window import Window
 
 
@@ -181,7 +182,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
     )
     reader = Reader(ports.streams, inbox, silence, slots, world.monotonic, on_wake=intake.look_soon)
     outside = Outside(
-        committer=ports.committer,
+        committer=WholeRows(ports.committer, ports.runs),
         acknowledger=ports.streams,
         graveyard=ports.graveyard,
         new_ticket=world.new_ticket,

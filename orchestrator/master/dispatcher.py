@@ -1,7 +1,10 @@
 """Owns the hand-over: it fills each group's window from the ready queue, by priority, with resolved orders."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+import structlog
 
 from orchestrator.core.inputs import Surroundings, resolve_inputs, wanted_outputs
 from orchestrator.core.instance import TaskInstance
@@ -10,13 +13,20 @@ from orchestrator.core.order import Order
 from orchestrator.core.outputs import OutputIndex
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState
-from orchestrator.errors import UnresolvedParameter
+from orchestrator.errors import StoreUnavailable, UnresolvedParameter
 from orchestrator.master.batch import Cut, Park
 from orchestrator.master.effects import Desk, Effects
 from orchestrator.master.items import NoticeItem
-from orchestrator.master.lanes import Lanes
+from orchestrator.master.lanes import AttemptKey, Lanes
 from orchestrator.master.ready import Key
 from orchestrator.master.window import Window
+
+log = structlog.get_logger(__name__)
+
+RETRY_S = 0.5
+"""How long nothing is handed over after the database did not give the outputs that were wanted."""
+
+Values = Mapping[AttemptKey, Mapping[str, Any]]
 
 
 class LiveWorkers(Protocol):
@@ -25,6 +35,27 @@ class LiveWorkers(Protocol):
     def live_workers(self, group: str) -> frozenset[str]:
         """Return the names of the live workers of `group`."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An attempt that is to be handed over.
+
+    Attributes:
+        latest: Output name to the upstream task whose value counts.
+        sources: The attempts whose outputs its inputs are made of.
+    """
+
+    instance: WorkflowInstance
+    attempt: TaskInstance
+    group: str
+    latest: Mapping[str, str]
+    sources: tuple[TaskInstance, ...]
+
+    @property
+    def number(self) -> int:
+        """Id of its run."""
+        return self.instance.head.id
 
 
 class Dispatcher:
@@ -55,14 +86,20 @@ class Dispatcher:
         self._workers = workers
         self._park = park
         self._indexes: dict[int, OutputIndex] = {}
+        self._retry_at = float("-inf")
 
     def step(self) -> int:
         """Hand over what fits into the windows; return how many orders went out."""
-        orders: list[Order] = []
+        for number, error in self._desk.messenger.take_failed().items():
+            self._park(number, Cut(error, []))
+        if self._desk.clock.monotonic() < self._retry_at:
+            return 0
+        candidates: list[Candidate] = []
         for group in self._desk.ready.groups():
             room = self._window.size(group) - self._desk.holdings.in_broker(group)
             if room > 0:
-                orders.extend(self._orders(self._desk.ready.take(group, room), group))
+                candidates.extend(self._candidates(self._desk.ready.take(group, room), group))
+        orders = self._orders(candidates)
         if orders:
             self._desk.messenger.publish(orders)
         return len(orders)
@@ -78,35 +115,70 @@ class Dispatcher:
         """Forget what is remembered about a run's outputs."""
         self._indexes.pop(workflow_instance_id, None)
 
-    def _orders(self, keys: Iterable[Key], group: str) -> list[Order]:
-        orders = []
+    def _candidates(self, keys: Iterable[Key], group: str) -> list[Candidate]:
+        found = []
         for key in keys:
             instance = self._lanes.get(key[0])
             attempt = instance.attempts.get(key[1]) if instance else None
             if instance is None or attempt is None or attempt.state is not TaskState.SUBMITTED:
                 continue
             try:
-                orders.append(self._order(instance, attempt, group))
-            except UnresolvedParameter as error:
-                self._desk.inbox.put_notices([_unsubmittable(attempt, str(error))])
-                continue
+                found.append(self._candidate(instance, attempt, group))
             except Exception as error:  # noqa: BLE001  a bug in one run must not stop the others (R7)
                 self._park(key[0], Cut(error, []))
+        return found
+
+    def _candidate(self, instance: WorkflowInstance, attempt: TaskInstance, group: str) -> Candidate:
+        latest = self._latest(instance, attempt.task)
+        wanted = wanted_outputs(instance.graph.tasks[attempt.task], latest)
+        return Candidate(
+            instance=instance,
+            attempt=attempt,
+            group=group,
+            latest=latest,
+            sources=tuple(_with_outputs(instance, wanted)),
+        )
+
+    def _orders(self, candidates: Sequence[Candidate]) -> list[Order]:
+        try:
+            values = self._lanes.outputs(source for one in candidates for source in one.sources)
+        except StoreUnavailable as error:
+            self._wait(candidates, error)
+            return []
+        orders = []
+        for one in candidates:
+            if self._lanes.get(one.number) is not one.instance:  # it was parked meanwhile
                 continue
-            self._desk.holdings.hand_over(key, group, attempt.token)
+            try:
+                orders.append(self._order(one, values))
+            except UnresolvedParameter as error:
+                self._desk.inbox.put_notices([_unsubmittable(one.attempt, str(error))])
+                continue
+            except Exception as error:  # noqa: BLE001  a bug in one run must not stop the others (R7)
+                self._park(one.number, Cut(error, []))
+                continue
+            key = (one.number, one.attempt.task)
+            self._desk.holdings.hand_over(key, one.group, one.attempt.token)
             self._effects.handed(key)
         return orders
 
-    def _order(self, instance: WorkflowInstance, attempt: TaskInstance, group: str) -> Order:
+    def _wait(self, candidates: Iterable[Candidate], error: StoreUnavailable) -> None:
+        """Let everything wait in line again: the outputs that some inputs are made of cannot be had now."""
+        log.warning("store.unavailable", error=str(error))
+        self._retry_at = self._desk.clock.monotonic() + RETRY_S
+        for one in candidates:
+            self._effects.enact(one.instance, one.attempt)
+
+    def _order(self, candidate: Candidate, values: Values) -> Order:
+        instance, attempt = candidate.instance, candidate.attempt
         head, definition = instance.head, instance.definition
         task = instance.graph.tasks[attempt.task]
-        latest = self._latest(instance, attempt.task)
         around = Surroundings(
             definition=definition,
             head=head,
             attempt=attempt,
-            latest=latest,
-            outputs=_outputs(instance, wanted_outputs(task, latest)),
+            latest=candidate.latest,
+            outputs={source.task: values[source.key] for source in candidate.sources},
         )
         inputs = resolve_inputs(task, around)
         return Order(
@@ -123,7 +195,7 @@ class Dispatcher:
             outputs=task.outputs,
             timeout_s=self._time_left(task.timeout_s, attempt),
             on_timeout=task.on_timeout,
-            queue=self._queue(attempt, group),
+            queue=self._queue(attempt, candidate.group),
             priority=head.priority.rank * 5 + task.priority.rank,
             run_count=head.run_count,
             idempotency_key=f"{head.id}:{attempt.task}:{head.run_count}",
@@ -154,13 +226,12 @@ class Dispatcher:
         return f"{others[0]}.dq2" if others else group
 
 
-def _outputs(instance: WorkflowInstance, tasks: Iterable[str]) -> dict[str, Mapping[str, Any]]:
-    found = {}
+def _with_outputs(instance: WorkflowInstance, tasks: Iterable[str]) -> Iterator[TaskInstance]:
+    """Yield the current attempts of these tasks that give outputs."""
     for task in tasks:
         attempt = instance.attempts.get(task)
         if attempt is not None and attempt.state in (TaskState.SUCCESS, TaskState.FORCED_SUCCESS):
-            found[task] = attempt.outputs
-    return found
+            yield attempt
 
 
 def _unsubmittable(attempt: TaskInstance, reason: str) -> NoticeItem:

@@ -2,19 +2,20 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from orchestrator.core.dag import Graph, compile_graph, select_tasks
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.draft import Draft
 from orchestrator.core.instance import TaskInstance
+from orchestrator.core.outputs import StoredOutputs
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import WORKFLOW_FINAL
-from orchestrator.core.transition import Context
+from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import DefinitionError, RetryEvent
-from orchestrator.store.instances import LoadedInstance
+from orchestrator.store.instances import LoadedInstance, is_big
 
 AttemptKey = tuple[int, str, int]
 
@@ -28,6 +29,10 @@ class InstanceSource(Protocol):
 
     def attempts(self, keys: Iterable[AttemptKey]) -> Mapping[AttemptKey, TaskInstance]:
         """Return single attempts by instance, task and attempt."""
+        ...
+
+    def outputs(self, keys: Iterable[AttemptKey]) -> Mapping[AttemptKey, Mapping[str, Any]]:
+        """Return the outputs of single attempts."""
         ...
 
     def definition(self, definition_id: int) -> WorkflowDefinition:
@@ -113,6 +118,24 @@ class Lanes:
     def late_attempt(self, key: AttemptKey) -> TaskInstance | None:
         """Return one attempt row of an ended run, or `None`; as of the last `load`."""
         return self._late.get(key)
+
+    def slim(self, instance: WorkflowInstance, row: TaskInstance) -> None:
+        """Keep only the names of a committed row's outputs if they are big: the database has the values."""
+        if row.outputs and instance.attempts.get(row.task) is row and is_big(row.outputs):
+            lean = replace(row, outputs=StoredOutputs(row.outputs))
+            instance.apply(Transition(current=((row.task, lean),)))
+
+    def outputs(self, attempts: Iterable[TaskInstance]) -> dict[AttemptKey, Mapping[str, Any]]:
+        """Return the outputs of these attempts; what memory does not keep comes in one query.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        found = {one.key: one.outputs for one in attempts}
+        missing = [key for key, outputs in found.items() if isinstance(outputs, StoredOutputs)]
+        if missing:
+            found.update(self._source.outputs(missing))
+        return found
 
     def all(self) -> list[WorkflowInstance]:
         """Return the runs in memory."""

@@ -1,16 +1,18 @@
 """Owns the loading of runs into memory, as plain values."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, literal_column, select, tuple_
 
 from orchestrator.core.definition import WorkflowDefinition, from_document
 from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.outputs import StoredOutputs
 from orchestrator.core.status import WORKFLOW_FINAL
 from orchestrator.errors import NotFound
 from orchestrator.store.bulk import KEYS_AT_ONCE, AttemptKey, chunks
+from orchestrator.store.columns import Json
 from orchestrator.store.rows import ATTEMPT_COLUMNS, ATTEMPT_KEY, HEAD_COLUMNS, attempt_of, head_of
 from orchestrator.store.schema import (
     UNFINISHED,
@@ -19,9 +21,34 @@ from orchestrator.store.schema import (
     workflow_definition,
     workflow_instance,
 )
-from orchestrator.store.session import reading, writing
+from orchestrator.store.session import is_postgres, reading, to_json, writing
 
 KEY_COLUMNS = tuple(task_instance.c[name] for name in ATTEMPT_KEY)
+
+BIG_OUTPUTS_BYTES = 1024
+"""Outputs whose JSON is longer stay in the database; memory knows their names."""
+
+_POSTGRES_SIZE = "octet_length(CAST(task_instance.outputs AS text))"
+_POSTGRES_NAMES = "(SELECT json_agg(name) FROM json_object_keys(task_instance.outputs) AS name)"
+_SQLITE_SIZE = "length(CAST(task_instance.outputs AS BLOB))"
+_SQLITE_NAMES = "(SELECT json_group_array(key) FROM json_each(task_instance.outputs))"
+
+
+def _lean_columns(size: str, names: str) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns of an attempt; big outputs are NULL, and `output_names` is not."""
+    is_big = f"CASE WHEN {size} > {BIG_OUTPUTS_BYTES} THEN"
+    return (
+        *(column for column in ATTEMPT_COLUMNS if column.name != "outputs"),
+        literal_column(f"{is_big} NULL ELSE task_instance.outputs END", Json).label("outputs"),
+        literal_column(f"{is_big} {names} END", Json).label("output_names"),
+    )
+
+
+LEAN_COLUMNS = {
+    True: _lean_columns(_POSTGRES_SIZE, _POSTGRES_NAMES),
+    False: _lean_columns(_SQLITE_SIZE, _SQLITE_NAMES),
+}
+"""By whether it is PostgreSQL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +56,8 @@ class LoadedInstance:
     """One run as the database has it.
 
     Attributes:
-        attempts: The current attempt of each task that has one, in order of submission; none of a finished
-            run.
+        attempts: The current attempt of each task that has one, in order of submission, without the values of
+            big outputs; none of a finished run.
     """
 
     head: Head
@@ -39,6 +66,11 @@ class LoadedInstance:
 
 
 Loaded = dict[int, LoadedInstance]
+
+
+def is_big(outputs: Mapping[str, Any]) -> bool:
+    """Return whether these outputs are too big to be kept in memory once they are stored."""
+    return not isinstance(outputs, StoredOutputs) and len(to_json(outputs).encode()) > BIG_OUTPUTS_BYTES
 
 
 class Instances:
@@ -52,7 +84,7 @@ class Instances:
         self._engine = engine
 
     def load(self, ids: Iterable[int], *, lock: bool = False) -> Loaded:
-        """Return the runs that exist, with the current attempts of the unfinished ones.
+        """Return the runs that exist, with the current attempts of the unfinished ones, without big outputs.
 
         Args:
             ids: Workflow instance ids.
@@ -168,8 +200,16 @@ def _current_attempts(connection: Connection, ids: list[int]) -> dict[int, list[
     attempts: dict[int, list[TaskInstance]] = {}
     columns = task_instance.c
     for some in chunks(ids, KEYS_AT_ONCE):
-        statement = select(*ATTEMPT_COLUMNS).where(columns.workflow_instance_id.in_(some), columns.current)
+        statement = select(*LEAN_COLUMNS[is_postgres(connection)])
+        statement = statement.where(columns.workflow_instance_id.in_(some), columns.current)
         ordered = statement.order_by(columns.workflow_instance_id, columns.sequence)
         for row in connection.execute(ordered).mappings():
-            attempts.setdefault(row["workflow_instance_id"], []).append(attempt_of(row))
+            attempts.setdefault(row["workflow_instance_id"], []).append(_lean_attempt(row))
     return attempts
+
+
+def _lean_attempt(row: RowMapping) -> TaskInstance:
+    attempt = attempt_of(row)
+    if row["output_names"] is None:
+        return attempt
+    return replace(attempt, outputs=StoredOutputs(row["output_names"]))

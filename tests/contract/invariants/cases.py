@@ -236,6 +236,12 @@ EVENTS = (
         told=True,
     ),
     Case(
+        name="RESULT with big outputs",
+        arrange=running,
+        deliver=ending(TaskState.SUCCESS, outputs={**NESTED, "text": "é" * 2000}),
+        told=True,
+    ),
+    Case(
         name="RESULT retried",
         arrange=running,
         deliver=ending(TaskState.FAILURE, error="ValueError", reason="ValueError: no", exit_code=3),

@@ -1,9 +1,13 @@
 """Loading runs into memory."""
 
 from dataclasses import replace
+from typing import Any
 
 from orchestrator.core.changes import InstanceChange
+from orchestrator.core.outputs import StoredOutputs
 from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.store.instances import BIG_OUTPUTS_BYTES, is_big
+from orchestrator.store.session import to_json
 from tests.contract.store.bench import AT, Bench, make_attempt
 
 
@@ -65,3 +69,48 @@ def test_run_of_many_attempts_is_loaded_whole(bench: Bench) -> None:
 def test_number_of_slots_is_the_deployments(bench: Bench) -> None:
     """It was fixed when the database was created."""
     assert bench.instances.slots() == 64
+
+
+def test_big_outputs_are_loaded_as_names_and_asked_for_by_key(bench: Bench) -> None:
+    """The limit is the same for memory and for loading, to the byte; order, types and nesting are kept."""
+    run = bench.run_with("limit", "above", "small", "none")
+    empty = len(to_json({"text": ""}))
+    outputs: dict[str, dict[str, Any]] = {
+        "limit": {"text": "x" * (BIG_OUTPUTS_BYTES - empty)},
+        "above": {"text": "é" * ((BIG_OUTPUTS_BYTES - empty) // 2 + 1)},
+        "small": {"z": 1.0, "a": {"deep": [None, "\n", "\u2028"]}},
+        "none": {},
+    }
+    changed = tuple(
+        replace(one, state=TaskState.SUCCESS, ended_at=AT, outputs=outputs[one.task]) for one in run.attempts
+    )
+    bench.commit(InstanceChange(head=run.head, revision=run.revision, changed=changed))
+
+    loaded = {one.task: one for one in bench.load(run.head.id).attempts}
+
+    assert {task: is_big(values) for task, values in outputs.items()} == {
+        "limit": False,
+        "above": True,
+        "small": False,
+        "none": False,
+    }
+    assert {task: one.outputs for task, one in loaded.items()} == {
+        **outputs,
+        "above": StoredOutputs(["text"]),
+    }
+    keys = {one.key: one.task for one in changed}
+    assert bench.instances.outputs(keys) == {key: outputs[task] for key, task in keys.items()}
+
+
+def test_names_of_big_outputs_keep_their_order(bench: Bench) -> None:
+    """Also names that need quoting."""
+    run = bench.run_with("a")
+    outputs = {"z": "x" * 2000, 'qu"ote': 1, "a b": [], "é": None}
+    ended = replace(run.attempts[0], state=TaskState.SUCCESS, ended_at=AT, outputs=outputs)
+    bench.commit(InstanceChange(head=run.head, revision=run.revision, changed=(ended,)))
+
+    (attempt,) = bench.load(run.head.id).attempts
+
+    assert isinstance(attempt.outputs, StoredOutputs)
+    assert list(attempt.outputs) == list(outputs)
+    assert replace(attempt, outputs=outputs) == ended

@@ -87,13 +87,20 @@ class StumblingStreams(MemoryStreams):
 
 
 class StumblingBroker(MemoryBroker):
-    """A broker beside which the master can die, `before` or `after` it publishes; `passes` go well before."""
+    """A broker beside which the master can die, `before` or `after` it publishes; `passes` go well before.
+
+    Attributes:
+        chokes: What a batch raises that holds an order of the task `bad`.
+    """
 
     dies: str | None = None
     passes: int = 0
+    chokes: Exception | None = None
 
     def publish(self, orders: Any, generation: str) -> None:
         """Publish, unless told otherwise."""
+        if self.chokes is not None and any(order.task == "bad" for order in orders):
+            raise self.chokes
         when = _turn_of(self)
         if when == "before":
             raise Killed

@@ -19,7 +19,7 @@ from orchestrator.core.event import (
 )
 from orchestrator.core.order import Order
 from orchestrator.core.status import TaskState
-from orchestrator.errors import MalformedEvent
+from orchestrator.errors import MalformedEvent, UnresolvedParameter
 
 VERSION = 1
 
@@ -117,8 +117,15 @@ def clean(value: Any) -> Any:
 
 
 def order_to_message(order: Order, generation: str) -> dict[str, Any]:
-    """Return the keyword arguments of the Celery message that hands `order` over."""
-    return {"version": VERSION, "generation": generation, "order": msgspec.to_builtins(order)}
+    """Return the keyword arguments of the Celery message that hands `order` over.
+
+    Raises:
+        UnresolvedParameter: It holds a value that no message can hold.
+    """
+    try:
+        return {"version": VERSION, "generation": generation, "order": msgspec.to_builtins(order)}
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UnresolvedParameter(f"the order cannot be sent: {error}") from error
 
 
 def order_from_message(message: Mapping[str, Any]) -> tuple[Order, str]:

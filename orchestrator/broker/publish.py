@@ -12,7 +12,7 @@ from kombu.exceptions import KombuError, SerializationError
 from orchestrator.broker.codec import order_to_message
 from orchestrator.broker.keys import MESSAGE_LIFE
 from orchestrator.core.order import Order
-from orchestrator.errors import BrokerUnavailable
+from orchestrator.errors import BrokerUnavailable, UnresolvedParameter
 
 TASK = "orchestrator.execute"
 BATCH = 500
@@ -43,6 +43,7 @@ class Publisher:
 
         Raises:
             BrokerUnavailable: The broker did not answer; each message may or may not be there.
+            UnresolvedParameter: An order holds what no message can; none of the batch need be there.
         """
         if not orders:
             return
@@ -51,8 +52,8 @@ class Publisher:
             with self._opened().batch(BATCH):
                 for order in orders:
                     self._send(order, generation, expires)
-        except SerializationError:
-            raise  # a bug in the order, not in the broker
+        except SerializationError as error:  # the order's fault, not the broker's
+            raise UnresolvedParameter(f"the order cannot be sent: {error}") from error
         except self._driver_errors() as error:
             self.close()
             raise BrokerUnavailable(f"Celery's broker: {type(error).__name__}: {error}") from error

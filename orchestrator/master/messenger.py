@@ -10,10 +10,10 @@ import structlog
 
 from orchestrator.broker.claims import RecallAnswer
 from orchestrator.core.event import TaskDispatched
-from orchestrator.core.notice import RecallLost, RecallWon
+from orchestrator.core.notice import RecallLost, RecallWon, Unsubmittable
 from orchestrator.core.order import Order
 from orchestrator.crash import crash_point
-from orchestrator.errors import BrokerUnavailable
+from orchestrator.errors import BrokerUnavailable, UnresolvedParameter
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.items import NoticeItem, ReportItem
 
@@ -52,7 +52,7 @@ class Courier(Protocol):
     """Hands orders to the broker."""
 
     def publish(self, orders: Sequence[Order], generation: str) -> None:
-        """Publish all of `orders` or raise BrokerUnavailable."""
+        """Publish all of `orders`, or raise BrokerUnavailable, or UnresolvedParameter if one cannot be sent."""
         ...
 
 
@@ -105,6 +105,7 @@ class Messenger:
         self._orders: deque[Order] = deque()
         self._recalls: dict[str, HandOver] = {}
         self._kills: dict[str, HandOver] = {}
+        self._failed: dict[int, Exception] = {}
 
     def publish(self, orders: Sequence[Order]) -> None:
         """Queue orders for the broker."""
@@ -130,6 +131,13 @@ class Messenger:
             self._orders.clear()
             self._recalls.clear()
             self._kills.clear()
+            self._failed.clear()
+
+    def take_failed(self) -> dict[int, Exception]:
+        """Return and remove the runs an order of which could not be published because of a bug."""
+        with self._changed:
+            taken, self._failed = self._failed, {}
+            return taken
 
     def __len__(self) -> int:
         return len(self._orders) + len(self._recalls) + len(self._kills)
@@ -154,14 +162,37 @@ class Messenger:
         while orders:
             try:
                 self._bar_what_went_before(orders)
-                self._post.courier.publish(orders, self._post.generation.current())
+                sent = self._send(orders, self._post.generation.current())
             except BrokerUnavailable:
                 with self._changed:
                     self._orders.extendleft(reversed(orders))
                 raise
             crash_point("master.after_dispatch")
-            self._inbox.put_notices([_dispatched(order) for order in orders])
+            self._inbox.put_notices([_dispatched(order) for order in sent])
             orders = self._taken(500)
+
+    def _send(self, orders: Sequence[Order], generation: str) -> Sequence[Order]:
+        """Publish; one that spoils it for the others is given up alone. Return those that went out."""
+        try:
+            self._post.courier.publish(orders, generation)
+        except BrokerUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  whose fault it is shows one by one (R7)
+            if len(orders) == 1:
+                self._give_up(orders[0], error)
+                return ()
+            return [sent for order in orders for sent in self._send([order], generation)]
+        return orders
+
+    def _give_up(self, order: Order, error: Exception) -> None:
+        """End an attempt that no message can carry; what is a bug instead has its run parked by the loop."""
+        log.error("order.failed", order_id=order.id, error=str(error), exc_info=error)
+        if isinstance(error, UnresolvedParameter):
+            self._inbox.put_notices([_unsubmittable(order, str(error))])
+            return
+        with self._changed:
+            self._failed[order.workflow_instance_id] = error
+        self._inbox.wake()
 
     def _bar_what_went_before(self, orders: Sequence[Order]) -> None:
         """Take the claims of earlier dispatches that ended unclaimed: no late copy of their messages may start."""
@@ -211,6 +242,18 @@ def _dispatched(order: Order) -> ReportItem:
             attempt=order.attempt,
             dispatch=order.dispatch,
             ticket=order.ticket,
+        )
+    )
+
+
+def _unsubmittable(order: Order, reason: str) -> NoticeItem:
+    return NoticeItem(
+        Unsubmittable(
+            workflow_instance_id=order.workflow_instance_id,
+            task=order.task,
+            attempt=order.attempt,
+            dispatch=order.dispatch,
+            reason=reason,
         )
     )
 

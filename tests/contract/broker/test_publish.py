@@ -16,7 +16,7 @@ from orchestrator.broker.keys import Keys
 from orchestrator.broker.publish import Publisher
 from orchestrator.core.order import Order
 from orchestrator.embedded.redis import PrivateRedis
-from orchestrator.errors import BrokerUnavailable
+from orchestrator.errors import BrokerUnavailable, UnresolvedParameter
 
 
 @pytest.fixture
@@ -150,3 +150,12 @@ def test_a_broker_that_is_away_is_broker_unavailable_and_comes_back(
     publisher.publish([order(3)], "g1")
 
     assert [message.headers["id"] for message in consume(app, "default", 2)] == ["7:load1:1:1", "7:load3:1:1"]
+
+
+@pytest.mark.parametrize("value", [object(), {"deep": [{1, object()}]}], ids=["flat", "deep"])
+def test_an_order_that_no_message_can_hold_is_the_orders_fault(publisher: Publisher, value: Any) -> None:
+    """The broker is not blamed for it, and the connection still works."""
+    with pytest.raises(UnresolvedParameter, match="cannot be sent"):
+        publisher.publish([order(1), order(2, params={"x": value})], "g1")
+
+    publisher.publish([order(3)], "g1")

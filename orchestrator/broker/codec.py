@@ -52,7 +52,7 @@ _NAMES = {one: name for name, one in TYPES.items()}
 _TIMES: dict[type[WorkerEvent], tuple[str, ...]] = {
     TaskDelayed: ("at",),
     TaskRunning: ("at", "dispatched_at"),
-    TaskResult: ("at", "started_at"),
+    TaskResult: ("at", "started_at", "dispatched_at"),
     WorkerReject: ("at",),
 }
 

@@ -53,7 +53,11 @@ class TaskDelayed(TaskEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRunning(TaskEvent):
-    """RUNNING: a worker claimed the hand-over and starts it."""
+    """RUNNING: a worker claimed the hand-over and starts it.
+
+    Attributes:
+        dispatched_at: When the master ordered it, in database time, as the order says; it may overtake DISPATCH.
+    """
 
     host: str = ""
     pid: int | None = None
@@ -73,6 +77,7 @@ class TaskResult(TaskEvent):
         exit_code: Exit code of the process, where there was one.
         reason: Why it failed or was killed, in one line (`timeout`, `exit code 3`, `ValueError: …`).
         error: Name of the exception, or the exit code as text: what `non_retryable` is compared with.
+        dispatched_at: As in RUNNING, which may have been overtaken, too.
     """
 
     state: TaskState
@@ -86,6 +91,7 @@ class TaskResult(TaskEvent):
     log_path: str | None = None
     external_ids: Mapping[str, str] = field(default_factory=dict)
     started_at: datetime | None = None
+    dispatched_at: datetime | None = None
 
 
 class RejectReason(StrEnum):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 
@@ -22,6 +23,7 @@ class Order:
         queue: The Celery queue: the worker group, or one worker's own queue.
         priority: 0 (first) to 24: workflow rank times five plus task rank.
         idempotency_key: The same for all attempts of one `run_count`.
+        dispatched_at: When the master made it, in database time; RUNNING and RESULT say it again.
     """
 
     workflow_instance_id: int
@@ -42,6 +44,7 @@ class Order:
     run_count: int = 1
     idempotency_key: str = ""
     source_dir: str | None = None
+    dispatched_at: datetime | None = None
 
     @property
     def id(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, Protocol
 
 import structlog
@@ -29,11 +30,11 @@ RETRY_S = 0.5
 Values = Mapping[AttemptKey, Mapping[str, Any]]
 
 
-class LiveWorkers(Protocol):
-    """Knows which workers serve a group."""
+class WillingWorkers(Protocol):
+    """Knows who takes something new."""
 
-    def live_workers(self, group: str) -> frozenset[str]:
-        """Return the names of the live workers of `group`."""
+    def willing_workers(self, group: str) -> frozenset[str]:
+        """Return the names of the live workers of `group` that are not draining."""
         ...
 
 
@@ -76,7 +77,7 @@ class Dispatcher:
         lanes: Lanes,
         effects: Effects,
         window: Window,
-        workers: LiveWorkers,
+        workers: WillingWorkers,
         park: Park,
     ) -> None:
         self._desk = desk
@@ -86,6 +87,7 @@ class Dispatcher:
         self._workers = workers
         self._park = park
         self._indexes: dict[int, OutputIndex] = {}
+        self._turns = count()
         self._retry_at = float("-inf")
 
     def step(self) -> int:
@@ -200,6 +202,7 @@ class Dispatcher:
             run_count=head.run_count,
             idempotency_key=f"{head.id}:{attempt.task}:{head.run_count}",
             source_dir=definition.source_dir,
+            dispatched_at=self._desk.clock.now(),
         )
 
     def _latest(self, instance: WorkflowInstance, task: str) -> Mapping[str, str]:
@@ -218,12 +221,15 @@ class Dispatcher:
         return max(timeout_s - spent, 0.001)
 
     def _queue(self, attempt: TaskInstance, group: str) -> str:
-        """Return the group's queue, or after a reject the own queue of a worker that has not given it back."""
+        """Return the group's queue, or after a reject the own queue of a worker that has not given it back.
+
+        They take turns: what one worker gives back, many attempts at a time, must not all go to one other.
+        """
         if not attempt.rejected_by:
             return group
         refused = {line.partition(" ")[0] for line in attempt.rejected_by}
-        others = sorted(self._workers.live_workers(group) - refused)
-        return f"{others[0]}.dq2" if others else group
+        others = sorted(self._workers.willing_workers(group) - refused)
+        return f"{others[next(self._turns) % len(others)]}.dq2" if others else group
 
 
 def _with_outputs(instance: WorkflowInstance, tasks: Iterable[str]) -> Iterator[TaskInstance]:

@@ -200,7 +200,7 @@ class Loop:
         """Return what an ONLINE means; a repeated one may be older than what its worker now runs: nothing."""
         if item.repeated:
             return []
-        return self._crew.reaper.online(item.entry.slot, item.event.worker, item.event.incarnation)
+        return self._crew.reaper.online(item.entry, item.event.worker, item.event.incarnation)
 
     def _take(self, item: InstanceItem, batch: Batch) -> None:
         if item.workflow_instance_id in self._crew.lanes.parked:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -12,6 +12,10 @@ from orchestrator.errors import BrokerUnavailable
 from orchestrator.master.silence import Silence
 
 log = structlog.get_logger(__name__)
+
+DRAINING = "draining"
+REMEMBERED = timedelta(hours=1)
+"""How long an incarnation is remembered that Redis knows no more."""
 
 
 class BeatSource(Protocol):
@@ -40,6 +44,7 @@ class Snapshot:
         names: Incarnation to the worker's name.
         capacity: Group to the capacity of its live workers.
         serving: Group to the names of its live workers.
+        willing: Group to the names of those that are not draining.
     """
 
     at: float = float("-inf")
@@ -48,6 +53,7 @@ class Snapshot:
     names: Mapping[str, str] = field(default_factory=dict)
     capacity: Mapping[str, int] = field(default_factory=dict)
     serving: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    willing: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 class Membership:
@@ -75,6 +81,7 @@ class Membership:
         self._monotonic = monotonic
         self._lost_s = lost_s
         self._known_capacity: dict[str, int] = {}
+        self._heard: dict[str, datetime] = {}
         self._was_away = False
         self._generation: str | None = None
         self.snapshot = Snapshot()
@@ -104,6 +111,7 @@ class Membership:
             (log.info if first else log.warning)("redis.new_generation", generation=generation)
             self.generation_changed_at = self._monotonic()
         self.snapshot = self._snapshot(now, beats)
+        self._note_heard(now, beats)
         self._known_capacity.update(self.snapshot.capacity)
 
     def capacity(self, group: str) -> int:
@@ -114,6 +122,15 @@ class Membership:
         """Return the names of the live workers of `group`."""
         return self.snapshot.serving.get(group, frozenset())
 
+    def willing_workers(self, group: str) -> frozenset[str]:
+        """Return the names of the live workers of `group` that are not draining."""
+        return self.snapshot.willing.get(group, frozenset())
+
+    def was_heard_after(self, incarnation: str, written_ms: int) -> bool:
+        """Return whether an incarnation gave a sign of life after this millisecond of Redis' time."""
+        heard = self._heard.get(incarnation)
+        return heard is not None and int(heard.timestamp() * 1000) > written_ms
+
     def is_silent(self, incarnation: str) -> bool:
         """Return whether nothing was heard of an incarnation for the loss limit, as of the last snapshot."""
         seen = self.snapshot.last_seen.get(incarnation)
@@ -121,16 +138,26 @@ class Membership:
             return self.snapshot.at > float("-inf")  # who never looked has not missed anybody
         return self.snapshot.at - seen > self._lost_s
 
+    def _note_heard(self, now: datetime, beats: Sequence[tuple[WorkerBeat, datetime]]) -> None:
+        """Remember signs of life beyond what Redis does: an older copy of its data may come back."""
+        kept = {one: at for one, at in self._heard.items() if now - at < REMEMBERED}
+        for beat, seen in beats:
+            kept[beat.incarnation] = max(seen, kept.get(beat.incarnation, seen))
+        self._heard = kept
+
     def _snapshot(self, now: datetime, beats: Sequence[tuple[WorkerBeat, datetime]]) -> Snapshot:
         at = self._monotonic()
         capacity: dict[str, int] = {}
         serving: dict[str, set[str]] = {}
+        willing: dict[str, set[str]] = {}
         for beat, seen in beats:
             if (now - seen).total_seconds() > self._lost_s:
                 continue
             for group in beat.groups:
                 capacity[group] = capacity.get(group, 0) + beat.capacity
                 serving.setdefault(group, set()).add(beat.name)
+                if beat.state != DRAINING:
+                    willing.setdefault(group, set()).add(beat.name)
         return Snapshot(
             at=at,
             last_seen={beat.incarnation: at - (now - seen).total_seconds() for beat, seen in beats},
@@ -138,4 +165,5 @@ class Membership:
             names={beat.incarnation: beat.name for beat, _ in beats},
             capacity=capacity,
             serving={group: frozenset(names) for group, names in serving.items()},
+            willing={group: frozenset(names) for group, names in willing.items()},
         )

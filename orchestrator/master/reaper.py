@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
+from orchestrator.broker.stream import Entry
 from orchestrator.core.notice import AttemptLost
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState
@@ -68,15 +69,21 @@ class Reaper:
                 lost += self._accuse(forgotten, incarnation, "its worker no longer knows it", due)
         return lost
 
-    def online(self, slot: int, worker: str, incarnation: str) -> list[NoticeItem]:
-        """Return the losses that a worker's new incarnation means in one slot."""
+    def online(self, entry: Entry, worker: str, incarnation: str) -> list[NoticeItem]:
+        """Return the losses that a worker's new incarnation means in one slot.
+
+        Who gave a sign of life after the ONLINE was written is not meant by it: it came back with an older copy
+        of Redis' data, and speaks of a start before that.
+        """
         notices = []
         for instance in self._lanes.all():
-            if instance.head.slot != slot:
+            if instance.head.slot != entry.slot:
                 continue
             for task in instance.in_state(*_WITH_A_WORKER):
                 attempt = instance.attempts[task]
-                if attempt.worker == worker and attempt.incarnation not in (None, incarnation):
+                if attempt.worker != worker or attempt.incarnation in (None, incarnation):
+                    continue
+                if not self._membership.was_heard_after(attempt.incarnation, _written_ms(entry)):
                     notices.append(_lost((instance.head.id, task), instance, "its worker was restarted"))
         return notices
 
@@ -152,6 +159,11 @@ class Reaper:
 
 
 _WITH_A_WORKER = (*TASK_HANDED_OVER, TaskState.RUNNING)
+
+
+def _written_ms(entry: Entry) -> int:
+    """Return when an entry was added, in milliseconds of Redis' time: its id begins with that."""
+    return int(entry.id.partition("-")[0])
 
 
 def _lost(key: Key, instance: WorkflowInstance, reason: str) -> NoticeItem:

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from orchestrator.broker.claims import RecallAnswer
@@ -25,12 +25,14 @@ class MemoryStreams:
     """The event streams of all slots, with one consumer group: read, pending, acknowledged.
 
     Attributes:
+        now: Tells the time with which the ids of entries begin.
         away: While true, every call raises BrokerUnavailable.
         acknowledged: Every verdict given, in order.
         dead: Buried entries with their reasons.
     """
 
     def __init__(self) -> None:
+        self.now: Clock = lambda: datetime.fromtimestamp(0, UTC)
         self.away = False
         self.acknowledged: list[tuple[Entry, str]] = []
         self.dead: list[tuple[Entry, str]] = []
@@ -46,7 +48,7 @@ class MemoryStreams:
         self._count += 1
         entry = Entry(
             slot=slot,
-            id=f"{self._count:012d}-0",
+            id=f"{int(self.now().timestamp() * 1000):013d}-{self._count:012d}",
             worker=worker,
             spool_id=spool_id,
             payload=payload,

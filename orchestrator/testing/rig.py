@@ -71,6 +71,7 @@ class Rig:
         self._limits = limits or Limits(memory=1.0)
         self._lease_s = lease_s
         self.streams = streams or MemoryStreams()
+        self.streams.now = self.clock.now
         self.broker = broker or MemoryBroker()
         self.beats = MemoryBeats(self.clock.now)
         self.board = MemoryBoard()

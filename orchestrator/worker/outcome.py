@@ -90,7 +90,7 @@ class Speaker:
     def __init__(self, identity: Identity) -> None:
         self._identity = identity
 
-    def running(self, order: Order, place: Place, dispatched_at: datetime | None = None) -> TaskRunning:
+    def running(self, order: Order, place: Place) -> TaskRunning:
         """Return RUNNING: the attempt starts."""
         return TaskRunning(
             **self._token(order),
@@ -98,7 +98,7 @@ class Speaker:
             pid=place.pid,
             process_group=place.process_group,
             log_path=place.log_path,
-            dispatched_at=dispatched_at,
+            dispatched_at=order.dispatched_at,
         )
 
     def result(self, order: Order, place: Place, outcome: Outcome) -> TaskResult:
@@ -116,6 +116,7 @@ class Speaker:
             process_group=place.process_group,
             log_path=place.log_path,
             started_at=place.started_at,
+            dispatched_at=order.dispatched_at,
         )
 
     def delayed(self, order: Order, defer: Defer) -> TaskDelayed:

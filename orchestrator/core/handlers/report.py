@@ -26,6 +26,9 @@ from orchestrator.errors import IllegalTransition, RepeatedEvent
 CHILD_DEATHS = 3
 """An attempt whose child died this often in a row is not tried again."""
 
+MOST_REJECTS = 20
+"""So many rejects stand in an attempt's row, and two more for each living worker of its group."""
+
 
 def handle_dispatched(instance: WorkflowInstance, event: TaskDispatched, context: Context) -> Transition:
     """Note that the broker has the hand-over; a RUNNING or RESULT may have overtaken this."""
@@ -80,6 +83,7 @@ def handle_result(instance: WorkflowInstance, event: TaskResult, context: Contex
     ended = replace(
         attempt,
         reported=True,
+        dispatched_at=attempt.dispatched_at or event.dispatched_at,
         exit_code=event.exit_code,
         reason=event.reason,
         outputs=event.outputs,
@@ -102,8 +106,9 @@ def handle_reject(instance: WorkflowInstance, event: WorkerReject, context: Cont
     if attempt.state not in TASK_HANDED_OVER:
         raise RepeatedEvent(f"{event.task}: already {attempt.state}")
     draft = Draft(instance, context)
-    rejected_by = (*attempt.rejected_by, f"{event.worker} {event.reason}")
-    if _nobody_knows(instance, rejected_by, event, context):
+    living = context.live_workers(_group(instance, event.task))
+    rejected_by = _remembered((*attempt.rejected_by, f"{event.worker} {event.reason}"), len(living))
+    if _nobody_knows(rejected_by, living, event.reason):
         draft.end(attempt, TaskState.FAILURE, reported=True, reason=event.detail, rejected_by=rejected_by)
     else:
         wait = backoff_s(len(attempt.rejected_by), context.jitter, first=0.5, cap=30.0)
@@ -180,14 +185,26 @@ def _place(event: TaskRunning | TaskResult) -> dict[str, Any]:
     return {"worker": event.worker, "incarnation": event.incarnation, "worker_clock": event.at, **told}
 
 
-def _nobody_knows(
-    instance: WorkflowInstance, rejected_by: tuple[str, ...], event: WorkerReject, context: Context
-) -> bool:
+def _remembered(rejects: tuple[str, ...], living: int) -> tuple[str, ...]:
+    """Return the rejects that a row keeps: rejects have no limit, a row has.
+
+    A line that stands again later goes first, so that two reasons of each living worker always find room.
+    """
+    while len(rejects) > MOST_REJECTS + 2 * living:
+        again = (index for index, line in enumerate(rejects) if line in rejects[index + 1 :])
+        gone = next(again, 0)
+        rejects = (*rejects[:gone], *rejects[gone + 1 :])
+    return rejects
+
+
+def _nobody_knows(rejected_by: tuple[str, ...], living: frozenset[str], reason: RejectReason) -> bool:
     """Whether every live worker of the group gave the attempt back as of unknown type or callable."""
     unknown = (RejectReason.UNKNOWN_TYPE, RejectReason.UNKNOWN_CALLABLE)
-    if event.reason not in unknown:
+    if reason not in unknown:
         return False
     ignorant = {line.partition(" ")[0] for line in rejected_by if line.partition(" ")[2] in unknown}
-    group = instance.graph.tasks[event.task].worker_group or instance.head.worker_group
-    living = context.live_workers(group)
     return bool(living) and living <= ignorant  # nobody seen alive says nothing about who knows
+
+
+def _group(instance: WorkflowInstance, task: str) -> str:
+    return instance.graph.tasks[task].worker_group or instance.head.worker_group

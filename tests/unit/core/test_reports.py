@@ -319,6 +319,19 @@ def test_deferral_of_a_pausing_run_is_held() -> None:
     assert play.state is WorkflowState.PAUSED
 
 
+@pytest.mark.parametrize("kind", [TaskRunning, TaskResult])
+def test_a_report_that_overtakes_dispatch_says_when_it_was_ordered(
+    kind: type[TaskRunning | TaskResult],
+) -> None:
+    """PROTOCOL 1: the time is the master's own, come back with the report; DISPATCH itself comes too late."""
+    play = started(a_task())
+    ordered = NOW - timedelta(seconds=3)
+    fields = {"state": TaskState.SUCCESS} if kind is TaskResult else {}
+    play.report("a", kind, dispatched_at=ordered, **fields)
+
+    assert play["a"].dispatched_at == ordered
+
+
 # --- WORKER_REJECT ---------------------------------------------------------------------------
 
 
@@ -337,6 +350,29 @@ def test_reject_is_one_new_dispatch_after_a_growing_wait() -> None:
     assert waits == [0.5, 1, 2, 4, 8, 16, 30, 30]
     assert play["a"].rejected_by == ("w1 overload",) * 8
     assert play["a"].reason == "rejected: overload"
+
+
+def test_rejects_have_no_limit_but_the_row_has() -> None:
+    """A thousand rejects of a draining worker are twenty lines; one who said once what he does not know stays."""
+    play = started(a_task())
+    play.report("a", WorkerReject, worker="w2", reason=RejectReason.UNKNOWN_TYPE)
+    for _ in range(1_000):
+        play.report("a", WorkerReject, reason=RejectReason.DRAINING)
+
+    assert play["a"].rejected_by == ("w2 unknown_type", *["w1 draining"] * 19)
+    assert play["a"].dispatch == 1_002
+
+
+def test_every_living_worker_is_remembered_however_many_there_are() -> None:
+    """Else a big group that does not know the callable would never be found out."""
+    crowd = frozenset(f"w{number}" for number in range(100))
+    play = Play(a_definition(), strict=False, live_workers=lambda _group: crowd).start()
+    for worker in sorted(crowd):
+        play.report("a", WorkerReject, worker=worker, reason=RejectReason.OVERLOAD)
+    for worker in sorted(crowd):
+        play.report("a", WorkerReject, worker=worker, reason=RejectReason.UNKNOWN_TYPE, detail="no type x")
+
+    assert play["a"].state is TaskState.FAILURE
 
 
 def test_rejected_attempt_is_let_go_when_its_wait_is_over() -> None:

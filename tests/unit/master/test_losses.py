@@ -1,6 +1,7 @@
 """Losses: a worker that is gone loses its attempts; nobody is accused before all that was said was read."""
 
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 
@@ -8,7 +9,7 @@ from orchestrator.core.event import CHILD_DIED
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.errors import BrokerUnavailable, StoreUnavailable
 from tests.contract.invariants.faults import raising
-from tests.world import World, a_task
+from tests.world import HandWorker, World, a_task
 
 LOST_S = 15
 OUTAGE_S = 60
@@ -47,6 +48,24 @@ def test_a_restarted_worker_loses_its_attempts_at_once(world: World) -> None:
 
     assert states(world) == [(1, TaskState.LOST), (2, TaskState.DISPATCHED)]
     assert world.finish() is WorkflowState.SUCCESS
+
+
+def test_an_online_from_an_older_copy_of_redis_accuses_nobody_who_lives(world: World) -> None:
+    """The present incarnation was heard after that ONLINE was written: it speaks of an earlier start.
+
+    Teeth: fails without `was_heard_after` in `Reaper.online`.
+    """
+    running(world)
+    world.pass_time(5)
+    predecessor = HandWorker(world.rig, world.worker.name, "w1-0")
+    now, world.streams.now = world.streams.now, lambda: datetime(2020, 1, 1, tzinfo=UTC)
+
+    entry = predecessor.online(world.slot)
+    world.streams.now = now
+    world.settle()
+
+    assert world.verdict(entry) == "ok"
+    assert states(world) == [(1, TaskState.RUNNING)]
 
 
 def test_what_a_predecessor_said_before_it_died_counts(world: World) -> None:

@@ -1,13 +1,14 @@
 """Claims, reports and their repetition, under lost replies, full disks and absent servers."""
 
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from orchestrator.broker import codec
 from orchestrator.broker.inbox import StopRequest, Verdict
-from orchestrator.core.event import RejectReason, TaskRunning, WorkerOnline
+from orchestrator.core.event import RejectReason, TaskResult, TaskRunning, WorkerOnline
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.worker.claiming import Claiming
 from orchestrator.worker.enforcer import Enforcer
@@ -235,3 +236,17 @@ def test_running_event_carries_its_place() -> None:
 
     assert isinstance(event, TaskRunning)
     assert (event.host, event.pid, event.process_group, event.log_path) == ("h", 7, 8, "/l")
+
+
+def test_running_and_result_say_when_the_master_made_the_order() -> None:
+    """PROTOCOL 1: both carry `dispatched_at`, since either may overtake DISPATCH."""
+    order = make_order(dispatched_at=datetime(2026, 11, 1, tzinfo=UTC))
+
+    running = SPEAKER.running(order, PLACE)
+    result = SPEAKER.result(order, PLACE, succeeded(Finished()))
+
+    for event in (running, result):
+        again = codec.decode(codec.encode(event))
+        assert again == event
+        assert isinstance(again, TaskRunning | TaskResult)
+        assert again.dispatched_at == order.dispatched_at

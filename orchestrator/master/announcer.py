@@ -5,6 +5,7 @@ from typing import Protocol
 
 import structlog
 
+from orchestrator.master.alerts import Bulletin
 from orchestrator.store.outbox import OutboxEntry
 
 log = structlog.get_logger("orchestrator.alerts")
@@ -20,21 +21,25 @@ class OutboxSource(Protocol):
         ...
 
     def delivered(self, ids: Sequence[int]) -> None:
-        """Delete alerts that were told."""
+        """Note that these alerts were told; their rows stay, so that their keys refuse repeats."""
         ...
 
 
 class Announcer:
-    """Writes alerts to the log, as `alert` lines; the row goes only after that.
+    """Writes alerts to the log, as `alert` lines, and notes so only after that.
 
     Args:
         outbox: The alerts.
         slots: The slots this master owns.
+        bulletin: The master's own alerts, which are written first.
     """
 
-    def __init__(self, outbox: OutboxSource, slots: Collection[int]) -> None:
+    def __init__(
+        self, outbox: OutboxSource, slots: Collection[int], bulletin: Bulletin | None = None
+    ) -> None:
         self._outbox = outbox
         self._slots = tuple(slots)
+        self._bulletin = bulletin
 
     def step(self) -> int:
         """Tell what is due; return how many alerts that were.
@@ -42,6 +47,8 @@ class Announcer:
         Raises:
             StoreUnavailable: The database is away; what was told and not noted is told again, under its key.
         """
+        if self._bulletin is not None:
+            self._bulletin.step()
         rows = self._outbox.due(self._slots, AT_ONCE)
         for row in rows:
             log.error(

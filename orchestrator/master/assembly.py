@@ -8,10 +8,12 @@ from typing import Protocol
 from orchestrator.core.changes import Leases
 from orchestrator.core.transition import Context
 from orchestrator.master.aftermath import Aftermath
+from orchestrator.master.alerts import Bulletin
 from orchestrator.master.clock import DatabaseClock
 from orchestrator.master.control import Control, RequestSource
 from orchestrator.master.dispatcher import Dispatcher
 from orchestrator.master.effects import Desk, Effects, Patience
+from orchestrator.master.gaps import Gaps
 from orchestrator.master.holdings import Holdings
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.intake import CommandSource, Intake
@@ -120,6 +122,7 @@ class Master:
     inbox: Inbox
     lanes: Lanes
     desk: Desk
+    bulletin: Bulletin
     context: Callable[[], Context]
 
 
@@ -152,7 +155,8 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         is_served=lambda group: bool(membership.live_workers(group)),
     )
     window = Window(world.monotonic, membership.capacity)
-    parking = Parking(lanes, effects, ports.streams, inbox, world.monotonic, world.chance)
+    bulletin = Bulletin(ports.committer, identity.leases)
+    parking = Parking(lanes, effects, ports.streams, inbox, bulletin, world.monotonic, world.chance)
     reaper = Reaper(
         desk,
         lanes,
@@ -172,6 +176,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         reaper=reaper,
         rounds=Rounds(
             reaper,
+            Gaps(desk, lanes, membership, bulletin, timing.lost_s),
             effects,
             lanes,
             world.monotonic,
@@ -212,5 +217,6 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         inbox=inbox,
         lanes=lanes,
         desk=desk,
+        bulletin=bulletin,
         context=loop.context,
     )

@@ -20,6 +20,7 @@ from orchestrator.errors import (
     StaleEvent,
     UnknownInstance,
 )
+from orchestrator.master import alerts
 from orchestrator.master.items import CommandItem, InstanceItem, NoticeItem, ReportItem
 from orchestrator.master.lanes import Lanes
 
@@ -118,9 +119,10 @@ class Batch:
         self.verdicts.append((entry, verdict))
 
     def bury(self, entry: Entry, reason: str) -> None:
-        """Send an entry to the dead letters, after the commit."""
+        """Send an entry to the dead letters, after the commit; people are told."""
         self.slots.add(entry.slot)
         self.buried.append((entry, reason))
+        self.alerts.append(alerts.buried(entry, reason))
 
     def changes(self) -> Changes:
         """Return everything the transaction has to write."""

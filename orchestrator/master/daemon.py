@@ -154,7 +154,7 @@ class Daemon:
             master.loop.step(TURN_S)
 
     def _threads(self, master: Master, leases: Leases) -> list[Worker]:
-        announcer = Announcer(self._service.outbox, leases.epochs)
+        announcer = Announcer(self._service.outbox, leases.epochs, master.bulletin)
         timing = self._plan.timing
         steps: list[tuple[str, Callable[[], object], float]] = [
             ("lease", lambda: self._renew(leases), self._plan.renewal_s),

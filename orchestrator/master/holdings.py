@@ -63,6 +63,10 @@ class Holdings:
         """Return how many attempts of `group` are in the broker and not started."""
         return len(self._broker[group]) if group in self._broker else 0
 
+    def groups(self) -> list[str]:
+        """Return the groups that have something in the broker."""
+        return [group for group, keys in self._broker.items() if keys]
+
     def all_in_broker(self) -> list[Key]:
         """Return every attempt in the broker."""
         return list(self._handed)

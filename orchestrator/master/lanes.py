@@ -81,6 +81,7 @@ class Lanes:
         self.parked: dict[int, Parked] = {}
         self.broken: dict[int, str] = {}
         self.unloadable: dict[int, Exception] = {}
+        self._sick: dict[int, LoadedInstance] = {}
         self._compiled = lru_cache(maxsize=512)(self._compile)
 
     def load(self, ids: Iterable[int], late: Iterable[AttemptKey], context: Context) -> None:
@@ -141,12 +142,22 @@ class Lanes:
         """Return the runs in memory."""
         return list(self._instances.values())
 
+    def standing(self, workflow_instance_id: int) -> tuple[int, int] | None:
+        """Return slot and revision of a run as it was last loaded or committed; `None` if it is not here."""
+        found = (
+            self._instances.get(workflow_instance_id)
+            or self._ended.get(workflow_instance_id)
+            or self._sick.get(workflow_instance_id)
+        )
+        return (found.head.slot, found.revision) if found is not None else None
+
     def evict(self, ids: Iterable[int], *, suspect: bool = False) -> None:
         """Forget runs; a suspect one is loaded under a lock next time."""
         for one in ids:
             self._instances.pop(one, None)
             self.broken.pop(one, None)
             self.unloadable.pop(one, None)
+            self._sick.pop(one, None)
             if suspect:
                 self._suspects.add(one)
 
@@ -157,6 +168,7 @@ class Lanes:
         self.parked.clear()
         self.broken.clear()
         self.unloadable.clear()
+        self._sick.clear()
 
     def __len__(self) -> int:
         return len(self._instances)
@@ -164,12 +176,14 @@ class Lanes:
     def _admit_safely(self, loaded: LoadedInstance, context: Context) -> None:
         """Admit one run; a bug that shows there must not keep the others from being loaded (R7)."""
         self.unloadable.pop(loaded.head.id, None)
+        self._sick.pop(loaded.head.id, None)
         try:
             self._admit(loaded, context)
         except RetryEvent:
             raise
         except Exception as error:  # noqa: BLE001  whoever asked for this run has it parked
             self.unloadable[loaded.head.id] = error
+            self._sick[loaded.head.id] = replace(loaded, attempts=())
 
     def _admit(self, loaded: LoadedInstance, context: Context) -> None:
         head = loaded.head

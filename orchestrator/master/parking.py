@@ -9,6 +9,8 @@ from orchestrator.broker.stream import Entry
 from orchestrator.core.notice import Continue
 from orchestrator.core.retry import backoff_s
 from orchestrator.errors import BrokerUnavailable
+from orchestrator.master import alerts
+from orchestrator.master.alerts import Bulletin
 from orchestrator.master.batch import Cut
 from orchestrator.master.effects import Effects
 from orchestrator.master.inbox import Inbox
@@ -48,16 +50,18 @@ class Parking:
         effects: Forgets and re-arms their runs.
         entries: Where the entries of a parked lane are read again.
         inbox: Where they go for the next try.
+        bulletin: Where alerts go.
         monotonic: Seconds that never go back.
         chance: Random numbers in [0, 1).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  it stands between all of them
         self,
         lanes: Lanes,
         effects: Effects,
         entries: EntrySource,
         inbox: Inbox,
+        bulletin: Bulletin,
         monotonic: Callable[[], float],
         chance: Callable[[], float],
     ) -> None:
@@ -65,6 +69,7 @@ class Parking:
         self._effects = effects
         self._entries = entries
         self._inbox = inbox
+        self._bulletin = bulletin
         self._monotonic = monotonic
         self._chance = chance
         self._tries: dict[int, int] = {}
@@ -85,6 +90,8 @@ class Parking:
         self._lanes.parked[workflow_instance_id] = parked
         for item in cut.items:
             self.hold(item)
+        if tries >= ALERT_AFTER:
+            self._alert(workflow_instance_id, parked)
         instance = self._lanes.get(workflow_instance_id)
         if instance is not None:
             self._effects.forget(instance)
@@ -97,6 +104,15 @@ class Parking:
             alert=tries >= ALERT_AFTER,
             exc_info=cut.error,
         )
+
+    def _alert(self, workflow_instance_id: int, parked: Parked) -> None:
+        """Tell people, at every try: the key makes it one alert, and none is missing when a write of it failed."""
+        standing = self._lanes.standing(workflow_instance_id)
+        if standing is not None:
+            slot, revision = standing
+            self._bulletin.add(
+                alerts.parked(workflow_instance_id, slot, revision, error=parked.error, tries=parked.tries)
+            )
 
     def hold(self, item: InstanceItem) -> None:
         """Keep the entry id of an item for a parked lane; commands stay rows, notices come from rows again."""

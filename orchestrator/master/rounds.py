@@ -1,8 +1,9 @@
-"""Owns what the loop does now and then: judge losses, repeat unanswered requests, retry parked lanes."""
+"""Owns what the loop does now and then: judge losses, look for gaps, repeat unanswered requests."""
 
 from collections.abc import Callable
 
 from orchestrator.master.effects import Effects
+from orchestrator.master.gaps import Gaps
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.reaper import Reaper
 
@@ -12,14 +13,16 @@ class Rounds:
 
     Args:
         reaper: Judges losses, every `heartbeat_s`.
+        gaps: Looks for groups without workers, as often.
         effects: Repeats recalls and kills, every `resend_s`.
         lanes: The runs in memory.
         monotonic: Seconds that never go back.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each is called now and then
         self,
         reaper: Reaper,
+        gaps: Gaps,
         effects: Effects,
         lanes: Lanes,
         monotonic: Callable[[], float],
@@ -28,6 +31,7 @@ class Rounds:
         resend_s: float,
     ) -> None:
         self._reaper = reaper
+        self._gaps = gaps
         self._effects = effects
         self._lanes = lanes
         self._monotonic = monotonic
@@ -42,6 +46,7 @@ class Rounds:
         if now >= self._judge_at:
             self._judge_at = now + self._heartbeat_s
             self._reaper.step()
+            self._gaps.step()
         if now >= self._repeat_at:
             self._repeat_at = now + self._resend_s
             self._effects.repeat(self._lanes.get)

@@ -87,7 +87,9 @@ def test_of_an_ended_run_the_one_attempt_row_decides(
     entry = world.worker.running(order, **change)
     world.settle()
 
-    assert world.database() == rows
+    told = [row["kind"] for row in world.database()["outbox"]]
+    assert told == (["buried"] if verdict == "buried" else [])
+    assert {**world.database(), "outbox": []} == rows
     assert world.verdict(entry) == verdict
 
 

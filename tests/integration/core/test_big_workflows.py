@@ -5,8 +5,8 @@ from time import process_time
 
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.status import TaskState, WorkflowState
+from tests.integration.core.test_scale import chain, fan_out
 from tests.unit.core.play import Play
-from tests.unit.core.test_scale import chain, fan_out
 
 SMALL, WIDE, LONG = 5_000, 30_000, 100_000
 SLACK = 3

@@ -1,13 +1,10 @@
 """Workflows written in Python."""
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import orchestrator
 from orchestrator import Defer, noop, python, shell, task, workflow
 from orchestrator.authoring.load import load_file
 from orchestrator.authoring.modules import module_of
@@ -231,19 +228,6 @@ def test_python_file_may_not_hide_a_module_in_use(tmp_path: Path) -> None:
         load_file(file)
 
 
-def test_script_started_as_main_names_its_real_module(tmp_path: Path) -> None:
-    """`__main__` is another module on a worker."""
-    file = tmp_path / "as_script.py"
-    file.write_text(
-        "from orchestrator import task, workflow\n@task\ndef step(): pass\n@workflow\ndef flow():\n    step()\n"
-        "print(flow.definition().tasks[0].spec['call'])\n"
-    )
-
-    done = subprocess.run([sys.executable, file], capture_output=True, text=True, check=True)
-
-    assert done.stdout.strip() == "as_script:step"
-
-
 def test_module_of_a_file_in_a_package_is_dotted(tmp_path: Path) -> None:
     """The directory above the outermost package goes on the import path."""
     package = tmp_path / "outer" / "inner"
@@ -253,19 +237,6 @@ def test_module_of_a_file_in_a_package_is_dotted(tmp_path: Path) -> None:
 
     assert module_of(package / "flows.py") == (tmp_path, "outer.inner.flows")
     assert module_of(tmp_path / "flows.py") == (tmp_path, "flows")
-
-
-def test_importing_tasks_needs_no_heavy_library() -> None:
-    """Workers import user modules with tasks: neither pydantic nor YAML comes with them."""
-    program = (
-        "import sys, orchestrator\n"
-        "print([name for name in ('pydantic', 'yaml', 'celery', 'cel') if name in sys.modules])"
-    )
-
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-
-    assert done.stdout.strip() == "[]"
-    assert set(orchestrator.__all__) >= {"task", "workflow", "shell", "Defer"}
 
 
 def test_deferral_takes_a_finite_wait() -> None:

@@ -1,8 +1,6 @@
-"""Exit codes, messages and the cost of the `orchestrator` program."""
+"""Exit codes and messages of the `orchestrator` program."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +18,6 @@ from orchestrator.errors import (
     OrchestratorError,
     StoreUnavailable,
 )
-
-HEAVY = ("sqlalchemy", "celery", "redis", "pydantic", "yaml", "alembic")
 
 
 def _leaves(group: click.Group, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
@@ -53,18 +49,6 @@ def test_overview_names_every_command_that_people_use(capsys: pytest.CaptureFixt
     text = capsys.readouterr().out
     assert all(name in text for name, entry in CATALOGUE.items() if not entry.hidden)
     assert "supervise" not in text
-
-
-def test_overview_loads_no_heavy_library() -> None:
-    """Celery loads this group in all its programs, and shells for completion: it must cost next to nothing."""
-    program = (
-        "import sys; from orchestrator.cli.main import exit_code; exit_code(['--help']);"
-        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
-    )
-
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-
-    assert done.stderr.strip() == "[]"
 
 
 @pytest.mark.parametrize(

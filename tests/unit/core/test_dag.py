@@ -75,18 +75,6 @@ def test_find_cycle_answers_none_for_a_dag() -> None:
     assert find_cycle({"a": [], "b": ["a"]}) is None
 
 
-def test_deep_chain_compiles_without_recursion() -> None:
-    """Depth costs no stack: neither for compiling nor for walking."""
-    tasks = tuple(
-        TaskDefinition(name=str(index), type="noop", needs=(str(index - 1),) if index else ())
-        for index in range(20_000)
-    )
-
-    graph = compile_graph(WorkflowDefinition(name="w", tasks=tasks))
-
-    assert len(ancestors(graph, "19999")) == 19_999
-
-
 @settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.tuples(st.integers(0, 14), st.integers(0, 14), st.booleans()), max_size=40))
 def test_random_graphs_keep_every_dependency(edges: list[tuple[int, int, bool]]) -> None:

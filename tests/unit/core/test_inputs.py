@@ -123,19 +123,6 @@ def test_index_forgets_when_told() -> None:
     assert index.sources("b", by_task(ended("a", 2, y=1))) == {"y": "a"}
 
 
-def test_tasks_that_add_nothing_share_one_map() -> None:
-    """A long chain costs one small map, and no recursion."""
-    names = [f"t{index}" for index in range(20_000)]
-    graph = graph_of(**{name: names[index - 1] if index else "" for index, name in enumerate(names)})
-    attempts = by_task(
-        ended("t0", 0, x=1), *(ended(name, index) for index, name in enumerate(names) if index)
-    )
-    index = OutputIndex(graph)
-
-    assert index.sources(names[-1], attempts) == {"x": "t0"}
-    assert len({id(seen) for seen in index._settled.values()}) == 1
-
-
 def test_precedence_is_params_outputs_start_workflow_built_ins() -> None:
     """The layers of the language, strongest first."""
     declared = {name: ParameterDefinition(default=f"workflow {name}") for name in ("a", "b", "c", "d")}

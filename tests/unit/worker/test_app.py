@@ -1,7 +1,6 @@
-"""The Celery app: cheap to import, safe without servers, without the database, with the protocol's settings."""
+"""The Celery app's settings, and how a worker finds callables and task types."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,56 +12,6 @@ from orchestrator.worker.celery_defaults import defaults, embedded_redis_url, re
 from orchestrator.worker.executors.port import TaskFailure, UnknownCallable
 from orchestrator.worker.executors.python import find_callable, one_line
 from orchestrator.worker.executors.registry import UnknownType, builtin_registry
-
-
-def run_python(code: str, directory: Path, **variables: str) -> str:
-    """Run `code` in a new interpreter with an empty home and return what it prints."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
-    environment = {**inherited, "ORCHESTRATOR_HOME": str(directory), **variables}
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=directory,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-
-
-def test_worker_imports_nothing_of_the_database(tmp_path: Path) -> None:
-    """Workers never open the database: nothing of it is even imported."""
-    code = (
-        "import sys, orchestrator.celery, orchestrator.worker.assembly\n"
-        "print([n for n in sys.modules if n.split('.')[0] in ('sqlalchemy', 'alembic', 'psycopg2')\n"
-        "       or n.startswith('orchestrator.store')])"
-    )
-
-    assert run_python(code, tmp_path) == "[]"
-
-
-def test_app_needs_no_server_to_be_imported(tmp_path: Path) -> None:
-    """Without any Redis the app exists, and its broker leads nowhere but into the home."""
-    printed = run_python("from orchestrator.celery import app; print(app.conf.broker_url)", tmp_path)
-
-    assert printed == f"redis+socket://{tmp_path}/run/redis-is-not-running.sock?virtual_host=0"
-
-
-def test_deployment_overrides_the_defaults(tmp_path: Path) -> None:
-    """A `celeryconfig.py` in the working directory wins; what it does not name stays."""
-    (tmp_path / "celeryconfig.py").write_text("worker_prefetch_multiplier = 3\n")
-    code = (
-        "from orchestrator.celery import app\n"
-        "print(app.conf.worker_prefetch_multiplier, app.conf.worker_direct, app.conf.accept_content)"
-    )
-
-    assert run_python(code, tmp_path) == "3 True ['json']"
-
-
-def test_celery_finds_the_app_by_the_packages_name(tmp_path: Path) -> None:
-    """`celery -A orchestrator`."""
-    code = "from celery.app.utils import find_app; print(find_app('orchestrator').main)"
-
-    assert run_python(code, tmp_path) == "orchestrator"
 
 
 def test_home_names_its_running_private_server(tmp_path: Path) -> None:

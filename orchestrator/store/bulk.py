@@ -7,7 +7,7 @@ for a single row; SQLite, which has no round trip to save, takes them one by one
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, TextClause, Update, bindparam, insert, select, text, tuple_, update
+from sqlalchemy import Connection, Table, Update, bindparam, insert, select, text, tuple_, update
 
 from orchestrator.core.changes import InstanceChange
 from orchestrator.core.instance import TaskInstance
@@ -31,38 +31,51 @@ KEYS_AT_ONCE = 5000
 """SQLite takes at most 32,766 parameters in a statement."""
 
 
-def _given(table: Table) -> str:
-    return f"json_populate_recordset(CAST(NULL AS {table.name}), CAST(:rows AS json)) AS given"
+def _given(table: Table, rows: str) -> str:
+    return f"json_populate_recordset(CAST(NULL AS {table.name}), {rows}) AS given"
 
 
 def _assigned(names: Iterable[str]) -> str:
     return ", ".join(f"{name} = given.{name}" for name in names)
 
 
-def _statement(*clauses: str) -> TextClause:
-    """Return one statement; every clause is made of constants of this package."""
-    return text(" ".join(clauses))
+SAME_ATTEMPT = " AND ".join(f"stored.{name} = given.{name}" for name in ATTEMPT_KEY)
 
 
-POSTGRES_UPDATE_HEADS = _statement(
-    "UPDATE workflow_instance AS stored",
-    f"SET revision = stored.revision + 1, epoch = given.epoch, {_assigned(HEAD_WRITTEN)}",
-    f"FROM {_given(workflow_instance)}",
-    "WHERE stored.id = given.id AND stored.revision = given.revision RETURNING stored.id",
-)
-POSTGRES_UPDATE_ATTEMPTS = _statement(
-    "UPDATE task_instance AS stored",
-    f"SET {_assigned(ATTEMPT_WRITTEN)}",
-    f"FROM {_given(task_instance)}",
-    f"WHERE {' AND '.join(f'stored.{name} = given.{name}' for name in ATTEMPT_KEY)}",
-)
-POSTGRES_INSERT_ATTEMPTS = _statement(
-    "INSERT INTO task_instance",
-    f"({', '.join(ATTEMPT_FIELDS)})",
-    "SELECT",
-    ", ".join(ATTEMPT_FIELDS),
-    f"FROM {_given(task_instance)}",
-)
+def update_heads_from(rows: str) -> str:
+    """Return PostgreSQL's statement that writes the heads in the JSON expression `rows`, and returns their ids."""
+    return " ".join(
+        (
+            "UPDATE workflow_instance AS stored",
+            f"SET revision = stored.revision + 1, epoch = given.epoch, {_assigned(HEAD_WRITTEN)}",
+            f"FROM {_given(workflow_instance, rows)}",
+            "WHERE stored.id = given.id AND stored.revision = given.revision RETURNING stored.id",
+        )
+    )
+
+
+def update_attempts_from(rows: str) -> str:
+    """Return PostgreSQL's statement that overwrites the attempts in the JSON expression `rows`."""
+    return " ".join(
+        (
+            "UPDATE task_instance AS stored",
+            f"SET {_assigned(ATTEMPT_WRITTEN)}",
+            f"FROM {_given(task_instance, rows)}",
+            f"WHERE {SAME_ATTEMPT}",
+        )
+    )
+
+
+def insert_attempts_from(rows: str) -> str:
+    """Return PostgreSQL's statement that inserts the attempts in the JSON expression `rows`."""
+    names = ", ".join(ATTEMPT_FIELDS)
+    return f"INSERT INTO task_instance ({names}) SELECT {names} FROM {_given(task_instance, rows)}"  # noqa: S608
+
+
+PARAMETER = "CAST(:rows AS json)"
+POSTGRES_UPDATE_HEADS = text(update_heads_from(PARAMETER))
+POSTGRES_UPDATE_ATTEMPTS = text(update_attempts_from(PARAMETER))
+POSTGRES_INSERT_ATTEMPTS = text(insert_attempts_from(PARAMETER))
 
 
 def _update_by(table: Table, key: Sequence[str], written: Iterable[str]) -> Update:
@@ -93,14 +106,19 @@ def update_heads(
     Returns:
         The ids of the rows that were written.
     """
-    rows = [
-        {**head_values(one.head), "revision": one.revision, "epoch": epochs[one.head.slot]} for one in changes
-    ]
+    rows = head_rows(changes, epochs)
     if is_postgres(connection):
         return set(connection.execute(POSTGRES_UPDATE_HEADS, {"rows": to_json(rows)}).scalars())
     matching = _heads_at(connection, {row["id"]: row["revision"] for row in rows})  # we are the only writer
     connection.execute(SQLITE_UPDATE_HEADS, _prefixed(rows))
     return matching
+
+
+def head_rows(changes: Iterable[InstanceChange], epochs: Mapping[int, int]) -> list[dict[str, Any]]:
+    """Return the heads as rows: each with the revision it must have, and its new epoch."""
+    return [
+        {**head_values(one.head), "revision": one.revision, "epoch": epochs[one.head.slot]} for one in changes
+    ]
 
 
 def update_attempts(connection: Connection, attempts: Sequence[TaskInstance]) -> set[int]:

@@ -10,7 +10,7 @@ from orchestrator.core.changes import Changes, InstanceChange, Leases
 from orchestrator.core.command import Alert, Mail
 from orchestrator.crash import crash_point
 from orchestrator.errors import LeaseLost, RevisionLost
-from orchestrator.store import bulk, clock
+from orchestrator.store import bulk, clock, one_call
 from orchestrator.store.schema import command, error_command, outbox, slot_lease
 from orchestrator.store.session import is_postgres, reading, writing
 
@@ -52,12 +52,11 @@ class GroupCommit:
             CommitInDoubt: The reply of the COMMIT was lost.
         """
         with writing(self._engine) as connection:
-            now = _fence(connection, leases)
-            crash_point("store.before_flush")
-            _write_instances(connection, changes.instances, leases.epochs)
+            now = _write_rows(connection, changes.instances, leases)
             _end_commands(connection, changes, now)
             _send_mail(connection, changes.mail, now)
             _write_outbox(connection, changes.alerts, now)
+            one_call.remember(connection)
             crash_point("store.after_flush")
         crash_point("store.after_commit")
         return now
@@ -70,6 +69,20 @@ class GroupCommit:
         """
         with reading(self._engine) as connection:
             return clock.database_now(connection)
+
+
+def _write_rows(connection: Connection, changes: Sequence[InstanceChange], leases: Leases) -> datetime:
+    """Write runs and attempts under the fence, on PostgreSQL in one round trip; return the database's time."""
+    unleased = {one.head.slot for one in changes} - leases.epochs.keys()
+    if unleased:
+        raise LeaseLost(unleased)
+    if one_call.is_possible(connection):
+        crash_point("store.before_flush")
+        return one_call.write(connection, changes, leases)
+    now = _fence(connection, leases)
+    crash_point("store.before_flush")
+    _write_instances(connection, changes, leases.epochs)
+    return now
 
 
 def _fence(connection: Connection, leases: Leases) -> datetime:
@@ -88,9 +101,6 @@ def _write_instances(
     """Write heads first: their row locks and revisions protect the rows of their attempts."""
     if not changes:
         return
-    unleased = {one.head.slot for one in changes} - epochs.keys()
-    if unleased:
-        raise LeaseLost(unleased)
     missing = {one.head.id for one in changes} - bulk.update_heads(connection, changes, epochs)
     if missing:
         raise RevisionLost(missing)

@@ -63,6 +63,7 @@ def open_engine(
         parsed,
         connect_args=_postgres_arguments(parsed, role, lease_s, connect_timeout_s),
         pool_size=pool_size,
+        pool_use_lifo=True,  # the connection used last has its plans, and its backend's memory is warm
         pool_pre_ping=role != "master",  # the master's back-off costs less than a question before each use
     )
 

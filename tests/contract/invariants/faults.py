@@ -69,7 +69,8 @@ def in_flush(world: World) -> Iterator[None]:
     """The database goes away right after the fence, or after the first row was written."""
 
     def listen(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.startswith(("UPDATE", "INSERT", "DELETE")) or "slot_lease" in statement:
+        written = statement.startswith(("UPDATE", "INSERT", "DELETE")) or "group_commit" in statement
+        if written or "slot_lease" in statement:
             raise exc.OperationalError(statement, None, Exception("server closed the connection"))
 
     event.listen(world.rig.engine, "after_cursor_execute", listen)

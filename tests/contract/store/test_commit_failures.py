@@ -89,7 +89,7 @@ def test_exception_at_any_statement_leaves_the_database_unchanged(bench: Bench, 
 
     bench.committer.commit(batch, bench.leases)
     assert len(bench.contents()["task_instance"]) == 2
-    assert statements >= 8
+    assert statements >= 5  # on PostgreSQL, fence and rows are one call
 
 
 def lose_reply(engine: Engine, *, before: bool) -> Callable[[Connection], None]:

@@ -16,15 +16,15 @@ OTHER = "celery@w2|incarnation2"
 
 
 @pytest.fixture
-def claims(real_client: redis.Redis, redis_keys: Keys) -> Claims:
+def claims(client: redis.Redis, redis_keys: Keys) -> Claims:
     """Claims of a server that has just lost everything, scripts included."""
-    return Claims(real_client, redis_keys)
+    return Claims(client, redis_keys)
 
 
 @pytest.fixture
-def generations(real_client: redis.Redis, redis_keys: Keys) -> Generations:
-    """The generation of the real server."""
-    return Generations(real_client, redis_keys)
+def generations(client: redis.Redis, redis_keys: Keys) -> Generations:
+    """The generation of the same server."""
+    return Generations(client, redis_keys)
 
 
 @pytest.fixture
@@ -66,13 +66,13 @@ def test_a_message_of_an_old_generation_never_starts(claims: Claims, generation:
 
 
 def test_the_claim_and_its_running_event_are_one_step(
-    claims: Claims, generation: str, real_client: redis.Redis, redis_keys: Keys
+    claims: Claims, generation: str, client: redis.Redis, redis_keys: Keys
 ) -> None:
     """The entry is there with the claim; who is refused adds none."""
     won = claims.ask(ORDER, HOLDER, "n1", generation, running=(3, 11, b"running"))
     claims.ask(ORDER, OTHER, "n2", generation, running=(3, 12, b"other"))
 
-    stream = EventStream(real_client, redis_keys, "m")
+    stream = EventStream(client, redis_keys, "m")
     stream.ensure_groups([3])
     (entry,) = stream.read([3], count=10)
     assert (entry.id, entry.worker, entry.spool_id, entry.payload) == (won.entry, "celery@w1", 11, b"running")
@@ -99,7 +99,7 @@ def test_a_recall_that_comes_too_late_names_the_holder(claims: Claims, generatio
 
 
 def test_renewal_prolongs_own_claims(
-    claims: Claims, generation: str, real_client: redis.Redis, redis_keys: Keys
+    claims: Claims, generation: str, client: redis.Redis, redis_keys: Keys
 ) -> None:
     """A task that runs for days keeps its claim."""
     claims.claim(ORDER, HOLDER, "n1", generation, 10.0)
@@ -107,7 +107,7 @@ def test_renewal_prolongs_own_claims(
     lost = claims.renew([ORDER], HOLDER)
 
     assert lost == frozenset()
-    assert real_client.ttl(redis_keys.claim(ORDER)) > CLAIM_TTL_S - 60
+    assert client.ttl(redis_keys.claim(ORDER)) > CLAIM_TTL_S - 60
 
 
 def test_renewal_sets_a_forgotten_claim_again(claims: Claims, generation: str) -> None:
@@ -140,10 +140,10 @@ def test_the_generation_stays_while_redis_lives(generations: Generations) -> Non
     assert generations.current() == first[0]
 
 
-def test_a_wiped_redis_gets_a_new_generation(generations: Generations, real_client: redis.Redis) -> None:
+def test_a_wiped_redis_gets_a_new_generation(generations: Generations, client: redis.Redis) -> None:
     """Messages that a worker or another broker still holds are void."""
     before = generations.current()
-    real_client.flushall()
+    client.flushall()
 
     after, changed = generations.ensure()
 
@@ -152,10 +152,12 @@ def test_a_wiped_redis_gets_a_new_generation(generations: Generations, real_clie
 
 
 def test_a_restarted_redis_starts_nothing_until_a_master_has_noticed(
-    claims: Claims, generations: Generations, generation: str, redis_server: PrivateRedis
+    redis_server: PrivateRedis, real_client: redis.Redis, redis_keys: Keys
 ) -> None:
     """It may have forgotten its last claims, although the key of the generation is on its disk."""
     # teeth: fails when the script drops the comparison of the run id
+    claims, generations = Claims(real_client, redis_keys), Generations(real_client, redis_keys)
+    generation = generations.current()
     redis_server.kill()
     redis_server.start()
 
@@ -167,18 +169,19 @@ def test_a_restarted_redis_starts_nothing_until_a_master_has_noticed(
 
 
 def test_scripts_survive_that_redis_forgets_them(
-    claims: Claims, generation: str, real_client: redis.Redis
+    claims: Claims, generation: str, client: redis.Redis
 ) -> None:
     """NOSCRIPT is answered by sending the script again."""
-    real_client.script_flush()
+    client.script_flush()
 
     assert claims.claim(ORDER, HOLDER, "n1", generation) is ClaimAnswer.CLAIMED
 
 
 def test_a_redis_that_is_away_claims_nothing(
-    claims: Claims, generations: Generations, redis_server: PrivateRedis
+    redis_server: PrivateRedis, real_client: redis.Redis, redis_keys: Keys
 ) -> None:
     """Every call fails in the one declared way: do not start, ask again."""
+    claims, generations = Claims(real_client, redis_keys), Generations(real_client, redis_keys)
     redis_server.kill()
 
     for call in (

@@ -163,13 +163,13 @@ def test_a_parked_entry_is_fetched_by_its_id(client: redis.Redis, redis_keys: Ke
     assert spool_ids(entries) == [3, 1]
 
 
-def test_what_another_master_left_is_taken_over(real_client: redis.Redis, redis_keys: Keys) -> None:
+def test_what_another_master_left_is_taken_over(client: redis.Redis, redis_keys: Keys) -> None:
     """After the takeover the entries are own pending ones, and the first master has none."""
-    other = make_stream(real_client, redis_keys, "master0")
-    send(real_client, redis_keys, 0, 1, 2)
-    send(real_client, redis_keys, 1, 3)
+    other = make_stream(client, redis_keys, "master0")
+    send(client, redis_keys, 0, 1, 2)
+    send(client, redis_keys, 1, 3)
     other.read([0, 1], count=10)
-    stream = make_stream(real_client, redis_keys)
+    stream = make_stream(client, redis_keys)
 
     claimed = stream.claim_pending([0, 1])
 
@@ -179,13 +179,13 @@ def test_what_another_master_left_is_taken_over(real_client: redis.Redis, redis_
     assert stream.claim_pending([0, 1]) == 0
 
 
-def test_takeover_has_no_limit(real_client: redis.Redis, redis_keys: Keys) -> None:
+def test_takeover_has_no_limit(client: redis.Redis, redis_keys: Keys) -> None:
     """More than one batch of XAUTOCLAIM is taken over as well, in order."""
-    other = make_stream(real_client, redis_keys, "master0")
+    other = make_stream(client, redis_keys, "master0")
     events = [Outgoing(slot=0, worker=WORKER, spool_id=number, payload=b"x") for number in range(2_500)]
-    EventSender(real_client, redis_keys).send_all(events)
+    EventSender(client, redis_keys).send_all(events)
     other.read([0], count=5_000)
-    stream = make_stream(real_client, redis_keys)
+    stream = make_stream(client, redis_keys)
 
     claimed = stream.claim_pending([0])
 
@@ -225,45 +225,43 @@ def test_reading_waits_for_the_first_entry(real_client: redis.Redis, redis_keys:
     assert stream.read([0, 1], count=10, block_ms=20) == []
 
 
-def test_masters_that_are_gone_leave_no_consumers(real_client: redis.Redis, redis_keys: Keys) -> None:
+def test_masters_that_are_gone_leave_no_consumers(client: redis.Redis, redis_keys: Keys) -> None:
     """Who holds nothing is forgotten with the next takeover; who still reads is not harmed by it."""
-    other = make_stream(real_client, redis_keys, "master0")
-    send(real_client, redis_keys, 0, 1)
+    other = make_stream(client, redis_keys, "master0")
+    send(client, redis_keys, 0, 1)
     other.read([0, 1], count=10)
-    stream = make_stream(real_client, redis_keys)
+    stream = make_stream(client, redis_keys)
 
     stream.claim_pending([0, 1])
 
-    names = [one["name"] for one in real_client.xinfo_consumers(redis_keys.events(0), GROUP)]
+    names = [one["name"] for one in client.xinfo_consumers(redis_keys.events(0), GROUP)]
     assert names == [b"master1"]
-    send(real_client, redis_keys, 0, 2)
+    send(client, redis_keys, 0, 2)
     assert spool_ids(other.read([0, 1], count=10)) == [2]
     stream.claim_pending([0, 1])
     assert spool_ids(stream.read([0], count=10, pending_after={})) == [1, 2]
 
 
-def test_a_wiped_redis_gets_its_groups_back(real_client: redis.Redis, redis_keys: Keys) -> None:
+def test_a_wiped_redis_gets_its_groups_back(client: redis.Redis, redis_keys: Keys) -> None:
     """Acknowledging and reading go on after FLUSHALL as if nothing had been there."""
-    stream = make_stream(real_client, redis_keys)
-    send(real_client, redis_keys, 0, 1)
+    stream = make_stream(client, redis_keys)
+    send(client, redis_keys, 0, 1)
     (old,) = stream.read([0], count=10)
-    real_client.flushall()
-    wait_until(lambda: send(real_client, redis_keys, 1, 9)[0] > old.id)  # else the new id may be the old one
-    send(real_client, redis_keys, 0, 2)
+    client.flushall()
+    wait_until(lambda: send(client, redis_keys, 1, 9)[0] > old.id)  # else the new id may be the old one
+    send(client, redis_keys, 0, 2)
 
     stream.acknowledge([(old, "ok")])
 
     assert spool_ids(stream.read([0], count=10)) == [2]
-    real_client.flushall()
+    client.flushall()
     assert stream.read([0, 1], count=10, pending_after={}) == []
 
 
-def test_taking_over_from_a_wiped_redis_creates_the_groups(
-    real_client: redis.Redis, redis_keys: Keys
-) -> None:
+def test_taking_over_from_a_wiped_redis_creates_the_groups(client: redis.Redis, redis_keys: Keys) -> None:
     """There is nothing to take over, and the next reading works."""
-    stream = EventStream(real_client, redis_keys, "master1")
-    send(real_client, redis_keys, 0, 1)
+    stream = EventStream(client, redis_keys, "master1")
+    send(client, redis_keys, 0, 1)
 
     assert stream.claim_pending([0, 1]) == 0
     assert spool_ids(stream.read([0, 1], count=10)) == [1]

@@ -1,0 +1,139 @@
+"""Owns random plans: each is drawn from one seed, with a generator of its own for every part.
+
+So a plan without its faults has the same runs, and the same seed means the same plan for ever.
+"""
+
+from dataclasses import replace
+from random import Random
+
+from orchestrator.core.definition import OnFailure, Priority, WorkflowDefinition
+from tests.simulation.plan import Plan, PlannedControl, PlannedFault, PlannedRun, PlannedWorker
+from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order
+from tests.simulation.workload_graphs import draw_needs, draw_size
+from tests.simulation.workload_shapes import SHAPES
+from tests.simulation.workload_tasks import GROUPS, Mood, draw_tasks
+
+CALM = 0.1
+"""So many of the seeds have no faults."""
+
+SHAPED = 0.15
+"""So many of the seeds are a small version of a shape."""
+
+PACES_S = (0.0005, 0.002, 0.002, 0.002, 0.01)
+
+
+def draw(seed: int) -> Plan:
+    """Return the plan of a seed: always the same one."""
+    calm = dice_of(seed, "calm").random() < CALM
+    plan = _draw_runs(seed, calm=calm)
+    return replace(
+        plan,
+        controls=plan.controls or _draw_controls(dice_of(seed, "controls"), plan.runs),
+        faults=plan.faults if calm else in_order([*plan.faults, *draw_faults(dice_of(seed, "faults"))]),
+        pace_s=dice_of(seed, "pace").choice(PACES_S),
+    )
+
+
+def shape(name: str, seed: int, *, small: bool = False) -> Plan:
+    """Return a shape that hurts, without other faults than those that make it what it is.
+
+    Args:
+        name: One of `workload_shapes.SHAPES`.
+        seed: Of the order of steps, and of what the shape leaves open.
+        small: About a dozen tasks.
+    """
+    return SHAPES[name](seed, small=small)
+
+
+def with_faults(plan: Plan) -> Plan:
+    """Return a plan with the faults that `draw` would give its seed, besides its own."""
+    faults: list[PlannedFault] = [*plan.faults, *draw_faults(dice_of(plan.seed, "faults"))]
+    return replace(plan, faults=in_order(faults))
+
+
+def dice_of(seed: int, part: str) -> Random:
+    """Return the generator of one part of a plan."""
+    return Random(f"{seed}:{part}")
+
+
+# --- runs ------------------------------------------------------------------------------------
+
+
+def _draw_runs(seed: int, *, calm: bool) -> Plan:
+    dice = dice_of(seed, "shape")
+    if dice.random() < SHAPED:
+        return shape(dice.choice(list(SHAPES)), seed, small=True)
+    dice = dice_of(seed, "runs")
+    number = dice.choices([1, 2, 3, 4], [58, 25, 11, 6])[0]
+    runs: list[PlannedRun] = []
+    for position in range(number):
+        if runs and dice.random() < 0.2:
+            run = dice.choice(runs)
+        else:
+            run = _draw_run(dice, f"w{position}", most=60 if number == 1 else 20, calm=calm)
+        submit_at_s = round(dice.uniform(0.0, 8.0), 2) if position else 0.0
+        runs.append(replace(run, submit_at_s=submit_at_s))
+    return Plan(seed=seed, runs=tuple(runs), workers=_draw_workers(dice_of(seed, "workers"), runs))
+
+
+def _draw_run(dice: Random, name: str, *, most: int, calm: bool) -> PlannedRun:
+    mood = Mood(calm=calm, trouble=dice.choice([0.0, 0.2, 0.4, 0.4, 0.7]), heavy=dice.random() < 0.25)
+    tasks, scripts = draw_tasks(dice, draw_needs(dice, draw_size(dice, most)), mood)
+    definition = WorkflowDefinition(
+        name=name,
+        tasks=tasks,
+        on_failure=OnFailure.END if dice.random() < 0.25 else OnFailure.CONTINUE,
+        priority=dice.choice(list(Priority)) if dice.random() < 0.2 else Priority.MEDIUM,
+        worker_group=GROUPS[1] if dice.random() < 0.05 else GROUPS[0],
+    )
+    return PlannedRun(definition=definition, scripts=scripts)
+
+
+# --- workers ---------------------------------------------------------------------------------
+
+
+def _draw_workers(dice: Random, runs: list[PlannedRun]) -> tuple[PlannedWorker, ...]:
+    """Return 1 to 3 workers; the first one serves every group that is named."""
+    groups = sorted(set().union(*(groups_of(run.definition) for run in runs)))
+    workers = [PlannedWorker(name="w1", capacity=_capacity(dice), groups=tuple(groups))]
+    for number in range(dice.choices([0, 1, 2], [45, 40, 15])[0]):
+        some = tuple(sorted(dice.sample(groups, dice.randint(1, len(groups)))))
+        workers.append(PlannedWorker(name=f"w{number + 2}", capacity=_capacity(dice), groups=some))
+    return tuple(workers)
+
+
+def groups_of(definition: WorkflowDefinition) -> set[str]:
+    """Return the worker groups that a run's tasks go to."""
+    return {task.worker_group or definition.worker_group for task in definition.tasks}
+
+
+def _capacity(dice: Random) -> int:
+    return dice.choices([1, 2, 3, 4, 8], [20, 40, 15, 20, 5])[0]
+
+
+# --- controls --------------------------------------------------------------------------------
+
+
+def _draw_controls(dice: Random, runs: tuple[PlannedRun, ...]) -> tuple[PlannedControl, ...]:
+    """Return pauses, each followed by a resume or a stop, and now and then a stop alone."""
+    controls: list[PlannedControl] = []
+    for position, run in enumerate(runs):
+        if dice.random() < 0.2:
+            controls += _draw_pauses(dice, position, run.submit_at_s)
+        if dice.random() < 0.05:
+            at_s = run.submit_at_s + dice.uniform(0.0, 15.0)
+            controls.append(PlannedControl(at_s=round(at_s, 3), run=position, kind="stop"))
+    return tuple(sorted(controls, key=lambda control: control.at_s))
+
+
+def _draw_pauses(dice: Random, position: int, at_s: float) -> list[PlannedControl]:
+    controls = []
+    for _ in range(dice.choices([1, 2, 3], [70, 20, 10])[0]):
+        at_s += dice.uniform(0.01, 8.0)
+        controls.append(PlannedControl(at_s=round(at_s, 3), run=position, kind="pause"))
+        at_s += dice.choice([0.02, 0.5, 3.0, 20.0]) * dice.uniform(0.5, 1.5)
+        end = "stop" if dice.random() < 0.12 else "resume"
+        controls.append(PlannedControl(at_s=round(min(at_s, LATEST_S), 3), run=position, kind=end))
+        if end == "stop":
+            break
+    return controls

@@ -6,6 +6,7 @@ import secrets
 import signal
 import sys
 import time
+from importlib import metadata
 from types import FrameType
 
 from orchestrator import crash
@@ -30,6 +31,7 @@ from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
 from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
+from orchestrator.store.masters import Master
 from orchestrator.store.outbox import Outbox
 from orchestrator.store.session import Engine, open_engine
 from orchestrator.worker.celery_defaults import redis_url
@@ -75,9 +77,16 @@ def build_daemon(settings: Settings, engine: Engine) -> Daemon:
     incarnation = secrets.token_hex(8)
     name = f"master@{settings.host}:{incarnation[:6]}"
     commit = GroupCommit(engine)
+    row = Master(
+        incarnation=incarnation,
+        name=name,
+        host=settings.host,
+        pid=os.getpid(),
+        version=metadata.version("orchestrator"),
+    )
     service = Service(
         ports=_ports(settings, engine, commit, name),
-        leases=Ownership(SlotLeases(engine), incarnation),
+        leases=Ownership(SlotLeases(engine, row), incarnation),
         outbox=Outbox(engine),
         database_now=commit.database_now,
         monotonic=time.monotonic,

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Engine, or_, select, update
 
 from orchestrator.core.changes import Leases
+from orchestrator.store import masters
 from orchestrator.store.clock import database_now
+from orchestrator.store.masters import Master
 from orchestrator.store.schema import slot_lease
 from orchestrator.store.session import reading, writing
 
@@ -23,10 +25,12 @@ class SlotLeases:
 
     Args:
         engine: Opened with the role `master`.
+        holder: Who shall be seen to hold them; default: nobody in particular.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, holder: Master | None = None) -> None:
         self._engine = engine
+        self._holder = holder
 
     def acquire(self, master: str, seconds: float, *, limit: int | None = None) -> Leases:
         """Take slots that nobody holds any more, each under its next epoch.
@@ -53,6 +57,8 @@ class SlotLeases:
             )
             taken = {number: old + 1 for number, old in rows}
             _write(connection, taken, owner=master, epoch=epoch + 1, expires_at=_after(connection, seconds))
+            if taken and self._holder is not None:
+                masters.enter(connection, self._holder)
         return Leases(owner=master, epochs=taken)
 
     def renew(self, leases: Leases, seconds: float) -> Leases:
@@ -67,16 +73,20 @@ class SlotLeases:
         with writing(self._engine) as connection:
             held = _lock_held(connection, leases)
             _write(connection, held, expires_at=_after(connection, seconds))
+            if held and self._holder is not None:
+                masters.beat(connection, self._holder)
         return Leases(owner=leases.owner, epochs=held)
 
     def release(self, leases: Leases) -> None:
-        """Give the leases back that are still ours: another master may take them at once.
+        """Give the leases back that are still ours: another master may take them at once; this one has left.
 
         Raises:
             StoreUnavailable: The database is away.
         """
         with writing(self._engine) as connection:
             _write(connection, _lock_held(connection, leases), owner=None, expires_at=None)
+            if self._holder is not None:
+                masters.leave(connection, self._holder)
 
     def holders(self) -> dict[int, str]:
         """Return the owner of each slot whose lease has not expired.

@@ -1,60 +1,59 @@
-"""Owns the rows of the masters: who coordinates, and since when it was seen."""
+"""Owns the rows of the masters: who coordinates, and since when it was seen. Written with the leases."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import Engine, delete, insert, update
+from sqlalchemy import Connection, delete, insert, update
 
 from orchestrator.store.clock import database_now
 from orchestrator.store.schema import master
-from orchestrator.store.session import writing
+
+KEPT_FOR = timedelta(days=7)
+"""How long a master that is gone can be looked up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Master:
-    """One start of a master. Its incarnation is the owner of its leases."""
+    """One start of a master. Its incarnation is the owner of its leases.
+
+    Attributes:
+        version: Of the program.
+    """
 
     incarnation: str
     name: str
     host: str
     pid: int
+    version: str | None = None
 
 
-class Masters:
-    """Notes which masters live.
+def enter(connection: Connection, one: Master) -> None:
+    """Note in the connection's transaction that this master coordinates; forget those that are long gone."""
+    gone = master.c.last_heartbeat < database_now(connection) - KEPT_FOR
+    connection.execute(delete(master).where(gone, master.c.incarnation != one.incarnation))
+    beat(connection, one)
 
-    Args:
-        engine: Of any role.
-    """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+def beat(connection: Connection, one: Master) -> None:
+    """Note in the connection's transaction that this master lives."""
+    now = database_now(connection)
+    said = {"last_heartbeat": now, "left_at": None}
+    chosen = update(master).where(master.c.incarnation == one.incarnation)
+    if connection.execute(chosen.values(said)).rowcount == 0:
+        connection.execute(
+            insert(master).values(
+                incarnation=one.incarnation,
+                name=one.name,
+                host=one.host,
+                pid=one.pid,
+                version=one.version,
+                started_at=now,
+                **said,
+            )
+        )
 
-    def beat(self, one: Master) -> None:
-        """Note that this master lives.
 
-        Raises:
-            StoreUnavailable: The database is away.
-        """
-        with writing(self._engine) as connection:
-            now = database_now(connection)
-            chosen = update(master).where(master.c.incarnation == one.incarnation)
-            if connection.execute(chosen.values(last_heartbeat=now)).rowcount == 0:
-                connection.execute(
-                    insert(master).values(
-                        incarnation=one.incarnation,
-                        name=one.name,
-                        host=one.host,
-                        pid=one.pid,
-                        started_at=now,
-                        last_heartbeat=now,
-                    )
-                )
-
-    def leave(self, incarnation: str) -> None:
-        """Note that this master has ended.
-
-        Raises:
-            StoreUnavailable: The database is away.
-        """
-        with writing(self._engine) as connection:
-            connection.execute(delete(master).where(master.c.incarnation == incarnation))
+def leave(connection: Connection, one: Master) -> None:
+    """Note in the connection's transaction that this master has ended in order."""
+    chosen = update(master).where(master.c.incarnation == one.incarnation)
+    connection.execute(chosen.values(left_at=database_now(connection)))

@@ -1,7 +1,7 @@
 """Owns the read model: runs, definitions and masters as the documents that CLI and API show."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, func, select
@@ -26,6 +26,9 @@ from orchestrator.store.session import reading
 Document = dict[str, Any]
 
 run = workflow_instance.c
+
+SEEN_WITHIN = timedelta(seconds=60)
+"""A master that was not seen for longer is not shown: it was killed."""
 
 LISTED = (
     "id",
@@ -153,7 +156,7 @@ class Queries:
         }
 
     def masters(self) -> list[Document]:
-        """Return the masters that have not left, with the slots that they hold.
+        """Return the masters that were seen within the last minute and have not left, with the slots they hold.
 
         Raises:
             StoreUnavailable: The database is away.
@@ -161,11 +164,11 @@ class Queries:
         held = slot_lease.join(master, slot_lease.c.owner == master.c.incarnation)
         leases = select(slot_lease.c.owner, slot_lease.c.slot, slot_lease.c.epoch).select_from(held)
         with reading(self._engine) as connection:
-            rows = (
-                connection.execute(select(master).order_by(master.c.name, master.c.started_at))
-                .mappings()
-                .all()
+            here = master.c.left_at.is_(None) & (
+                master.c.last_heartbeat >= database_now(connection) - SEEN_WITHIN
             )
+            statement = select(master).where(here).order_by(master.c.name, master.c.started_at)
+            rows = connection.execute(statement).mappings().all()
             found = connection.execute(leases.order_by(slot_lease.c.slot)).all()
         return [
             {
@@ -176,6 +179,10 @@ class Queries:
                     (epoch for owner, _, epoch in found if owner == row["incarnation"]), default=0
                 ),
                 "last_heartbeat": _text(row["last_heartbeat"]),
+                "host": row["host"],
+                "pid": row["pid"],
+                "version": row["version"],
+                "started_at": _text(row["started_at"]),
             }
             for row in rows
         ]

@@ -242,4 +242,6 @@ master = Table(
     Column("pid", Integer, nullable=False),
     Column("started_at", UtcDateTime, nullable=False),
     Column("last_heartbeat", UtcDateTime, nullable=False),
+    Column("version", Text),
+    Column("left_at", UtcDateTime),
 )

@@ -7,11 +7,8 @@ from orchestrator.core.changes import Changes, Leases
 from orchestrator.errors import LeaseLost, StoreUnavailable
 from orchestrator.store.commit import GroupCommit
 from orchestrator.store.leases import SlotLeases
-from orchestrator.store.masters import Master, Masters
-from orchestrator.store.queries import Queries
 from orchestrator.store.schema import slot_lease
 from orchestrator.store.session import open_engine, writing
-from tests.contract.store.bench import Bench
 from tests.fixtures.redis import wait_until
 
 ALL_LEASES = select(slot_lease.c.slot).order_by(slot_lease.c.slot)
@@ -142,21 +139,3 @@ def test_commit_under_a_renewal_waits_no_longer_than_half_a_lease(postgres_url: 
     GroupCommit(engine).commit(Changes(), mine)
     engine.dispose()
     holder.dispose()
-
-
-def test_masters_are_listed_with_their_slots(bench: Bench) -> None:
-    """`masters list` shows who holds what, until they leave."""
-    masters = Masters(bench.engine)
-    one = Master(incarnation=bench.leases.owner, name="m1@host", host="host", pid=17)
-    masters.beat(one)
-    masters.beat(one)
-    masters.beat(Master(incarnation="x", name="m2@host", host="host", pid=18))
-
-    first, second = Queries(bench.engine).masters()
-
-    assert (first["name"], first["incarnation"], first["epoch_max"]) == ("m1@host", one.incarnation, 1)
-    assert first["slots"] == list(range(64))
-    assert first["last_heartbeat"].endswith("Z")
-    assert (second["slots"], second["epoch_max"]) == ([], 0)
-    masters.leave(one.incarnation)
-    assert [row["name"] for row in Queries(bench.engine).masters()] == ["m2@host"]

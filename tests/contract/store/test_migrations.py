@@ -44,7 +44,7 @@ def test_schema_goes_up_down_and_up_again(empty: Engine) -> None:
     migrate.upgrade(empty)
     migrate.upgrade(empty)
     assert migrate.current(empty) == migrate.HEAD
-    migrate.downgrade(empty)
+    migrate.downgrade(empty, "base")
     assert inspect(empty).get_table_names() == [migrate.VERSION_TABLE]
     migrate.upgrade(empty)
 
@@ -52,6 +52,31 @@ def test_schema_goes_up_down_and_up_again(empty: Engine) -> None:
     with empty.connect() as connection:
         assert connection.execute(text("SELECT slots FROM deployment")).scalar_one() == SLOTS
         assert connection.execute(text("SELECT count(*) FROM slot_lease")).scalar_one() == SLOTS
+
+
+def test_older_schema_is_refused_and_brought_up_with_its_rows(empty: Engine) -> None:
+    """One step down and up again: what stood there stands there."""
+    migrate.upgrade(empty)
+    with empty.begin() as connection:
+        connection.execute(
+            text("INSERT INTO master VALUES ('x', 'm1@host', 'host', 7, :at, :at, '1.2.3', NULL)"),
+            {"at": "2026-11-01 00:00:00.000000"},
+        )
+    before = {column["name"] for column in inspect(empty).get_columns("master")}
+
+    migrate.downgrade(empty)
+
+    with pytest.raises(SchemaMismatch, match=r"0001.*orchestrator db upgrade"):
+        migrate.check(empty)
+    assert before - {column["name"] for column in inspect(empty).get_columns("master")} == {
+        "version",
+        "left_at",
+    }
+    migrate.upgrade(empty)
+    migrate.check(empty)
+    with empty.connect() as connection:
+        found = connection.execute(text("SELECT name, pid, version FROM master")).all()
+    assert [tuple(row) for row in found] == [("m1@host", 7, None)]
 
 
 def test_migrations_make_exactly_the_tables_of_the_schema(empty: Engine) -> None:

@@ -37,6 +37,7 @@ class Due:
         group: Whose workers could have taken it.
         accuses: Somebody's silence is held against them: only when all that was said has been read.
         since: When it first became due; an accusation that had to wait is judged by that.
+        counts_from: Since when an accusation's time runs; outages after that do not count.
     """
 
     slot: int
@@ -46,6 +47,7 @@ class Due:
     accuses: bool = False
     since: datetime | None = None
     group: str = ""
+    counts_from: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +137,11 @@ class Effects:
                 self._set(head.slot, attempt, at, AttemptDue)
             case TimeoutAt(at):
                 margin = timedelta(seconds=self._patience.kill_s + self._patience.resend_s)
-                self._set(head.slot, attempt, at + margin, AttemptTimeout)
+                self._set(head.slot, attempt, at + margin, AttemptTimeout, counts_from=at)
             case Overdue(since):
                 at = since + timedelta(seconds=self._patience.dispatch_timeout_s)
-                due = Due(head.slot, key, recall=hand_over_of(attempt), accuses=True, group=group)
+                what = hand_over_of(attempt)
+                due = Due(head.slot, key, recall=what, accuses=True, group=group, counts_from=since)
                 self._desk.timers.set(key, at, due)
             case _:
                 assert_never(want)
@@ -224,7 +227,12 @@ class Effects:
         self._desk.messenger.recall(what)
 
     def _set(
-        self, slot: int, attempt: TaskInstance, at: datetime, kind: type[AttemptDue] | type[AttemptTimeout]
+        self,
+        slot: int,
+        attempt: TaskInstance,
+        at: datetime,
+        kind: type[AttemptDue] | type[AttemptTimeout],
+        counts_from: datetime | None = None,
     ) -> None:
         notice = kind(
             workflow_instance_id=attempt.workflow_instance_id,
@@ -233,7 +241,8 @@ class Effects:
             dispatch=attempt.dispatch,
         )
         key = (attempt.workflow_instance_id, attempt.task)
-        self._desk.timers.set(key, at, Due(slot, key, notice, accuses=kind is AttemptTimeout))
+        due = Due(slot, key, notice, accuses=kind is AttemptTimeout, counts_from=counts_from)
+        self._desk.timers.set(key, at, due)
 
 
 _ENDED = frozenset({TaskState.LOST, TaskState.FAILURE, TaskState.KILLED})

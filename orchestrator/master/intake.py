@@ -111,20 +111,30 @@ class Intake:
         now = self._desk.clock.now()
         notices = []
         for at, due in self._desk.timers.take_due(now, MOST_ITEMS):
-            since = due.since or at
-            if due.accuses and not (
-                self._may_accuse(due.slot, since, now) and self._can_be_taken(due, now - since)
-            ):
-                self._desk.timers.set(due.key, now + LOOK_AGAIN, replace(due, since=since))
+            later = self._held_back(due, due.since or at, now) if due.accuses else None
+            if later is not None:
+                self._desk.timers.set(due.key, later, replace(due, since=due.since or at))
             elif due.notice is not None:
                 notices.append(NoticeItem(due.notice))
             elif due.recall is not None:
                 self._desk.messenger.recall(due.recall)
         return notices
 
+    def _held_back(self, due: Due, at: datetime, now: datetime) -> datetime | None:
+        """Return when an accusation that was due `at` is to be looked at again, or `None`: it may be made.
+
+        Only time counts in which everybody could be heard (PROTOCOL section 6).
+        """
+        counts_from = self._monotonic_at(due.counts_from or at, now)
+        earned = at + timedelta(seconds=self._silence.away_s(counts_from))
+        if earned > now:
+            return earned
+        heard = self._silence.may_accuse(due.slot, self._monotonic_at(earned, now))
+        return None if heard and self._can_be_taken(due, now - at) else now + LOOK_AGAIN
+
     def _can_be_taken(self, due: Due, overdue: timedelta) -> bool:
         """Whether repeating helps: without a worker each repeat would only leave a dead message behind."""
         return due.recall is None or self._is_served(due.group) or overdue > UNSERVED_FOR
 
-    def _may_accuse(self, slot: int, since: datetime, now: datetime) -> bool:
-        return self._silence.may_accuse(slot, self._desk.clock.monotonic() - (now - since).total_seconds())
+    def _monotonic_at(self, at: datetime, now: datetime) -> float:
+        return self._desk.clock.monotonic() - (now - at).total_seconds()

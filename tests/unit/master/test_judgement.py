@@ -10,6 +10,7 @@ from orchestrator.core.command import CommandKind
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.errors import BrokerUnavailable, StoreUnavailable
 from orchestrator.master.inbox import Inbox
+from orchestrator.master.silence import Silence
 from orchestrator.testing.redis import MemoryBeats
 from tests.world import World, a_task
 
@@ -112,6 +113,22 @@ def test_a_worker_that_signed_off_is_accused_only_when_its_last_words_were_read(
     world.settle()
 
     assert states(world) == [(1, TaskState.SUCCESS)]
+
+
+def test_outages_are_summed_up_from_the_moment_one_asks_about() -> None:
+    """Tries of a service that is away lie apart: what is between them is outage, too, and before the first one."""
+    now = 1_000.0
+    silence = Silence(lambda: now, resend_s=10.0)
+    now = 1_100.0
+    silence.interrupted()
+    now = 1_112.0
+    silence.interrupted()
+    now = 1_200.0
+
+    assert silence.away_s(1_150.0) == 0
+    assert silence.away_s(1_105.0) == 7
+    assert silence.away_s(1_050.0) == 22
+    assert silence.away_s(900.0) == 122
 
 
 def test_streams_count_as_read_to_their_end_only_when_the_loop_has_taken_it_all() -> None:

@@ -1,9 +1,12 @@
 """Recall: the master never guesses who has a hand-over; it takes the claim back, or learns who holds it."""
 
+from contextlib import suppress
+
 import pytest
 
 from orchestrator.core.command import CommandKind
 from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.errors import BrokerUnavailable
 from tests.world import World, a_task
 
 PAUSE = CommandKind.PAUSE
@@ -114,10 +117,52 @@ def test_an_order_that_nobody_takes_is_recalled_and_goes_out_again(world: World)
     assert world.finish() is WorkflowState.SUCCESS
 
 
+def test_an_outage_does_not_count_for_the_dispatch_timeout(world: World) -> None:
+    """PROTOCOL 6: half a minute, an hour without Redis, and then it still has the other half, not one re-send.
+
+    Teeth: fails without `away_s` in `Intake._held_back`.
+    """
+    world.pass_time(30)  # until Redis' first generation is not new any more
+    world.submit(a_task("only"))
+    world.settle()
+    first = list(world.broker.published)
+    world.broker.queues.clear()
+    world.pass_time(30)
+    world.streams.away = world.broker.away = True
+    for _ in range(360):
+        world.rig.clock.advance(10.0)
+        with suppress(BrokerUnavailable):
+            world.rig.master.membership.step()
+        world.rig.turn()
+
+    world.streams.away = world.broker.away = False
+    world.pass_time(25)
+    assert world.broker.published == first
+    world.pass_time(20)
+
+    assert len(world.broker.published) == len(first) + 1
+
+
+def test_an_hour_without_a_master_does_not_count_for_the_dispatch_timeout(world: World) -> None:
+    """The next one gives it the whole time: nobody could have heard that it started."""
+    world.submit(a_task("only"))
+    world.settle()
+    first = list(world.broker.published)
+    world.broker.queues.clear()
+    world.rig.clock.advance(3600)
+    world.restart_master()
+
+    world.pass_time(55)
+    assert world.broker.published == first
+    world.pass_time(15)
+
+    assert len(world.broker.published) == len(first) + 1
+
+
 def test_where_there_is_no_worker_no_messages_pile_up(world: World) -> None:
     """A repeat each minute would fill a queue that nobody empties; what waits there starts when a worker comes.
 
-    Teeth: fails without `_can_be_taken` in `Intake._take_due`.
+    Teeth: fails without `_can_be_taken` in `Intake._held_back`.
     """
     world.submit(a_task("only"))
     world.worker.silent = True

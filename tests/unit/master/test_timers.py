@@ -5,7 +5,9 @@ from datetime import timedelta
 from orchestrator.core.command import CommandKind
 from orchestrator.core.notice import AttemptDue
 from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.errors import StoreUnavailable
 from orchestrator.master.items import NoticeItem
+from tests.contract.invariants.faults import raising
 from tests.world import World, a_task
 
 
@@ -47,7 +49,7 @@ def test_an_attempt_whose_worker_says_nothing_fails_by_the_second_line(world: Wo
 def test_a_result_that_waits_in_the_stream_precedes_the_timeout(world: World) -> None:
     """The timer accuses: it waits until the stream was read to its end after the due time.
 
-    Teeth: fails without `due.accuses and not self._may_accuse(…)` in `Intake._take_due`.
+    Teeth: fails without `may_accuse` in `Intake._held_back`.
     """
     world.submit(a_task("only", timeout_s=20.0))
     order = world.started()
@@ -60,6 +62,23 @@ def test_a_result_that_waits_in_the_stream_precedes_the_timeout(world: World) ->
     world.settle()
 
     assert world.verdict(entry) == "ok"
+    assert world.state is WorkflowState.SUCCESS
+
+
+def test_an_outage_after_the_timeout_does_not_count_for_the_second_line(world: World) -> None:
+    """The worker ends the task in its time, and cannot say so: it has as long to say it as without the outage."""
+    world.submit(a_task("only", timeout_s=20.0))
+    order = world.started()
+    world.pass_time(22)
+    with raising(StoreUnavailable("away"))(world):
+        world.worker.running(order)  # said again: somebody has to find out that nothing can be committed
+        world.pass_time(60)
+
+    world.pass_time(14)
+    assert world.attempt("only").state is TaskState.RUNNING
+    world.worker.result(order)
+    world.settle()
+
     assert world.state is WorkflowState.SUCCESS
 
 

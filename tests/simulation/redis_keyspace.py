@@ -1,8 +1,8 @@
 """Owns the keys of the simulated Redis: their values, when they expire, when they changed, how they were."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from redis.exceptions import ResponseError
@@ -13,22 +13,21 @@ from tests.simulation.redis_values import Hash, List, SortedSet
 Value = bytes | Hash | List | SortedSet | Stream
 V = TypeVar("V", bytes, Hash, List, SortedSet, Stream)
 
-SNAPSHOT_EVERY_S = 1.0
-MOST_SNAPSHOTS = 64
+STEP_S = 1.0
+MOST_STEPS = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """All keys as they were from `written_s` until the next write.
+@dataclass(slots=True, kw_only=True)
+class Step:
+    """How keys were before the writes of about a second.
 
     Attributes:
-        touched: The version of the last change of each key: equal versions share a value.
+        before: Value and deadline of each key that was written, before the first write.
     """
 
+    began_s: float
     written_s: float
-    values: Mapping[bytes, Value]
-    deadlines: Mapping[bytes, float]
-    touched: Mapping[bytes, int]
+    before: dict[bytes, tuple[Value | None, float | None]] = field(default_factory=dict)
 
 
 class Keyspace:
@@ -50,9 +49,7 @@ class Keyspace:
         self._deadlines: dict[bytes, float] = {}
         self._touched: dict[bytes, int] = {}
         self._floor = 0
-        self._written_s = now()
-        self._snapshot_s = now()
-        self._snapshots: deque[Snapshot] = deque(maxlen=MOST_SNAPSHOTS)
+        self._steps: deque[Step] = deque(maxlen=MOST_STEPS)
 
     def find(self, key: bytes, kind: type[V]) -> V | None:
         """Return a key's value, or `None` if there is no such key.
@@ -61,7 +58,7 @@ class Keyspace:
             ResponseError: The value is of another kind.
         """
         value = self._values.get(key)
-        if value is None or self._expired(key):
+        if value is None or (key in self._deadlines and self._expired(key)):
             return None
         if value.__class__ is not kind:
             raise ResponseError("WRONGTYPE Operation against a key holding the wrong kind of value")
@@ -73,7 +70,7 @@ class Keyspace:
         Raises:
             ResponseError: The value is of another kind.
         """
-        self.before_write()
+        self._remember(key)
         value = self.find(key, kind)
         if value is None:
             value = self._values[key] = kind()
@@ -92,7 +89,7 @@ class Keyspace:
 
     def store(self, key: bytes, value: Value, deadline_s: float | None = None) -> None:
         """Set a key, whatever it was, and when it expires: never, unless told."""
-        self.before_write()
+        self._remember(key)
         self._values[key] = value
         self._deadlines.pop(key, None)
         if deadline_s is not None:
@@ -103,7 +100,7 @@ class Keyspace:
         """Delete a key; return whether it was there."""
         if not self.has(key):
             return False
-        self.before_write()
+        self._remember(key)
         del self._values[key]
         self._deadlines.pop(key, None)
         self._touch(key)
@@ -136,7 +133,7 @@ class Keyspace:
         """Let a key expire at a time, or never; return whether there is such a key."""
         if not self.has(key):
             return False
-        self.before_write()
+        self._remember(key)
         self._deadlines.pop(key, None)
         if deadline_s is not None:
             self._deadlines[key] = deadline_s
@@ -155,16 +152,19 @@ class Keyspace:
 
     def clear(self) -> None:
         """Delete everything."""
-        self.before_write()
-        self._put_back({}, {})
+        for key in self._values:
+            self._remember(key)
+        self._values, self._deadlines, self._touched = {}, {}, {}
+        self.version += 1
+        self._floor = self.version
 
     def forget(self) -> None:
         """Delete everything, and what it was before as well."""
         self.clear()
-        self._snapshots.clear()
+        self._steps.clear()
 
     def go_back(self, seconds: float) -> None:
-        """Let everything be as it was so long ago, or as long ago as is still known.
+        """Let everything be as it was so long ago, or as long ago as is still known; up to a second more.
 
         Raises:
             ValueError: Nothing is known, for no history is kept.
@@ -172,47 +172,30 @@ class Keyspace:
         if not self._keep_history:
             raise ValueError("a server that keeps no history cannot go back")
         wanted_s = self.now() - seconds
-        if self._written_s <= wanted_s:
-            return
-        chosen: Snapshot | None = None
-        while self._snapshots and (chosen is None or chosen.written_s > wanted_s):
-            chosen = self._snapshots.pop()
-        if chosen is None:
-            self._put_back({}, {})
-        else:
-            self._snapshots.append(chosen)
-            self._put_back({key: _copied(value) for key, value in chosen.values.items()}, chosen.deadlines)
+        while self._steps and self._steps[-1].written_s > wanted_s:
+            for key, (value, deadline) in self._steps.pop().before.items():
+                self._put_back(key, value, deadline)
 
-    def before_write(self) -> None:
-        """Keep a picture of everything before it changes, at most one a second."""
+    def _put_back(self, key: bytes, value: Value | None, deadline: float | None) -> None:
+        self._values.pop(key, None)
+        self._deadlines.pop(key, None)
+        if value is not None:
+            self._values[key] = value
+        if deadline is not None:
+            self._deadlines[key] = deadline
+        self._touch(key)
+
+    def _remember(self, key: bytes) -> None:
+        """Note how a key is before it is written, once per step."""
         if not self._keep_history:
             return
         now = self.now()
-        if now - self._snapshot_s >= SNAPSHOT_EVERY_S or now < self._snapshot_s or not self._snapshots:
-            self._snapshots.append(self._picture())
-            self._snapshot_s = now
-        self._written_s = now
-
-    def _picture(self) -> Snapshot:
-        """Return a picture; what did not change since the one before is shared with it."""
-        old = self._snapshots[-1] if self._snapshots else None
-        return Snapshot(
-            written_s=self._written_s,
-            values={
-                key: old.values[key]
-                if old is not None and key in old.values and old.touched.get(key) == self._touched.get(key)
-                else _copied(value)
-                for key, value in self._values.items()
-            },
-            deadlines=dict(self._deadlines),
-            touched=dict(self._touched),
-        )
-
-    def _put_back(self, values: dict[bytes, Value], deadlines: Mapping[bytes, float]) -> None:
-        self.version += 1
-        self._floor = self.version
-        self._values, self._deadlines = values, dict(deadlines)
-        self._touched = dict.fromkeys(values, self.version)
+        if not self._steps or not 0 <= now - self._steps[-1].began_s < STEP_S:
+            self._steps.append(Step(began_s=now, written_s=now))
+        step = self._steps[-1]
+        step.written_s = now
+        if key not in step.before:
+            step.before[key] = (_copied(self._values.get(key)), self._deadlines.get(key))
 
     def _touch(self, key: bytes) -> None:
         self.version += 1
@@ -228,7 +211,7 @@ class Keyspace:
         return True
 
 
-def _copied(value: Value) -> Value:
+def _copied(value: Value | None) -> Value | None:
     match value:
         case Hash():
             return Hash(value)  # `copy` would make a mere dict of it

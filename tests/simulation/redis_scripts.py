@@ -7,7 +7,7 @@ from typing import Any
 from lupa import lua51  # type: ignore[import-untyped]  # it has no type hints
 from redis.exceptions import ResponseError
 
-from tests.simulation.redis_values import Status, raw
+from tests.simulation.redis_values import Status, all_raw
 
 Call = Callable[[Any, Sequence[bytes]], Any]
 """What a script's `redis.call` does: a command's name and its arguments."""
@@ -55,7 +55,7 @@ class Lua:
 
     def _from_script(self, name: bytes, *arguments: Any) -> Any:
         assert self._call is not None
-        reply = self._call(name, [one if one.__class__ is bytes else raw(one) for one in arguments])
+        reply = self._call(name, all_raw(arguments))
         return reply if reply.__class__ is bytes else self._lua(reply)
 
     def _safely_from_script(self, name: bytes, *arguments: Any) -> Any:

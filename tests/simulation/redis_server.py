@@ -13,7 +13,7 @@ from tests.simulation.redis_keyspace import Keyspace
 from tests.simulation.redis_scripts import lua
 from tests.simulation.redis_stream_commands import STREAM_COMMANDS
 from tests.simulation.redis_stream_value import Stream
-from tests.simulation.redis_values import OK, Hash, List, SortedSet, Status, raw
+from tests.simulation.redis_values import OK, Hash, List, SortedSet, Status, all_raw, raw
 
 Handler = Callable[[Sequence[bytes]], Any]
 
@@ -48,9 +48,11 @@ class SimulatedServer:
         self._space = Keyspace(now, keep_history=keep_history)
         self._chance = chance
         self._scripts: dict[bytes, bytes] = {}
-        self._handlers: dict[str, Handler] = self._own_commands()
+        self._handlers: dict[str | bytes, Handler] = {}
+        for name, handler in self._own_commands().items():
+            self._handlers[name] = self._handlers[name.encode()] = handler  # clients say text, scripts bytes
         for name, command in (*COMMANDS.items(), *STREAM_COMMANDS.items()):
-            self._handlers[name] = functools.partial(command, self._space)
+            self._handlers[name] = self._handlers[name.encode()] = functools.partial(command, self._space)
         self._start()
 
     @property
@@ -148,13 +150,13 @@ class SimulatedServer:
     def _answer(self, command: tuple[Any, ...]) -> Any:
         try:
             return self._call(
-                command[0], [one if one.__class__ is bytes else raw(one) for one in command[1:]]
+                command[0], all_raw(command[1:])
             )
         except ResponseError as error:
             return error
 
     def _call(self, name: str | bytes, arguments: Sequence[bytes]) -> Any:
-        handler = self._handlers.get(name)  # type: ignore[arg-type]  # bytes are found after `_spelled`
+        handler = self._handlers.get(name)
         if handler is None:
             name, arguments = _spelled(name, arguments)
             handler = self._handlers.get(name)

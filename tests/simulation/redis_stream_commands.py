@@ -153,18 +153,20 @@ def _xreadgroup(space: Keyspace, arguments: Arguments) -> list[Any] | None:
     """Answer at once, as if the time of BLOCK were over."""
     _, name, consumer, *rest = arguments
     count, streams = _reading(rest)
-    for key, _ in streams:
-        if name not in _groups(space, key):
+    found = [(key, last, space.find(key, Stream)) for key, last in streams]
+    for key, _, stream in found:
+        if stream is None or name not in stream.groups:
             raise ResponseError(
                 f"NOGROUP No such key '{key.decode(errors='replace')}' or consumer group "
                 f"'{name.decode(errors='replace')}' in XREADGROUP with GROUP option"
             )
     now_ms = _now_ms(space)
     answer: list[Any] = []
-    for key, last in streams:
-        found = _read(space, key, (name, consumer, last), count, now_ms)
-        if found is not None:
-            answer.append([key, found])
+    for key, last, stream in found:
+        assert stream is not None
+        entries = _read(stream, (name, consumer, last), count, now_ms, functools.partial(space.obtain, key))
+        if entries is not None:
+            answer.append([key, entries])
     return answer or None
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 from redis.exceptions import ResponseError
@@ -30,6 +31,14 @@ class SortedSet(dict[bytes, float]):
 
 class List(deque[bytes]):
     """A list."""
+
+
+def all_raw(values: Iterable[Any]) -> list[bytes]:
+    """Return arguments as they go over the wire; quick for bytes and text."""
+    return [
+        value if value.__class__ is bytes else value.encode() if value.__class__ is str else raw(value)
+        for value in values
+    ]
 
 
 def raw(value: Any) -> bytes:

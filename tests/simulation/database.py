@@ -1,0 +1,95 @@
+"""Owns the database of a simulation: the real store on SQLite in memory, and transactions that fail on order."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event, exc
+
+from orchestrator.store import migrate
+from orchestrator.store.session import WRITING, open_engine
+
+REPLY_LOST = "reply of COMMIT lost"
+
+
+@dataclass(slots=True)
+class Spoiler:
+    """Which of the next writing transactions of a master fails, and where.
+
+    Attributes:
+        away: Whether the database answers nobody now.
+        applies: Whether the thread that runs now is one that faults are meant for.
+        statement: Fail at this statement of the next writing transaction (1 is the first).
+        commit: `before`: its COMMIT fails; `after`: it is carried out and the reply is lost.
+        troubles: How many times something failed.
+    """
+
+    away: Callable[[], bool]
+    applies: Callable[[], bool]
+    statement: int = 0
+    commit: str = ""
+    troubles: int = 0
+
+
+class Database:
+    """One engine for all simulations of this process: each begins with an empty, migrated database."""
+
+    def __init__(self) -> None:
+        self._clock: Callable[[], datetime] = datetime.now
+        self._spoiler: Spoiler | None = None
+        self.engine: Engine = open_engine("sqlite://", "master", sqlite_clock=lambda: self._clock())
+        migrate.upgrade(self.engine)
+        self._empty = self._raw(lambda raw: raw.serialize())
+        event.listen(self.engine, "before_cursor_execute", self._before_statement)
+        event.listen(self.engine, "commit", self._before_commit)
+
+    def begin(self, clock: Callable[[], datetime], spoiler: Spoiler) -> None:
+        """Forget everything, and let `spoiler` and `clock` count from now on."""
+        self._spoiler = None
+        self._raw(lambda raw: raw.deserialize(self._empty))
+        self._clock = clock
+        self._spoiler = spoiler
+
+    def _raw(self, action: Callable[[sqlite3.Connection], Any]) -> Any:
+        pooled = self.engine.raw_connection()
+        try:
+            raw = pooled.driver_connection
+            assert isinstance(raw, sqlite3.Connection)
+            return action(raw)
+        finally:
+            pooled.close()
+
+    def _before_statement(self, connection: Connection, *_: Any) -> None:
+        spoiler = self._spoiler
+        if spoiler is None or not spoiler.applies():
+            return
+        if spoiler.away():
+            spoiler.troubles += 1
+            raise _broken("the simulated database is away")
+        if spoiler.statement and connection.get_execution_options().get(WRITING):
+            spoiler.statement -= 1
+            if spoiler.statement == 0:
+                spoiler.troubles += 1
+                raise _broken("a statement failed")
+
+    def _before_commit(self, connection: Connection) -> None:
+        spoiler = self._spoiler
+        if spoiler is None or not spoiler.applies():
+            return
+        if not (spoiler.commit and connection.get_execution_options().get(WRITING)):
+            return
+        how, spoiler.commit = spoiler.commit, ""
+        spoiler.troubles += 1
+        if how == "after":
+            raw = connection.connection.dbapi_connection
+            assert raw is not None
+            raw.commit()
+        raise _broken("COMMIT failed" if how == "before" else REPLY_LOST)
+
+
+def _broken(text: str) -> exc.OperationalError:
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    return exc.OperationalError(text, {}, error)

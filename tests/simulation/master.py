@@ -1,0 +1,227 @@
+"""Owns the simulated master process: the real parts, each thread of the daemon a greenlet."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import redis
+
+from orchestrator.broker.claims import Claims
+from orchestrator.broker.deadletters import DeadLetters
+from orchestrator.broker.generation import Generations, RecentGeneration
+from orchestrator.broker.inbox import Stops
+from orchestrator.broker.keys import Keys
+from orchestrator.broker.masters import Control, MasterBoard
+from orchestrator.broker.presence import Presence
+from orchestrator.broker.stream import EventStream
+from orchestrator.core.changes import Leases
+from orchestrator.core.retry import backoff_s
+from orchestrator.errors import LeaseLost, RetryEvent
+from orchestrator.master.announcer import Announcer
+from orchestrator.master.assembly import Identity, Limits, Master, Ports, Timing, World, assemble
+from orchestrator.master.messenger import Post
+from orchestrator.master.ownership import Ownership
+from orchestrator.store.commands import Commands
+from orchestrator.store.commit import GroupCommit
+from orchestrator.store.instances import Instances
+from orchestrator.store.leases import SlotLeases
+from orchestrator.store.outbox import Outbox
+from orchestrator.store.session import Engine
+from tests.simulation.celery_broker import SimulatedCourier
+from tests.simulation.schedule import Process, Schedule, Signal
+
+LEASE_S = 10.0
+RENEWAL_S = 2.0
+IDLE_S = 0.25
+TIMING = Timing()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every master of a simulation shares.
+
+    Attributes:
+        connect: Opens a connection to Redis for a process.
+        news: Signalled when something came into a stream.
+        chance: Random numbers of the masters.
+    """
+
+    schedule: Schedule
+    engine: Engine
+    connect: Callable[[Process, str], redis.Redis]
+    news: Signal
+    chance: random.Random
+    keys: Keys
+
+
+class SimulatedMaster:
+    """One master process: waits for the leases, takes over, serves until it dies or loses them.
+
+    Args:
+        name: Its name and incarnation.
+        around: What it runs on.
+
+    Attributes:
+        parts: The assembled master of the present reign, for the oracle.
+        reigns: How often it took over.
+    """
+
+    def __init__(self, name: str, around: Surroundings) -> None:
+        self.process = Process(name)
+        self.name = name
+        self.parts: Master | None = None
+        self.reigns = 0
+        self._around = around
+        self._schedule = around.schedule
+        self._ownership = Ownership(SlotLeases(around.engine), name)
+        self._client = around.connect(self.process, name)
+        self._pressing = Signal()
+        self._post = Signal()
+        self._reign: object | None = None
+        self._lost: LeaseLost | None = None
+
+    def start(self) -> None:
+        """Start its main thread."""
+        self._schedule.start(self.process, f"{self.name}/loop", self._live)
+
+    def _live(self) -> None:
+        while True:
+            leases = self._acquire()
+            try:
+                self._serve(leases)
+            except LeaseLost:
+                self.parts = self._reign = self._lost = None
+
+    def _acquire(self) -> Leases:
+        while True:
+            try:
+                leases = self._ownership.acquire(LEASE_S)
+            except RetryEvent:
+                leases = None
+            if leases is not None:
+                return leases
+            self._schedule.pause(RENEWAL_S)
+
+    def _serve(self, leases: Leases) -> None:
+        while True:
+            try:
+                now = GroupCommit(self._around.engine).database_now()
+                break
+            except RetryEvent:
+                self._schedule.pause(0.5)
+        parts = self._assemble(leases, now)
+        self.parts = parts
+        self.reigns += 1
+        reign = self._reign = object()
+        announcer = Announcer(Outbox(self._around.engine), leases.epochs)
+        for name, step, awaited, pause_s in (
+            ("lease", lambda: self._renew(leases), None, RENEWAL_S),
+            ("membership", parts.membership.step, None, 1.0),
+            ("messenger", lambda: parts.messenger.step(0.0), self._post, 0.5),
+            ("reader", lambda: parts.reader.step(block_ms=0), self._around.news, 1.0),
+            ("status", parts.status.step, None, 10.0),
+            ("control", parts.control.step, None, 5.0),
+            ("announcer", announcer.step, None, TIMING.sweep_s),
+        ):
+            body = self._thread(step, awaited, pause_s, lambda: self._reign is reign)
+            self._schedule.start(self.process, f"{self.name}/{name}", body)
+        self._turns(parts)
+
+    def _assemble(self, leases: Leases, now: datetime) -> Master:
+        chance = self._around.chance
+        return assemble(
+            self._ports(),
+            TIMING,
+            World(
+                monotonic=self._schedule.monotonic,
+                database_now=now,
+                chance=chance.random,
+                new_ticket=lambda: f"{chance.getrandbits(64):x}",
+            ),
+            Identity(name=self.name, incarnation=self.name, pid=1, leases=leases),
+            Limits(memory=1.0),
+        )
+
+    def _turns(self, parts: Master) -> None:
+        more = True
+        while more:
+            try:
+                more = parts.takeover.step(parts.loop.context())
+            except RetryEvent:
+                self._schedule.pause(RENEWAL_S)
+        while True:
+            busy = parts.loop.step(0.0)
+            if self._lost is not None:
+                raise self._lost
+            if len(parts.messenger):
+                self._schedule.notify(self._post)
+            if busy:
+                self._schedule.pause()
+            else:
+                self._schedule.wait(self._pressing, self._idle_s(parts))
+
+    def _idle_s(self, parts: Master) -> float:
+        due = parts.desk.timers.next_at()
+        if due is None:
+            return IDLE_S
+        wait = (due - parts.desk.clock.now()).total_seconds()
+        return min(max(wait, 0.005), IDLE_S)
+
+    def _thread(
+        self,
+        step: Callable[[], object],
+        awaited: Signal | None,
+        pause_s: float,
+        reigns: Callable[[], bool],
+    ) -> Callable[[], None]:
+        def body() -> None:
+            failures = 0
+            while reigns():
+                try:
+                    did = step()
+                except RetryEvent:
+                    self._schedule.pause(
+                        backoff_s(failures, self._around.chance.random(), first=0.1, cap=2.0)
+                    )
+                    failures += 1
+                    continue
+                failures = 0
+                if self.parts is not None and len(self.parts.inbox):
+                    self._schedule.notify(self._pressing)
+                if awaited is None:
+                    self._schedule.pause(pause_s)
+                elif did:
+                    self._schedule.pause()
+                else:
+                    self._schedule.wait(awaited, pause_s)
+
+        return body
+
+    def _renew(self, leases: Leases) -> None:
+        try:
+            self._ownership.renew(leases, LEASE_S)
+        except LeaseLost as error:
+            self._lost = error
+            self._schedule.notify(self._pressing)
+
+    def _ports(self) -> Ports:
+        around, client = self._around, self._client
+        generations = Generations(client, around.keys)
+        return Ports(
+            runs=Instances(around.engine),
+            committer=GroupCommit(around.engine),
+            commands=Commands(around.engine),
+            streams=EventStream(client, around.keys, consumer=self.name),
+            graveyard=DeadLetters(client, around.keys),
+            post=Post(
+                courier=SimulatedCourier(client),
+                recaller=Claims(client, around.keys),
+                stopper=Stops(client, around.keys),
+                generation=RecentGeneration(generations, self._schedule.monotonic, 0.5),
+            ),
+            beats=Presence(client, around.keys),
+            generations=generations,
+            board=MasterBoard(client, around.keys),
+            requests=Control(client, around.keys),
+        )

@@ -1,0 +1,189 @@
+"""Owns the oracle: what must hold when a simulation is over, and what must hold at any moment of it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import func, select
+
+from orchestrator.core.command import CommandKind
+from orchestrator.core.status import TASK_FINAL, WORKFLOW_FINAL
+from orchestrator.master.lanes import Lanes
+from orchestrator.store import schema
+from orchestrator.store.instances import Instances
+from orchestrator.store.session import reading
+from tests.simulation.celery_broker import QUEUES, UNACKED
+from tests.simulation.ledger import AttemptKey, Execution
+from tests.simulation.model import Seen, SeenAttempt, judge
+from tests.simulation.world import World
+
+
+def is_over(world: World) -> bool:
+    """Return whether every run has ended and nothing is left on its way."""
+    return len(world.runs) == len(world.plan.runs) and not any(_left_over(world))
+
+
+def violations(world: World) -> list[str]:
+    """Return everything that is wrong at the end, one line each."""
+    return [
+        *world.tasks.wrong,
+        *(
+            f"ERROR: {thread.name}: {type(error).__name__}: {error}"
+            for thread, error in world.schedule.errors
+        ),
+        *(f"O5: {line}" for line in _left_over(world)),
+        *_right_ends(world),
+        *_rows(world),
+        *_executions(world),
+        *_epochs(world),
+    ]
+
+
+def memory_differs(world: World) -> list[str]:
+    """Return where the memory of a serving master differs from the rows (O7); it must be between two turns."""
+    found = []
+    for master in world.masters:
+        parts = master.parts
+        if (
+            parts is None
+            or not master.process.alive
+            or master.process.frozen
+            or not _owns(world, master.name)
+        ):
+            continue
+        numbers = [number for number in world.runs.values() if parts.lanes.get(number) is not None]
+        lanes = Lanes(Instances(world.engine), lambda _instance: None)
+        lanes.load(numbers, (), parts.context())
+        for number in numbers:
+            memory, fresh = parts.lanes.get(number), lanes.get(number)
+            if memory is not None and (fresh is None or memory.snapshot() != fresh.snapshot()):
+                found.append(f"O7: {master.name}: memory of run {number} differs from its rows")
+    return found
+
+
+def _owns(world: World, name: str) -> bool:
+    with reading(world.engine) as connection:
+        owners = connection.execute(select(schema.slot_lease.c.owner).distinct()).scalars().all()
+    return owners == [name]
+
+
+# --- what is left over -----------------------------------------------------------------------
+
+
+def _left_over(world: World) -> Iterator[str]:
+    """Say what is not finished or not cleared away, what costs least to find out first."""
+    yield from _rows_left(world)
+    yield from _redis_left(world)
+    for worker in world.workers:
+        yield from worker.left_over()
+
+
+def _rows_left(world: World) -> Iterator[str]:
+    columns = schema.workflow_instance.c
+    with reading(world.engine) as connection:
+        for number, state in connection.execute(select(columns.id, columns.state)).all():
+            if state not in WORKFLOW_FINAL:
+                yield f"run {number} is {state}"
+        for table in (schema.command, schema.outbox):
+            rows = connection.execute(select(func.count()).select_from(table)).scalar_one()
+            if rows:
+                yield f"{rows} rows in {table.name}"
+
+
+def _redis_left(world: World) -> Iterator[str]:
+    for key, length in world.server.stream_lengths().items():
+        if length and not key.endswith(b":dead"):
+            yield f"{length} entries in {key.decode()}"
+    if world.server.peek(UNACKED):
+        yield "messages that nobody acknowledged"
+    for group in sorted({group for worker in world.plan.workers for group in worker.groups}):
+        if world.server.peek(QUEUES + group.encode()):
+            yield f"messages in queue {group}"
+
+
+# --- right ends ------------------------------------------------------------------------------
+
+
+def _right_ends(world: World) -> Iterator[str]:
+    with reading(world.engine) as connection:
+        rows = connection.execute(select(schema.task_instance)).mappings().all()
+    by_run: dict[int, list[Any]] = defaultdict(list)
+    for row in rows:
+        by_run[row["workflow_instance_id"]].append(row)
+    for position, number in world.runs.items():
+        sent = world.sent.get(number, [])
+        seen = Seen(
+            state=str(world.state(number)),
+            attempts=tuple(_attempt(row) for row in by_run[number]),
+            stop_was_sent=CommandKind.STOP in sent,
+            paused_was_sent=CommandKind.PAUSE in sent,
+        )
+        for line in judge(world.plan.runs[position], seen):
+            yield f"{line} (run {number})"
+
+
+def _attempt(row: Any) -> SeenAttempt:
+    return SeenAttempt(
+        task=row["task"],
+        attempt=row["attempt"],
+        state=str(row["state"]),
+        reason=row["reason"],
+        error=None,
+        failures=row["failures"],
+        current=row["current"],
+        created_at=row["submitted_at"],
+        started_at=row["started_at"],
+        ended_at=row["ended_at"],
+    )
+
+
+def _rows(world: World) -> Iterator[str]:
+    columns = schema.task_instance.c
+    with reading(world.engine) as connection:
+        rows = connection.execute(
+            select(columns.workflow_instance_id, columns.task, columns.attempt, columns.state, columns.type)
+        ).all()
+    ends = Counter(one.key for one in world.ledger.executions if one.how == "success")
+    tainted = {one.key for one in world.ledger.executions if one.zombie or one.how == "died"}
+    for run, task, attempt, state, kind in rows:
+        key = (run, task, attempt)
+        if state not in TASK_FINAL:
+            yield f"O1: {key} is left {state}"
+        if state != "SUCCESS" or kind != "noop":
+            continue
+        if ends[key] != 1 and not (ends[key] > 1 and key in tainted):
+            yield f"O3: {key} is SUCCESS and came to its end {ends[key]} times"
+
+
+def _executions(world: World) -> Iterator[str]:
+    """Nothing runs twice, and no two attempts of a task overlap unless one belongs to a zombie (O3, O4)."""
+    by_task: dict[tuple[int, str], list[Execution]] = defaultdict(list)
+    by_attempt: dict[AttemptKey, list[Execution]] = defaultdict(list)
+    for one in world.ledger.executions:
+        by_task[one.key[:2]].append(one)
+        by_attempt[one.key].append(one)
+    for key, executions in by_attempt.items():
+        for earlier, later in pairwise(executions):
+            if earlier.how not in {"deferral", "died"} and not (earlier.zombie or later.zombie):
+                yield f"O3: {key} ran as {earlier.order_id} ({earlier.how}) and again as {later.order_id}"
+    for task, executions in by_task.items():
+        clean = [one for one in executions if not one.zombie]
+        for earlier, later in pairwise(clean):
+            if earlier.ended_s is None or later.began_s < earlier.ended_s:
+                yield f"O4: {task}: {earlier.order_id} and {later.order_id} overlap"
+
+
+def _epochs(world: World) -> Iterator[str]:
+    with reading(world.engine) as connection:
+        epochs = dict(connection.execute(select(schema.slot_lease.c.slot, schema.slot_lease.c.epoch)).all())
+        runs = connection.execute(
+            select(
+                schema.workflow_instance.c.id,
+                schema.workflow_instance.c.slot,
+                schema.workflow_instance.c.epoch,
+            )
+        ).all()
+    for number, slot, epoch in runs:
+        if epoch > epochs[slot]:
+            yield f"O6: run {number} was written under epoch {epoch}"

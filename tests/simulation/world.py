@@ -1,0 +1,262 @@
+"""Owns the simulated world: one database, one Redis, masters, workers and people, built from a plan."""
+
+import random
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import redis
+from sqlalchemy import func, select
+
+from orchestrator import crash
+from orchestrator.broker.keys import Keys
+from orchestrator.broker.stream import EventSender
+from orchestrator.core.command import CommandKind
+from orchestrator.core.order import Order
+from orchestrator.core.status import WorkflowState
+from orchestrator.store import schema
+from orchestrator.store.commands import Commands
+from orchestrator.store.definitions import Definitions
+from orchestrator.store.session import reading
+from orchestrator.store.submissions import Submissions, SubmitRequest
+from tests.simulation.celery_broker import UNACKED
+from tests.simulation.database import Database, Spoiler
+from tests.simulation.ledger import Ledger
+from tests.simulation.master import SimulatedMaster, Surroundings
+from tests.simulation.network import Cable, Signals, Weather
+from tests.simulation.plan import Plan, PlannedControl, PlannedRun, PlannedWorker, Script
+from tests.simulation.redis_client import connect
+from tests.simulation.redis_server import SimulatedServer
+from tests.simulation.schedule import Process, Schedule
+from tests.simulation.story import Story
+from tests.simulation.tasks import SimulatedTasks
+from tests.simulation.worker import Child, SimulatedWorker, Site
+
+RESTORED_AFTER_S = (5.0, 40.0)
+"""When Celery restores the messages of a dead worker; a real visibility timeout is longer."""
+
+
+class World:
+    """Everything there is in one simulation.
+
+    Args:
+        plan: What happens.
+        database: The engine, shared by all simulations of this process.
+        story: What is told of it.
+    """
+
+    def __init__(self, plan: Plan, database: Database, story: Story) -> None:
+        self.plan = plan
+        self.story = story
+        self._dice = {
+            name: random.Random(f"{plan.seed}:{name}")  # noqa: S311  repeatable is what is wanted
+            for name in ("order", "masters", "workers", "redis", "faults")
+        }
+        self.schedule = Schedule(self._dice["order"], plan.pace_s)
+        story.clock = self.schedule.monotonic
+        story.speaker = self._who
+        self.ledger = Ledger()
+        self.weather = Weather()
+        self.signals = Signals()
+        self.keys = Keys("orchestrator:")
+        self.database_away_until_s = 0.0
+        self.database_jump_s = 0.0
+        self.spoiler = Spoiler(
+            away=lambda: self.schedule.now_s < self.database_away_until_s, applies=self._is_master
+        )
+        self.engine = database.engine
+        database.begin(lambda: self.schedule.wall(self.database_jump_s), self.spoiler)
+        self.server = SimulatedServer(self.schedule.epoch_s, self._dice["redis"], keep_history=True)
+        self._temporary = tempfile.TemporaryDirectory(prefix="simulation-")
+        self.people = self._connect(Process("people"), "people", spoilt=False)
+        self.scripts: dict[int, Mapping[str, Script]] = {}
+        self.tasks = SimulatedTasks(
+            self.schedule, self.ledger, self.scripts, self._failures, self._witness, story
+        )
+        self.runs: dict[int, int] = {}
+        self.sent: dict[int, list[CommandKind]] = {}
+        self.masters: list[SimulatedMaster] = []
+        self.workers = [self._worker(one) for one in plan.workers]
+        self.tasks.kill_own_process = self._kill_own_process
+        self.armed: dict[str, str] = {}
+        crash.observe(self._at_crash_point)
+
+    def close(self) -> None:
+        """Give everything back."""
+        crash.observe(None)
+        self.schedule.close()
+        self._temporary.cleanup()
+
+    def chance(self) -> random.Random:
+        """Return the dice of the faults."""
+        return self._dice["faults"]
+
+    # --- beginning ---------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Start everybody, and put runs and controls into the calendar."""
+        self.start_master()
+        for worker in self.workers:
+            worker.start()
+        for position, run in enumerate(self.plan.runs):
+            self.schedule.at(run.submit_at_s, partial(self._submit, position, run))
+        for control in self.plan.controls:
+            self.schedule.at(control.at_s, partial(self._control, control))
+
+    def start_master(self) -> SimulatedMaster:
+        """Start another master process."""
+        master = SimulatedMaster(
+            f"master-{len(self.masters) + 1}",
+            Surroundings(
+                schedule=self.schedule,
+                engine=self.engine,
+                connect=self._connect,
+                news=self.signals.stream,
+                chance=self._dice["masters"],
+                keys=self.keys,
+            ),
+        )
+        self.masters.append(master)
+        master.start()
+        return master
+
+    def restore(self, tag: str) -> None:
+        """Let Celery put an unacknowledged message back, later."""
+        after = self._dice["workers"].uniform(*RESTORED_AFTER_S)
+        self.schedule.at(self.schedule.now_s + after, lambda: self._restore(tag))
+
+    # --- people ------------------------------------------------------------------------------
+
+    def _submit(self, position: int, run: PlannedRun) -> None:
+        deployed = Definitions(self.engine).deploy(run.definition, online=True)
+        submitted = Submissions(self.engine).submit(SubmitRequest(definition_id=deployed.id, params={}))
+        self.runs[position] = submitted.id
+        self.scripts[submitted.id] = run.scripts
+        self.story.tell("people", f"submit {run.definition.name}: run {submitted.id}")
+        self._wake(submitted.slot)
+
+    def _control(self, control: PlannedControl) -> None:
+        run = self.runs.get(control.run)
+        if run is None or self.state(run) in {WorkflowState.SUCCESS, WorkflowState.FAILURE}:
+            return
+        kind = CommandKind[control.kind.upper()]
+        sent = Commands(self.engine).send(run, kind)
+        self.sent.setdefault(run, []).append(kind)
+        self.story.tell("people", f"{control.kind} run {run}")
+        self._wake(sent.slot)
+
+    def _wake(self, slot: int) -> None:
+        if self.schedule.now_s >= self.weather.away_until_s:
+            EventSender(self.people, self.keys).wake(slot)
+
+    def state(self, run: int) -> WorkflowState:
+        """Return the state of a run as the database has it."""
+        columns = schema.workflow_instance.c
+        with reading(self.engine) as connection:
+            return WorkflowState(
+                connection.execute(select(columns.state).where(columns.id == run)).scalar_one()
+            )
+
+    # --- inside ------------------------------------------------------------------------------
+
+    def _connect(self, process: Process, who: str, *, spoilt: bool = True) -> redis.Redis:
+        cable = Cable(self.schedule, process, self.weather, self.signals, self.story, spoilt=spoilt)
+        return connect(self.server, cable, who)
+
+    def _worker(self, plan: PlannedWorker) -> SimulatedWorker:
+        site = Site(
+            schedule=self.schedule,
+            connect=self._connect,
+            arrival=self.signals.of,
+            tasks=self.tasks,
+            chance=self._dice["workers"].random,
+            directory=Path(self._temporary.name),
+            keys=self.keys,
+            restore=self.restore,
+        )
+        return SimulatedWorker(plan, site)
+
+    def _restore(self, tag: str) -> None:
+        """Put an unacknowledged message back into its queue, if it is still known."""
+        (raw,) = self.server.execute([("HGET", UNACKED, tag)])
+        if isinstance(raw, bytes):
+            queue, _, message = raw.partition(b"\n")
+            self.server.execute([("HDEL", UNACKED, tag), ("RPUSH", queue, message)])
+            self.schedule.notify(self.signals.of(queue))
+
+    def child_of(self, process: Process) -> tuple[SimulatedWorker, Child] | None:
+        """Return the worker's child that a process is."""
+        for worker in self.workers:
+            for child in worker.children:
+                if child.process is process:
+                    return worker, child
+        return None
+
+    def _kill_own_process(self, process: Process) -> None:
+        found = self.child_of(process)
+        if found is not None:
+            found[0].kill_child(found[1])
+
+    def _at_crash_point(self, name: str) -> None:
+        thread = self.schedule.current
+        if thread is None or name not in self.armed:
+            return
+        how = self.armed.pop(name)
+        process = thread.process
+        self.story.tell(process.name, f"dies at {name}")
+        found = self.child_of(process)
+        if found is not None:
+            self.kill_worker(found[0]) if how == "worker" else found[0].kill_child(found[1])
+            return
+        for master in self.masters:
+            if master.process is process:
+                self.kill_master(master)
+
+    def kill_master(self, master: SimulatedMaster, back_after_s: float = 1.0) -> None:
+        """Kill a master; another one is started a while later."""
+        self.schedule.at(self.schedule.now_s + back_after_s, self._keep_a_master)
+        self.schedule.kill(master.process)
+
+    def kill_worker(self, worker: SimulatedWorker, back_after_s: float = 1.0) -> None:
+        """Kill a worker; it is started again under its name a while later."""
+        self.schedule.at(self.schedule.now_s + back_after_s, worker.start)
+        worker.kill()
+
+    def _keep_a_master(self) -> None:
+        if not any(master.process.alive and not master.process.frozen for master in self.masters):
+            self.start_master()
+
+    def _who(self) -> str:
+        thread = self.schedule.current
+        return thread.name if thread is not None else ""
+
+    def _is_master(self) -> bool:
+        thread = self.schedule.current
+        return thread is not None and thread.process.name.startswith("master-")
+
+    def _failures(self, run: int, task: str) -> int:
+        columns = schema.task_instance.c
+        statement = (
+            select(func.count())
+            .select_from(schema.task_instance)
+            .where(columns.workflow_instance_id == run, columns.task == task, columns.state == "FAILURE")
+        )
+        with reading(self.engine) as connection:
+            return connection.execute(statement).scalar_one()
+
+    def _witness(self, order: Order) -> str | None:
+        """Return what is wrong with the beginning of an execution, if anything (O2, O3)."""
+        columns = schema.task_instance.c
+        statement = select(columns.dispatch, columns.state).where(
+            columns.workflow_instance_id == order.workflow_instance_id,
+            columns.task == order.task,
+            columns.attempt == order.attempt,
+        )
+        with reading(self.engine) as connection:
+            row = connection.execute(statement).one_or_none()
+        if row is None or row.dispatch < order.dispatch:
+            return f"O2: {order.id} runs before a commit decided it"
+        if any(one.order_id == order.id for one in self.ledger.executions):
+            return f"O3: {order.id} runs twice"
+        return None

@@ -149,9 +149,7 @@ class SimulatedServer:
 
     def _answer(self, command: tuple[Any, ...]) -> Any:
         try:
-            return self._call(
-                command[0], all_raw(command[1:])
-            )
+            return self._call(command[0], all_raw(command[1:]))
         except ResponseError as error:
             return error
 

@@ -150,24 +150,32 @@ def _xgroup_delconsumer(space: Keyspace, arguments: Arguments) -> int:
 
 
 def _xreadgroup(space: Keyspace, arguments: Arguments) -> list[Any] | None:
-    """Answer at once, as if the time of BLOCK were over."""
+    """Answer at once, as if the time of BLOCK were over; nothing is handed out if one group is missing."""
     _, name, consumer, *rest = arguments
     count, streams = _reading(rest)
-    found = [(key, last, space.find(key, Stream)) for key, last in streams]
-    for key, _, stream in found:
-        if stream is None or name not in stream.groups:
-            raise ResponseError(
-                f"NOGROUP No such key '{key.decode(errors='replace')}' or consumer group "
-                f"'{name.decode(errors='replace')}' in XREADGROUP with GROUP option"
-            )
-    now_ms = _now_ms(space)
+    found = [(key, last, *_readable(space, key, name)) for key, last in streams]
+    new = Pending(consumer, _now_ms(space), 1)
     answer: list[Any] = []
-    for key, last, stream in found:
-        assert stream is not None
-        entries = _read(stream, (name, consumer, last), count, now_ms, functools.partial(space.obtain, key))
-        if entries is not None:
-            answer.append([key, entries])
+    for key, last, stream, group in found:
+        if consumer not in group.consumers:
+            space.obtain(key, Stream)
+        group.consumers[consumer] = new.delivered_ms
+        if last != b">":
+            own = group.held_by(consumer, read_id(last))
+            answer.append([key, _shown(stream, islice(own, count))])
+        elif stream.last > group.delivered and (ids := stream.after(group.delivered, count)):
+            space.obtain(key, Stream)
+            group.hand_out(ids, new)
+            answer.append([key, _shown(stream, ids)])
     return answer or None
+
+
+def _readable(space: Keyspace, key: bytes, name: bytes) -> tuple[Stream, Group]:
+    stream = space.find(key, Stream)
+    group = None if stream is None else stream.groups.get(name)
+    if stream is None or group is None:
+        raise ResponseError(_no_group(key, name) + " in XREADGROUP with GROUP option")
+    return stream, group
 
 
 def _reading(options: Sequence[bytes]) -> tuple[int, list[tuple[bytes, bytes]]]:
@@ -184,32 +192,6 @@ def _reading(options: Sequence[bytes]) -> tuple[int, list[tuple[bytes, bytes]]]:
         raise ResponseError("Unbalanced 'xreadgroup' list of streams: each needs an ID or '>'.")
     half = len(names) // 2
     return count, list(zip(names[:half], names[half:], strict=True))
-
-
-def _read(
-    space: Keyspace, key: bytes, reader: tuple[bytes, bytes, bytes], count: int, now_ms: int
-) -> list[Any] | None:
-    """Return the entries of one stream; `None` if it has nothing new."""
-    name, consumer, last = reader
-    stream = space.find(key, Stream)
-    if stream is None:
-        return None
-    group = stream.groups[name]
-    if consumer not in group.consumers:
-        space.obtain(key, Stream)
-    group.consumers[consumer] = now_ms
-    if last != b">":
-        return _shown(stream, islice(group.held_by(consumer, read_id(last)), count))
-    if stream.last <= group.delivered:
-        return None
-    new = stream.after(group.delivered, count)
-    if not new:
-        return None
-    group = space.obtain(key, Stream).groups[name]
-    for one in new:
-        group.pending[one] = Pending(consumer, now_ms, 1)
-    group.delivered = new[-1]
-    return _shown(stream, new)
 
 
 def _xack(space: Keyspace, arguments: Arguments) -> int:
@@ -348,11 +330,13 @@ def _group(space: Keyspace, key: bytes, name: bytes, *, created: bool = False) -
         raise ResponseError("no such key")
     group = None if stream is None else stream.groups.get(name)
     if group is None:
-        raise ResponseError(
-            f"NOGROUP No such key '{key.decode(errors='replace')}' or consumer group "
-            f"'{name.decode(errors='replace')}'"
-        )
+        raise ResponseError(_no_group(key, name))
     return group
+
+
+def _no_group(key: bytes, name: bytes) -> str:
+    shown_key, shown_name = key.decode(errors="replace"), name.decode(errors="replace")
+    return f"NOGROUP No such key '{shown_key}' or consumer group '{shown_name}'"
 
 
 STREAM_COMMANDS: Mapping[str, Command] = {

@@ -1,6 +1,6 @@
 """Owns the stream of the simulated Redis, its consumer groups and what they hold as pending."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import NamedTuple
@@ -46,6 +46,11 @@ class Group:
     def copy(self) -> "Group":
         """Return a group that can change on its own."""
         return Group(delivered=self.delivered, pending=dict(self.pending), consumers=dict(self.consumers))
+
+    def hand_out(self, ids: Sequence[Id], held: Pending) -> None:
+        """Note new entries as pending."""
+        self.pending.update(dict.fromkeys(ids, held))
+        self.delivered = ids[-1]
 
     def held_by(self, consumer: bytes, after: Id) -> Iterator[Id]:
         """Yield the ids behind `after` that a consumer holds."""

@@ -1,7 +1,7 @@
 """Owns the loop: the only writer. Decide, apply, commit, acknowledge, act: in this order, in one function."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,6 @@ from datetime import datetime
 import structlog
 
 from orchestrator.core.changes import Leases
-from orchestrator.core.retry import backoff_s
 from orchestrator.core.transition import Context
 from orchestrator.crash import crash_point
 from orchestrator.errors import (
@@ -21,6 +20,8 @@ from orchestrator.errors import (
 )
 from orchestrator.master import notes
 from orchestrator.master.aftermath import Aftermath
+from orchestrator.master.apart import by_lane
+from orchestrator.master.backoff import Backoff
 from orchestrator.master.batch import Batch, Cut
 from orchestrator.master.dispatcher import Dispatcher
 from orchestrator.master.effects import Desk
@@ -28,7 +29,6 @@ from orchestrator.master.intake import Intake
 from orchestrator.master.items import (
     InstanceItem,
     Item,
-    NoticeItem,
     OnlineItem,
     PoisonItem,
     RefusedItem,
@@ -78,9 +78,8 @@ class Loop:
         self._crew = crew
         self._leases = leases
         self._carry: deque[Item] = deque()
-        self._failures = 0
+        self._backoff = Backoff(crew.silence, crew.desk.clock.monotonic, outside.chance)
         self._conflicts = 0
-        self._retry_at = float("-inf")
 
     @property
     def is_idle(self) -> bool:
@@ -96,13 +95,12 @@ class Loop:
         Raises:
             LeaseLost: Another master owns the slots: nothing in memory may be used any more.
         """
-        monotonic = self._crew.desk.clock.monotonic
-        wait = max(self._retry_at - monotonic(), 0.0)
+        wait = self._backoff.wait_s()
         if wait:
             self._crew.desk.inbox.rest(min(wait, wait_s))
         elif not self._carry:
-            self._crew.desk.inbox.wait(self._crew.intake.wait_s(monotonic, wait_s))
-        if monotonic() < self._retry_at:
+            self._crew.desk.inbox.wait(self._crew.intake.wait_s(self._crew.desk.clock.monotonic, wait_s))
+        if self._backoff.wait_s():
             return False
         self._crew.intake.note_ends()
         self._crew.rounds.step()
@@ -125,7 +123,7 @@ class Loop:
     def _gather(self) -> list[Item]:
         if self._carry:
             # less at a time after each failure: a commit that is too big for a time limit fits one day
-            most = max(len(self._carry) >> self._failures, 1)
+            most = max(len(self._carry) >> self._backoff.failures, 1)
             return [self._carry.popleft() for _ in range(most)]
         buried = self._crew.parking.heed(self._crew.desk.inbox.take_requests())
         waited = [item for number in self._crew.parking.due() for item in self._crew.parking.retry(number)]
@@ -133,7 +131,7 @@ class Loop:
             now = self._crew.desk.clock.monotonic()
             taken = self._crew.intake.take(self._leases.epochs, self._crew.lanes.parked, now)
         except StoreUnavailable as error:
-            self._back_off(error)
+            self._backoff.failed(error)
             self._carry.extend([*buried, *waited])
             return []
         return [*buried, *waited, *taken]
@@ -187,7 +185,7 @@ class Loop:
                     batch.failed_commands[command_id] = reason
                     batch.slots.update(self._leases.epochs)  # its slot is not known any more: check them all
                 case OnlineItem():
-                    for notice in self._losses(item):
+                    for notice in self._crew.reaper.online(item):
                         self._take(notice, batch)
                     batch.answer(item.entry, "ok")
                 case WakeItem(entry):
@@ -195,12 +193,6 @@ class Loop:
                 case _:
                     self._take(item, batch)
         return []
-
-    def _losses(self, item: OnlineItem) -> list[NoticeItem]:
-        """Return what an ONLINE means; a repeated one may be older than what its worker now runs: nothing."""
-        if item.repeated:
-            return []
-        return self._crew.reaper.online(item.entry, item.event.worker, item.event.incarnation)
 
     def _take(self, item: InstanceItem, batch: Batch) -> None:
         if item.workflow_instance_id in self._crew.lanes.parked:
@@ -227,10 +219,7 @@ class Loop:
     def _act(self, batch: Batch, now: datetime) -> list[InstanceItem]:
         """Do what the committed rows ask for; return what is to be decided again, on reloaded runs."""
         crew = self._crew
-        if self._failures:
-            log.warning("store.back", failures=self._failures)
-            self._failures = 0
-            crew.silence.interrupted()
+        self._backoff.worked()
         crew.desk.clock.learn(now)
         for number, touched in batch.touched.items():
             self._carry.extend(crew.aftermath.follow(touched))
@@ -250,7 +239,7 @@ class Loop:
             case StoreUnavailable():
                 in_doubt = batch.touched if isinstance(error, CommitInDoubt) else ()
                 self._put_back([*self._crew.aftermath.reload(in_doubt, suspect=True), *items])
-                self._back_off(error)
+                self._backoff.failed(error)
             case RevisionLost() if self._conflicts < MOST_CONFLICTS:
                 self._conflicts += 1
                 log.warning("revision.lost", workflow_instance_ids=error.workflow_instance_ids)
@@ -264,14 +253,11 @@ class Loop:
 
     def _one_by_one(self, items: Sequence[Item], error: Exception) -> None:
         """Try a batch that failed for a reason of its own lane by lane; the lane that fails alone is parked."""
-        lanes: dict[int | None, list[Item]] = {}
-        for item in self._apart(items):
-            number = item.workflow_instance_id if isinstance(item, InstanceItem) else None
-            lanes.setdefault(number, []).append(item)
+        lanes = by_lane(items, self._crew.reaper.online)
         if len(lanes) > 1:
             waiting: list[Item] = []
             for lane in lanes.values():
-                if self._crew.desk.clock.monotonic() < self._retry_at:  # the database went away meanwhile
+                if self._backoff.wait_s():  # the database went away meanwhile
                     waiting.extend(lane)
                 else:
                     self._handle(lane)
@@ -280,29 +266,12 @@ class Loop:
         number = next(iter(lanes))
         if number is None:  # nobody's lane: it can only wait
             self._put_back(items)
-            self._back_off(error)
+            self._backoff.failed(error)
             return
         self._crew.parking.park(number, Cut(error, [one for one in items if isinstance(one, InstanceItem)]))
 
-    def _apart(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield items that speak of one lane or of none: an ONLINE as the losses it means, and its entry."""
-        for item in items:
-            if isinstance(item, OnlineItem):
-                yield from self._losses(item)
-                yield WakeItem(item.entry)
-            else:
-                yield item
-
     def _put_back(self, items: Sequence[Item]) -> None:
         self._carry.extendleft(reversed(items))
-
-    def _back_off(self, error: Exception) -> None:
-        report = log.warning if self._failures == 0 else log.debug
-        report("store.unavailable", failures=self._failures + 1, error=str(error))
-        wait = backoff_s(self._failures, self._outside.chance(), first=0.05, cap=5.0)
-        self._failures += 1
-        self._retry_at = self._crew.desk.clock.monotonic() + wait
-        self._crew.silence.interrupted()
 
 
 def _once_reloaded(item: InstanceItem) -> InstanceItem:

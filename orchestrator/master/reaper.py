@@ -9,7 +9,7 @@ from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState
 from orchestrator.master.effects import Desk, hand_over_of
 from orchestrator.master.holdings import Token
-from orchestrator.master.items import NoticeItem
+from orchestrator.master.items import NoticeItem, OnlineItem
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.membership import Membership
 from orchestrator.master.messenger import HandOver, named
@@ -69,21 +69,24 @@ class Reaper:
                 lost += self._accuse(forgotten, incarnation, "its worker no longer knows it", due)
         return lost
 
-    def online(self, entry: Entry, worker: str, incarnation: str) -> list[NoticeItem]:
-        """Return the losses that a worker's new incarnation means in one slot.
+    def online(self, item: OnlineItem) -> list[NoticeItem]:
+        """Return the losses that a worker's new incarnation means in the slot in which it said so.
 
-        Who gave a sign of life after the ONLINE was written is not meant by it: it came back with an older copy
-        of Redis' data, and speaks of a start before that.
+        A repeated one may be older than what its worker now runs: nothing. Nor is anybody meant who gave a sign
+        of life after it was written: it came back with an older copy of Redis' data.
         """
+        if item.repeated:
+            return []
+        worker, incarnation, slot = item.event.worker, item.event.incarnation, item.entry.slot
         notices = []
         for instance in self._lanes.all():
-            if instance.head.slot != entry.slot:
+            if instance.head.slot != slot:
                 continue
             for task in instance.in_state(*_WITH_A_WORKER):
                 attempt = instance.attempts[task]
                 if attempt.worker != worker or attempt.incarnation in (None, incarnation):
                     continue
-                if not self._membership.was_heard_after(attempt.incarnation, _written_ms(entry)):
+                if not self._membership.was_heard_after(attempt.incarnation, _written_ms(item.entry)):
                     notices.append(_lost((instance.head.id, task), instance, "its worker was restarted"))
         return notices
 

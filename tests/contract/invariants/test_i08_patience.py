@@ -35,7 +35,7 @@ class Away:
 def test_a_lost_database_is_asked_less_and_less_often_and_the_event_is_kept(world: World) -> None:
     """In a minute of outage, with a turn every 50 ms, there are some 20 tries, each after a longer wait.
 
-    Teeth: fails without `self._back_off(error)` in `Loop._failed`, or without the look at `_retry_at` in `step`.
+    Teeth: fails without `_backoff.failed(error)` in `Loop._failed`, or without the look at `wait_s` in `step`.
     """
     claimed(world)
     (order,) = world.worker.held.values()

@@ -79,7 +79,7 @@ def test_a_batch_with_a_run_that_cannot_be_committed_is_tried_run_by_run(world: 
 def test_a_database_that_goes_away_in_the_middle_is_not_asked_for_every_run(world: World) -> None:
     """What was not tried yet waits with the rest: one question, then the back-off.
 
-    Teeth: fails without the look at `_retry_at` in `Loop._one_by_one`.
+    Teeth: fails without the look at `wait_s` in `Loop._one_by_one`.
     """
     runs = several(world, 8)
     for order in take_all(world):

@@ -1,28 +1,54 @@
 """Owns the doctor: every check, each on its own, so that one dead service does not hide the rest."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 from orchestrator.config import Settings
 from orchestrator.errors import BrokerUnavailable, StoreUnavailable, UserError
 from orchestrator.service.backend import Backend
 from orchestrator.service.database_checks import check_database, check_stuck_work
-from orchestrator.service.findings import Finding, error, unreachable
+from orchestrator.service.findings import Finding, error, unreachable, warning
 from orchestrator.service.fleet_checks import check_groups, check_masters, check_parked, check_workers
-from orchestrator.service.redis_checks import check_broker, check_redis, check_streams
+from orchestrator.service.redis_checks import START_REDIS, check_broker, check_redis, check_streams
 
-Check = Callable[[Backend], Iterator[Finding]]
+Look = Callable[[Backend], Iterator[Finding]]
 
-CHECKS: dict[str, Check] = {
-    "database": check_database,
-    "redis": check_redis,
-    "broker": check_broker,
-    "masters": check_masters,
-    "workers": check_workers,
-    "worker groups": check_groups,
-    "events": check_streams,
-    "parked runs": check_parked,
-    "stuck work": check_stuck_work,
-}
+
+class Service(StrEnum):
+    """What a check needs an answer from."""
+
+    DATABASE = "database"
+    REDIS = "redis"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check of the doctor.
+
+    Attributes:
+        name: What is looked at.
+        look: Yields what it finds.
+        needs: Without these services it can say nothing, however well the rest looks.
+    """
+
+    name: str
+    look: Look
+    needs: tuple[Service, ...] = ()
+
+
+BOTH = (Service.DATABASE, Service.REDIS)
+CHECKS = (
+    Check(name="database", look=check_database, needs=(Service.DATABASE,)),
+    Check(name="redis", look=check_redis, needs=(Service.REDIS,)),
+    Check(name="broker", look=check_broker),
+    Check(name="masters", look=check_masters, needs=(Service.REDIS,)),
+    Check(name="workers", look=check_workers, needs=(Service.REDIS,)),
+    Check(name="worker groups", look=check_groups, needs=BOTH),
+    Check(name="events", look=check_streams, needs=(Service.REDIS,)),
+    Check(name="parked runs", look=check_parked, needs=(Service.REDIS,)),
+    Check(name="stuck work", look=check_stuck_work, needs=BOTH),
+)
 
 
 def diagnose(settings: Settings) -> list[Finding]:
@@ -35,21 +61,28 @@ def diagnose(settings: Settings) -> list[Finding]:
 
 
 def _findings(backend: Backend) -> Iterator[Finding]:
-    """Run the checks; a service that did not answer is named once, and its other checks are left out."""
-    away: set[type[Exception]] = set()
-    for name, check in CHECKS.items():
+    """Run the checks; a service that did not answer is accused once, and what needs it is said to be unknown."""
+    away: set[Service] = set()
+    for check in CHECKS:
+        missing = [service for service in check.needs if service in away]
+        if missing:
+            yield _unknown(check.name, missing)
+            continue
         try:
-            yield from check(backend)
-        except (StoreUnavailable, BrokerUnavailable) as problem:
-            if type(problem) not in away:
-                away.add(type(problem))
-                yield unreachable(name, str(problem), _remedy(problem))
-        except UserError as problem:
-            if type(problem) not in away:
-                away.add(type(problem))
-                yield error(name, str(problem), "")
+            yield from check.look(backend)
+        except (StoreUnavailable, UserError) as problem:
+            away.add(Service.DATABASE)
+            yield _accusation(check.name, problem)
+        except BrokerUnavailable as problem:
+            away.add(Service.REDIS)
+            yield unreachable(check.name, str(problem), START_REDIS)
 
 
-def _remedy(problem: Exception) -> str:
-    name = "ORCHESTRATOR_DATABASE_URL" if isinstance(problem, StoreUnavailable) else "ORCHESTRATOR_REDIS_URL"
-    return f"start it, or correct {name}"
+def _accusation(name: str, problem: Exception) -> Finding:
+    if isinstance(problem, StoreUnavailable):
+        return unreachable(name, str(problem), "start it, or correct ORCHESTRATOR_DATABASE_URL")
+    return error(name, str(problem), "")
+
+
+def _unknown(name: str, missing: Sequence[Service]) -> Finding:
+    return warning(name, "unknown", f"mend {' and '.join(missing)} first (see above), then ask again")

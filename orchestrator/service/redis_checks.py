@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from orchestrator.broker.connection import redis_errors
 from orchestrator.config import mask
+from orchestrator.errors import BrokerUnavailable
 from orchestrator.service.backend import Backend
 from orchestrator.service.findings import Finding, error, fine, unreachable, warning
 from orchestrator.store.schema import SLOTS
@@ -14,6 +15,7 @@ from orchestrator.store.schema import SLOTS
 OLDEST = (7, 0)
 DEFAULT_PORTS = {"amqp": 5672, "amqps": 5671, "pyamqp": 5672, "redis": 6379, "rediss": 6379}
 CONNECT_S = 3.0
+START_REDIS = "start it, or correct ORCHESTRATOR_REDIS_URL"
 
 
 def check_redis(backend: Backend) -> Iterator[Finding]:
@@ -30,10 +32,10 @@ def check_redis(backend: Backend) -> Iterator[Finding]:
 
 
 def check_broker(backend: Backend) -> Iterator[Finding]:
-    """Whether another broker than Redis can be reached."""
+    """Whether the broker can be reached, be it Redis or another one."""
     url = backend.settings.broker_url
     if url is None or url == backend.settings.redis_url:
-        yield fine("broker", "the Redis above")
+        yield _redis_as_broker(backend)
         return
     parts = urlsplit(url)
     port = parts.port or DEFAULT_PORTS.get(parts.scheme)
@@ -58,6 +60,15 @@ def check_streams(backend: Backend) -> Iterator[Finding]:
     dead = len(backend.dead_letters.list())
     if dead:
         yield warning("dead letters", f"{dead}", "orchestrator events dead list")
+
+
+def _redis_as_broker(backend: Backend) -> Finding:
+    try:
+        with redis_errors():
+            backend.redis.ping()
+    except BrokerUnavailable:
+        return unreachable("broker", "it is the Redis above, which does not answer", START_REDIS)
+    return fine("broker", "the Redis above")
 
 
 def _persistence(facts: Mapping[str, Any]) -> Finding:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import fakeredis
+
 from orchestrator.config import load_settings
 from orchestrator.service.backend import Backend
 from orchestrator.service.diagnosis import diagnose
@@ -29,6 +31,22 @@ def test_dead_services_are_each_named_once_with_the_remedy(tmp_path: Path) -> No
     assert len([finding for finding in findings if finding.unreachable]) == 2
 
 
-def test_broker_that_is_the_redis_is_not_asked_again(backend: Backend) -> None:
+def test_without_redis_nothing_that_needs_it_looks_fine(backend: Backend) -> None:
+    """No Redis: the broker that it is has failed too, and whoever lives there, or work that waits, is unknown."""
+    findings = diagnose(backend.settings)
+
+    told = {finding.check: finding for finding in findings}
+    assert told["database"].level == "ok"
+    assert told["redis"].unreachable
+    assert told["broker"].unreachable
+    assert "ORCHESTRATOR_REDIS_URL" in told["broker"].remedy
+    for name in ("masters", "workers", "worker groups", "events", "parked runs", "stuck work"):
+        assert (told[name].level, told[name].message) == ("warning", "unknown")
+        assert "redis" in told[name].remedy
+
+
+def test_broker_that_is_the_redis_answers_with_it(backend: Backend) -> None:
     """By default Celery uses the same Redis."""
+    vars(backend)["redis"] = fakeredis.FakeRedis()
+
     assert [finding.level for finding in check_broker(backend)] == ["ok"]

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from orchestrator.core.changes import Changes, InstanceChange, Leases
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.outputs import StoredOutputs
+from orchestrator.errors import RevisionLost
 from orchestrator.master.lanes import AttemptKey
 from orchestrator.master.outside import Committer
 
@@ -38,11 +39,15 @@ class WholeRows:
         """Commit as `Committer` says; every changed row has its outputs.
 
         Raises:
+            RevisionLost: There is no such row any more; nothing was written.
             StoreUnavailable: The database is away; nothing was written.
         """
         lean = [row.key for one in changes.instances for row in one.changed if _is_lean(row)]
         if lean:
             values = self._source.outputs(lean)
+            missing = {key[0] for key in lean if key not in values}
+            if missing:
+                raise RevisionLost(missing)
             changes = replace(changes, instances=tuple(_filled(one, values) for one in changes.instances))
         return self._committer.commit(changes, leases)
 

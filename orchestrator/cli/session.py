@@ -4,8 +4,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from orchestrator.cli.output import print_message
 from orchestrator.cli.settings import open_settings
 from orchestrator.config import Settings
+from orchestrator.service.attendance import why_nothing_happens
 from orchestrator.service.backend import Backend
 
 WAIT_OVER = 4
@@ -20,6 +22,13 @@ def open_backend(settings: Settings | None = None) -> Iterator[Backend]:
         yield backend
     finally:
         backend.close()
+
+
+def say_why_nothing_happens(backend: Backend) -> None:
+    """Tell the user if nobody will carry out what was asked for, and what to start."""
+    reason = why_nothing_happens(backend)
+    if reason is not None:
+        print_message(f"note: {reason}")
 
 
 def pause(seconds: float) -> None:

@@ -4,6 +4,9 @@ It knows the broker only: a supervisor must start fast, and the database's libra
 """
 
 from collections.abc import Sequence
+from typing import Any
+
+import redis
 
 from orchestrator.broker.connection import open_redis, redis_errors
 from orchestrator.broker.keys import MASTER_TTL_S, Keys
@@ -43,12 +46,9 @@ class RedisSigns:
     def has_master(self) -> bool:
         """Return whether any master has shown itself as often as living ones do."""
         try:
-            names = [str(one["name"]) for one in self._board.all()]
-            with redis_errors():
-                left = [self._client.ttl(self._keys.master(name)) for name in names]
+            return has_master(self._client, self._keys, self._fresh_s)
         except BrokerUnavailable:
             return False
-        return any(MASTER_TTL_S - seconds <= self._fresh_s for seconds in left if seconds > 0)
 
     def workers(self, pids: Sequence[int]) -> bool:
         """Return whether the workers with these process ids (none: any worker) show that they live."""
@@ -65,6 +65,18 @@ class RedisSigns:
         except BrokerUnavailable:
             return []
         return [beat for beat, seen in beats if (now - seen).total_seconds() <= self._fresh_s]
+
+
+def has_master(client: redis.Redis, keys: Keys, fresh_s: float) -> bool:
+    """Return whether any master has shown itself within the last `fresh_s` seconds.
+
+    Raises:
+        BrokerUnavailable: Redis did not answer.
+    """
+    names = [str(one["name"]) for one in MasterBoard(client, keys).all()]
+    with redis_errors():
+        left: list[Any] = [client.ttl(keys.master(name)) for name in names]
+    return any(MASTER_TTL_S - seconds <= fresh_s for seconds in left if seconds > 0)
 
 
 def check_redis(redis_url: str) -> None:

@@ -11,7 +11,13 @@ from orchestrator.cli.live import duration, make_view, print_summary
 from orchestrator.cli.logs import logs
 from orchestrator.cli.options import id_argument, ids_argument, json_option
 from orchestrator.cli.output import cell, print_json, print_message, print_rows, print_table
-from orchestrator.cli.session import NOT_SUCCESSFUL, WAIT_OVER, open_backend, pause
+from orchestrator.cli.session import (
+    NOT_SUCCESSFUL,
+    WAIT_OVER,
+    open_backend,
+    pause,
+    say_why_nothing_happens,
+)
 from orchestrator.cli.settings import open_settings
 from orchestrator.core.command import CommandKind
 from orchestrator.core.status import WorkflowState
@@ -49,10 +55,13 @@ def show(id: int, *, as_json: bool) -> None:  # noqa: A002 - the option's public
     """Show one run with all its task instances."""
     with open_backend() as backend:
         document = service.show(backend, id)
-    if as_json:
-        print_json(document)
-    else:
+        if as_json:
+            print_json(document)
+            return
         _print_run(document)
+        if not service.is_final(document):
+            print_message(f"it goes on: orchestrator runs watch {document['id']}")
+            say_why_nothing_happens(backend)
 
 
 @runs.command(epilog="Example: orchestrator runs wait 17 18 --timeout 600")
@@ -79,6 +88,8 @@ def watch(ctx: click.Context, id: int) -> None:  # noqa: A002 - the option's pub
     """Watch a run until it ends; Ctrl-C ends the watching, not the run."""
     settings = open_settings()
     with open_backend(settings) as backend:
+        if not service.is_final(service.show(backend, id)):
+            say_why_nothing_happens(backend)
         view = make_view(last_line_reader(settings.logs, id), silent=False)
         document, _ = follow(backend, id, view, Watch(pause=pause, clock=time.monotonic, on_interrupt=_leave))
     print_summary(document)
@@ -112,12 +123,14 @@ def stop(ids: tuple[int, ...], *, as_json: bool) -> None:
 def _control(kind: CommandKind, ids: Sequence[int], *, as_json: bool) -> None:
     with open_backend() as backend:
         answers = control.control(backend, kind, ids)
-    if as_json:
-        print_json(answers)
-        return
-    for answer in answers:
-        said = control.RULES[kind].done if answer["sent"] else f"already {answer['state']}"
-        click.echo(f"run {answer['workflow_instance_id']}: {said}")
+        if as_json:
+            print_json(answers)
+            return
+        for answer in answers:
+            said = control.RULES[kind].done if answer["sent"] else f"already {answer['state']}"
+            click.echo(f"run {answer['workflow_instance_id']}: {said}")
+        if any(answer["sent"] for answer in answers):
+            say_why_nothing_happens(backend)
 
 
 def _code(documents: Sequence[dict[str, Any]]) -> int:
@@ -141,5 +154,3 @@ def _print_run(document: dict[str, Any]) -> None:
         {**task, "time": duration(task), "outputs": task["outputs"] or None} for task in document["tasks"]
     ]
     print_table(rows, TASK_COLUMNS, empty="no task was submitted yet")
-    if not service.is_final(document):
-        print_message(f"it goes on: orchestrator runs watch {document['id']}")

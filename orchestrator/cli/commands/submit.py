@@ -8,9 +8,12 @@ import rich_click as click
 
 from orchestrator.cli.options import json_option, parameter_option, start_node_option
 from orchestrator.cli.output import parse_time, print_json
-from orchestrator.cli.session import open_backend
+from orchestrator.cli.session import open_backend, say_why_nothing_happens
 from orchestrator.core.definition import OnFailure, Priority
+from orchestrator.errors import UserError
 from orchestrator.service import submission
+
+FILE_SUFFIXES = (".yaml", ".yml", ".py")
 
 
 @click.command(epilog="Example: orchestrator submit nightly -p region=eu --idempotency-key 2026-11-01")
@@ -38,14 +41,29 @@ def submit(target: str, *, as_json: bool, **options: Any) -> None:
     """Start a run of the workflow NAME, or of the one in FILE (which is deployed first); return at once."""
     parameters = options.pop("parameters")
     with open_backend() as backend:
-        path = Path(target) if Path(target).is_file() else None
+        path = _file(target)
         name = submission.deploy_file(backend, path) if path is not None else target
         document = submission.submit_texts(backend, name, parameters, _options(**options))
-    if as_json:
-        print_json(document)
-    else:
+        if as_json:
+            print_json(document)
+            return
         again = "" if document["created"] else " (submitted before)"
         click.echo(f"run {document['workflow_instance_id']}: {document['state']}{again}")
+        say_why_nothing_happens(backend)
+
+
+def _file(target: str) -> Path | None:
+    """Return the file that the target is, `None` for the name of a workflow.
+
+    Raises:
+        UserError: It can only be a file, and there is none.
+    """
+    path = Path(target)
+    if path.is_file():
+        return path
+    if len(path.parts) > 1 or path.suffix in FILE_SUFFIXES:
+        raise UserError(f"{target}: there is no such file (workflows are submitted by NAME, or by FILE)")
+    return None
 
 
 def _options(

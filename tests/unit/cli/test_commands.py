@@ -1,0 +1,91 @@
+"""What single commands say, besides what they do."""
+
+from pathlib import Path
+
+import fakeredis
+import pytest
+
+from orchestrator.broker.keys import Keys
+from orchestrator.broker.masters import MasterBoard
+from orchestrator.cli.main import exit_code
+from orchestrator.config import load_settings
+from orchestrator.service.attendance import why_nothing_happens
+from orchestrator.service.backend import Backend
+from tests.unit.service.submitting import end_run, submit_small
+
+NO_MASTER = "no master is running"
+
+
+@pytest.fixture
+def home(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give a home whose commands use the test's database, and no Redis."""
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(backend.settings.home))
+    monkeypatch.setenv("ORCHESTRATOR_DATABASE_URL", backend.settings.database)
+    monkeypatch.delenv("ORCHESTRATOR_REDIS_URL", raising=False)
+    return backend.settings.home
+
+
+@pytest.mark.usefixtures("home")
+def test_who_asks_for_something_hears_that_nobody_will_do_it(
+    backend: Backend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a master `submit`, `pause` and `show` do their part, and one line says what is missing."""
+    number = str(submit_small(backend))
+    for command in (["submit", "small"], ["runs", "pause", number], ["runs", "show", number]):
+        assert exit_code(command) == 0
+
+        told = capsys.readouterr()
+        assert told.err.count(NO_MASTER) == 1
+        assert "orchestrator up" in told.err
+        assert NO_MASTER not in told.out
+
+
+@pytest.mark.usefixtures("home")
+def test_nothing_is_missing_where_nothing_is_to_be_done(
+    backend: Backend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that has ended needs no master; a program that reads JSON is told nothing beside it."""
+    number = submit_small(backend)
+    exit_code(["runs", "pause", str(number), "--json"])
+    end_run(backend, number, "SUCCESS")
+    exit_code(["runs", "show", str(number)])
+
+    assert NO_MASTER not in capsys.readouterr().err
+
+
+def test_living_master_is_seen_and_a_silent_one_is_not(backend: Backend) -> None:
+    """A master that has shown itself just now will do it; one that has been silent too long will not."""
+    redis = fakeredis.FakeRedis()
+    settings = load_settings(
+        {
+            "ORCHESTRATOR_HOME": str(backend.settings.home),
+            "ORCHESTRATOR_REDIS_URL": "redis://127.0.0.1:1",
+        }
+    )
+    asking = Backend(settings)
+    vars(asking)["redis"] = redis
+    assert why_nothing_happens(asking) is not None
+    keys = Keys(settings.key_prefix)
+    MasterBoard(redis, keys).publish("m1", {"name": "m1"})
+
+    assert why_nothing_happens(asking) is None
+
+    redis.expire(keys.master("m1"), 30)
+    assert NO_MASTER in str(why_nothing_happens(asking))
+
+
+def test_redis_that_does_not_answer_is_named_instead(tmp_path: Path) -> None:
+    """What is missing is then not a master."""
+    settings = load_settings(
+        {"ORCHESTRATOR_HOME": str(tmp_path), "ORCHESTRATOR_REDIS_URL": f"unix://{tmp_path}/nobody.sock"}
+    )
+
+    assert "ORCHESTRATOR_REDIS_URL" in str(why_nothing_happens(Backend(settings)))
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("target", ["missing.yaml", "flows/missing"])
+def test_file_that_is_not_there_is_called_a_file(target: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`submit` takes names and files: what can only be a file is not looked up as a name."""
+    assert exit_code(["submit", target]) == 2
+    assert f"{target}: there is no such file" in capsys.readouterr().err

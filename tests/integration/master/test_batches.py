@@ -7,9 +7,9 @@ from tests.world import World, a_task
 WIDTH = 2_500
 
 
-def test_a_fan_out_goes_step_by_step_and_joins_once() -> None:
+def test_a_fan_out_goes_step_by_step_and_joins_once(busy_world: World) -> None:
     """2,500 tasks behind one: several transactions create them, each task runs once, and the join starts once."""
-    world = World(by_hand=False)
+    world = busy_world
     names = [f"t{number:04d}" for number in range(WIDTH)]
     recording = world.rig.committer = Recording(world)
     world.rig.worker._capacity = 1_000

@@ -100,7 +100,9 @@ def test_too_large_inputs_are_refused() -> None:
 @settings(deadline=None)  # the machine may be busy
 @given(
     st.recursive(
-        st.text(alphabet="${}.*ab\\ "), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+        st.text(alphabet="${}.*ab\\ "),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
     )
 )
 def test_any_value_is_resolved_or_refused(value: Any) -> None:

@@ -11,6 +11,9 @@ from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.service import definitions, submission
 from orchestrator.service.backend import Backend
 
+LOOK_S = 0.1
+"""Between two looks at a run: the database's clock times it, and a look takes from the cores that are measured."""
+
 HEAD = text("SELECT state, submitted_at, ended_at FROM workflow_instance WHERE id = :id")
 
 
@@ -43,7 +46,7 @@ class Runs:
         """
         run = self.submit(name)
         wait_for(
-            lambda: self.state(run) in WORKFLOW_FINAL, f"end of run {run}", within_s=within_s, every_s=0.02
+            lambda: self.state(run) in WORKFLOW_FINAL, f"end of run {run}", within_s=within_s, every_s=LOOK_S
         )
         state, submitted_at, ended_at = self._head(run)
         if state is not WorkflowState.SUCCESS or ended_at is None:

@@ -45,6 +45,8 @@ from orchestrator.worker.ticker import Ticker
 RECEIVE_S = 1.0
 REPORT_S = 0.25
 ENFORCE_S = 0.25
+PACE_S = 0.05
+"""Between two looks into the inbox: emptying the spool can wait, while the process hands the next task on."""
 PREFORK = "celery.concurrency.prefork"
 
 
@@ -186,7 +188,7 @@ class _MainAssembly:
         return [
             Ticker("worker-reports", resender.step, lambda: REPORT_S, ask_to_stop),
             Ticker("worker-heartbeat", heartbeat.step, lambda: settings.heartbeat_seconds, ask_to_stop),
-            Ticker("worker-inbox", receiver.step, lambda: 0.0, ask_to_stop),
+            Ticker("worker-inbox", receiver.step, lambda: PACE_S, ask_to_stop),
             Ticker("worker-enforcer", enforcer.step, lambda: ENFORCE_S, ask_to_stop),
         ]
 

@@ -148,7 +148,8 @@ def _incr(space: Keyspace, arguments: Arguments) -> int:
 
 def _incrby(space: Keyspace, arguments: Arguments) -> int:
     key, amount = arguments
-    number = whole(space.find(key, bytes) or b"0") + whole(amount)
+    old = space.find(key, bytes)
+    number = whole(b"0" if old is None else old) + whole(amount)
     left = space.seconds_left(key)
     space.store(key, b"%d" % number, None if left is None else space.now() + left)
     return number

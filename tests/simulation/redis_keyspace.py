@@ -155,6 +155,10 @@ class Keyspace:
         for key in self._values:
             self._remember(key)
         self._values, self._deadlines, self._touched = {}, {}, {}
+        self.unwatch()
+
+    def unwatch(self) -> None:
+        """Let every key count as changed."""
         self.version += 1
         self._floor = self.version
 

@@ -99,6 +99,7 @@ class SimulatedServer:
         elif seconds_lost:
             self._space.go_back(seconds_lost)
         self._scripts.clear()
+        self._space.unwatch()  # connections were lost, and what was watched on them
         self._start()
 
     def flush(self) -> None:

@@ -1,5 +1,6 @@
 """Owns the simulated Redis' commands on streams and their consumer groups."""
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -20,7 +21,11 @@ from tests.simulation.redis_stream_value import (
 )
 from tests.simulation.redis_values import OK, Status, whole
 
-MANY = 2**63
+NO_STREAM = (
+    "The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use "
+    "the MKSTREAM option to create an empty stream automatically."
+)
+MANY = sys.maxsize
 AUTOCLAIM_COUNT = 100
 SCANNED_PER_COUNT = 10
 """XAUTOCLAIM looks at so many pending entries for each that it may claim."""
@@ -36,10 +41,12 @@ def _xadd(space: Keyspace, arguments: Arguments) -> bytes | None:
     wanted, fields = rest[position], rest[position + 1 :]
     if not fields or len(fields) % 2:
         raise ResponseError("wrong number of arguments for 'xadd' command")
-    if not make and not space.has(key):
-        return None
+    if wanted in {b"0", b"0-0"}:
+        raise ResponseError("The ID specified in XADD must be greater than 0-0")
     known = space.find(key, Stream)
     entry_id = (known or Stream()).next_id(wanted, _now_ms(space))
+    if known is None and not make:
+        return None
     stream = space.obtain(key, Stream)
     shown = stream.add(entry_id, fields)
     if most is not None:
@@ -120,10 +127,7 @@ def _xgroup_create(space: Keyspace, arguments: Arguments) -> Status:
     key, name, start, *options = arguments
     stream = space.find(key, Stream)
     if stream is None and not (options and options[0].upper() == b"MKSTREAM"):
-        raise ResponseError(
-            "The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use "
-            "the MKSTREAM option to create an empty stream automatically."
-        )
+        raise ResponseError(NO_STREAM)
     if stream is not None and name in stream.groups:
         raise ResponseError("BUSYGROUP Consumer Group name already exists")
     delivered = None if start == b"$" else read_id(start)
@@ -135,11 +139,15 @@ def _xgroup_create(space: Keyspace, arguments: Arguments) -> Status:
 def _xgroup_destroy(space: Keyspace, arguments: Arguments) -> int:
     key, name = arguments
     stream = space.change(key, Stream)
-    return 0 if stream is None else int(stream.groups.pop(name, None) is not None)
+    if stream is None:
+        raise ResponseError(NO_STREAM)
+    return int(stream.groups.pop(name, None) is not None)
 
 
 def _xgroup_delconsumer(space: Keyspace, arguments: Arguments) -> int:
     key, name, consumer = arguments
+    if space.find(key, Stream) is None:
+        raise ResponseError(NO_STREAM)
     _group(space, key, name)
     group = space.obtain(key, Stream).groups[name]
     held = list(group.held_by(consumer, FIRST))

@@ -134,8 +134,6 @@ class Stream:
             entry_id = (milliseconds, self.last[1] + 1 if milliseconds == self.last[0] else 0)
         else:
             entry_id = read_id(wanted)
-        if entry_id == FIRST:
-            raise ResponseError("The ID specified in XADD must be greater than 0-0")
         if entry_id <= self.last:
             raise ResponseError(
                 "The ID specified in XADD is equal or smaller than the target stream top item"

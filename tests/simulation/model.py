@@ -1,0 +1,180 @@
+"""Owns the reference model: which ends of a run are right, by SEMANTICS 2 to 6 and the scripts of its tasks.
+
+Every task is judged by its own script and by how its upstreams are *seen* to have ended, so that one fault is told
+once, where it is. Under `on_failure: continue` and without a stop exactly one end is right. A failure under `end`,
+or a stop, may come at any moment: then a task may also be cut short, and what is behind it may be missing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.core.definition import OnFailure, TaskDefinition, Trigger
+from tests.simulation.model_attempts import Account, SeenAttempt, attempt_faults
+from tests.simulation.model_triggers import Outcome, Word, wired, word_of
+from tests.simulation.plan import PlannedRun, Script
+
+__all__ = ["Seen", "SeenAttempt", "judge"]
+
+OUTCOMES: Mapping[str, Outcome] = {
+    "SUCCESS": Outcome.SUCCESS,
+    "FAILURE": Outcome.FAILED,
+    "KILLED": Outcome.FAILED,
+    "SKIPPED": Outcome.SKIPPED,
+}
+
+FINAL = frozenset({"SUCCESS", "FAILURE", "STOPPED"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What is seen of a run when everything is at rest.
+
+    Attributes:
+        stop_was_sent: A person asked for a stop, whether or not it still found something to stop.
+        paused_was_sent: A person asked for a pause; that changes no end.
+        disturbed: Something broke: attempts may have been lost, and clocks may have jumped.
+    """
+
+    state: str
+    attempts: tuple[SeenAttempt, ...]
+    stop_was_sent: bool
+    paused_was_sent: bool = False
+    disturbed: bool = True
+
+
+def judge(run: PlannedRun, seen: Seen) -> list[str]:
+    """Return everything that is wrong with the end of a run, one line each, beginning with `O1: `."""
+    if seen.state not in FINAL:
+        return [f"O1: the run is {seen.state}"]
+    return [f"O1: {line}" for line in _Judgement(run, seen).faults()]
+
+
+class _Judgement:
+    """One run under judgement.
+
+    Attributes:
+        outcomes: How each task ended, as far as the judgement got.
+    """
+
+    def __init__(self, run: PlannedRun, seen: Seen) -> None:
+        self._run = run
+        self._seen = seen
+        self._upstreams = wired(run.definition)
+        self._tasks = {task.name: task for task in run.definition.tasks}
+        self._rows = _by_task(seen.attempts)
+        self._last = {task: rows[-1].state for task, rows in self._rows.items()}
+        self._killed = "KILLED" in self._last.values()
+        self._failed = self._killed or "FAILURE" in self._last.values()
+        self._ending = self._failed and run.definition.on_failure is OnFailure.END
+        self.outcomes: dict[str, Outcome] = {}
+        self._cut: list[str] = []
+
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong."""
+        for name in self._rows:
+            if name not in self._upstreams:
+                yield f"{name} has attempts and is disabled or unknown"
+        for name, upstreams in self._upstreams.items():
+            word = word_of(self._tasks[name].trigger, [self.outcomes[one] for one in upstreams])
+            for line in self._task_faults(name, word):
+                yield f"{name} {word}: {line}" if self._rows.get(name) else f"{name} {line}"
+            self.outcomes[name] = self._outcome(name, word)
+        yield from self._cause_faults()
+        yield from self._state_faults()
+
+    # --- one task ----------------------------------------------------------------------------
+
+    def _task_faults(self, name: str, word: Word) -> Iterator[str]:
+        rows = self._rows.get(name)
+        if rows is None:
+            if self._must_exist(name, word):
+                yield f"{word} and has no attempt"
+        elif word is Word.SKIP:
+            if [(row.attempt, row.state, row.current) for row in rows] != [(1, "SKIPPED", True)]:
+                yield f"its attempts are {[row.state for row in rows]}"
+        elif word is Word.RUN and self._may_exist(name):
+            yield from attempt_faults(self._account(name, rows))
+            yield from self._order_faults(name, rows)
+        else:
+            yield f"it has attempts: {[row.state for row in rows]}"
+
+    def _must_exist(self, name: str, word: Word) -> bool:
+        """Whether a task cannot be without attempts: nothing ended the run before its turn came."""
+        if word in {Word.NOT_RUN, Word.WAIT} or self._seen.stop_was_sent:
+            return False
+        if word is Word.SKIP or not self._ending:
+            return True
+        is_root = not self._upstreams[name]
+        return is_root or self._tasks[name].trigger is Trigger.ALL_DONE
+
+    def _may_exist(self, name: str) -> bool:
+        """Whether a task can have been submitted: under `end`, a failure starts nothing but clean-up."""
+        answers_failure = self._tasks[name].trigger is Trigger.ONE_FAILED and self._upstreams[name]
+        return not (answers_failure and self._run.definition.on_failure is OnFailure.END)
+
+    def _outcome(self, name: str, word: Word) -> Outcome:
+        if name in self._rows:
+            return OUTCOMES.get(self._last[name], Outcome.OPEN)
+        if word is Word.NOT_RUN:
+            return Outcome.NOT_RUN
+        self._cut.append(name)
+        return Outcome.NOT_RUN if self._ending else Outcome.OPEN
+
+    def _account(self, name: str, rows: Sequence[SeenAttempt]) -> Account:
+        return Account(
+            task=self._tasks[name],
+            script=self._run.scripts.get(name, Script()),
+            rows=rows,
+            interrupted=self._ending or self._seen.stop_was_sent,
+            disturbed=self._seen.disturbed,
+        )
+
+    def _order_faults(self, name: str, rows: Sequence[SeenAttempt]) -> Iterator[str]:
+        """Yield if a task was submitted before its upstreams allowed it; only where no clock jumped."""
+        created_at = rows[0].created_at
+        if self._seen.disturbed or created_at is None or _decides_early(self._tasks[name]):
+            return
+        for upstream in self._upstreams[name]:
+            ended_at = self._rows[upstream][-1].ended_at if upstream in self._rows else None
+            if ended_at is not None and ended_at > created_at:
+                yield f"it was submitted before {upstream} ended"
+
+    # --- the run -----------------------------------------------------------------------------
+
+    def _cause_faults(self) -> Iterator[str]:
+        """Yield if a run was cut short, although no task failed for good and nobody stopped it."""
+        if not self._ending or self._seen.stop_was_sent:
+            return
+        if not any(
+            self._account(name, rows).used_up for name, rows in self._rows.items() if name in self._tasks
+        ):
+            yield "tasks were cut short, and none had failed for good"
+
+    def _state_faults(self) -> Iterator[str]:
+        right = self._right_states()
+        if self._seen.state not in right:
+            counts = sorted(self._last.values())
+            shown = {state: counts.count(state) for state in counts}
+            yield f"the run is {self._seen.state}, not {' or '.join(sorted(right))}: {shown}, open {self._cut[:5]}"
+
+    def _right_states(self) -> set[str]:
+        by_rows = "FAILURE" if self._failed else "SUCCESS"
+        if not self._seen.stop_was_sent:
+            return {by_rows}
+        if not self._upstreams:  # nothing but wires: a stop may come before the start, or too late
+            return {"SUCCESS", "STOPPED"}
+        if not (self._killed or self._cut):
+            return {by_rows}
+        return {"STOPPED", "FAILURE"} if self._ending else {"STOPPED"}
+
+
+def _decides_early(task: TaskDefinition) -> bool:
+    return task.trigger in {Trigger.ONE_SUCCESS, Trigger.ONE_FAILED}
+
+
+def _by_task(attempts: Sequence[SeenAttempt]) -> Mapping[str, list[SeenAttempt]]:
+    rows: defaultdict[str, list[SeenAttempt]] = defaultdict(list)
+    for attempt in sorted(attempts, key=lambda one: (one.task, one.attempt)):
+        rows[attempt.task].append(attempt)
+    return dict(rows)

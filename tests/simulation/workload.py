@@ -130,10 +130,12 @@ def _draw_pauses(dice: Random, position: int, at_s: float) -> list[PlannedContro
     controls = []
     for _ in range(dice.choices([1, 2, 3], [70, 20, 10])[0]):
         at_s += dice.uniform(0.01, 8.0)
+        if at_s > LATEST_S:
+            break
         controls.append(PlannedControl(at_s=round(at_s, 3), run=position, kind="pause"))
         at_s += dice.choice([0.02, 0.5, 3.0, 20.0]) * dice.uniform(0.5, 1.5)
         end = "stop" if dice.random() < 0.12 else "resume"
-        controls.append(PlannedControl(at_s=round(min(at_s, LATEST_S), 3), run=position, kind=end))
+        controls.append(PlannedControl(at_s=round(at_s, 3), run=position, kind=end))
         if end == "stop":
             break
     return controls

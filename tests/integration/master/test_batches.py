@@ -1,4 +1,4 @@
-"""A wide fan-out through the whole master: what its commits hold, and that everything runs once."""
+"""Group commit under many runs and wide ones: one transaction for a batch, and everything runs once."""
 
 from orchestrator.core.status import WorkflowState
 from tests.unit.master.test_batches import Recording
@@ -23,3 +23,23 @@ def test_a_fan_out_goes_step_by_step_and_joins_once(busy_world: World) -> None:
     assert sum(created) == WIDTH + 2
     ran = world.rig.worker.ran
     assert len(ran) == len(set(ran)) == WIDTH + 2
+
+
+def test_events_of_many_runs_are_one_transaction(world: World) -> None:
+    """Fifty runs end their task: one commit."""
+    for number in range(50):
+        world.submit(a_task("only"), name=f"w{number % 2}", priority="low")
+    world.settle()
+    recording = Recording(world)
+    while (order := world.worker.take()) is not None:
+        world.worker.running(order)
+        world.settle()
+    for one in list(world.worker.held.values()):
+        world.worker.result(one)
+    world.read()
+    world.rig.committer = recording
+
+    world.step()
+
+    assert len(recording.written) == 1
+    assert len(recording.written[0].instances) == 50

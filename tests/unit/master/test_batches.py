@@ -54,23 +54,3 @@ def test_an_attempt_that_is_born_and_dispatched_in_one_batch_is_one_insert(world
     world.step()
 
     assert [row.state for one in recording.written[0].instances for row in one.new] == [TaskState.DELAYED]
-
-
-def test_events_of_many_runs_are_one_transaction(world: World) -> None:
-    """Fifty runs end their task: one commit."""
-    for number in range(50):
-        world.submit(a_task("only"), name=f"w{number % 2}", priority="low")
-    world.settle()
-    recording = Recording(world)
-    while (order := world.worker.take()) is not None:
-        world.worker.running(order)
-        world.settle()
-    for one in list(world.worker.held.values()):
-        world.worker.result(one)
-    world.read()
-    world.rig.committer = recording
-
-    world.step()
-
-    assert len(recording.written) == 1
-    assert len(recording.written[0].instances) == 50

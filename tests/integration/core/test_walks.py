@@ -16,7 +16,7 @@ from tests.unit.core.walk import Walk, bring_to_its_end, left_over
 STEPS = 40
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(definition=timed_definitions(), seed=st.integers(0, 2**32))
 def test_whatever_is_said_about_a_run_it_can_be_undone_loaded_and_ended(
     definition: WorkflowDefinition, seed: int

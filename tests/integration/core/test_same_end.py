@@ -12,7 +12,7 @@ from tests.unit.core.play import Play
 from tests.unit.core.reference import expect
 from tests.unit.core.strategies import definitions, scripts_for
 
-modest = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+modest = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def attempts_of(play: Play) -> dict[str, int]:

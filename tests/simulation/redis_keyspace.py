@@ -1,9 +1,9 @@
 """Owns the keys of the simulated Redis: their values, when they expire, when they changed, how they were."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from redis.exceptions import ResponseError
 
@@ -50,6 +50,10 @@ class Keyspace:
         self._touched: dict[bytes, int] = {}
         self._floor = 0
         self._steps: deque[Step] = deque(maxlen=MOST_STEPS)
+
+    def now_ms(self) -> int:
+        """Return milliseconds since the epoch."""
+        return int(self.now() * 1000)
 
     def find(self, key: bytes, kind: type[V]) -> V | None:
         """Return a key's value, or `None` if there is no such key.
@@ -225,3 +229,8 @@ def _copied(value: Value | None) -> Value | None:
             return value.copy()
         case _:
             return value
+
+
+Arguments = Sequence[bytes]
+Command = Callable[[Keyspace, Arguments], Any]
+"""Carries out one command and returns its raw reply."""

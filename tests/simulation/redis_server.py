@@ -8,7 +8,9 @@ from typing import Any
 
 from redis.exceptions import NoScriptError, ResponseError, WatchError
 
+from tests.simulation.redis_collections import COLLECTION_COMMANDS
 from tests.simulation.redis_commands import COMMANDS
+from tests.simulation.redis_group_commands import GROUP_COMMANDS
 from tests.simulation.redis_keyspace import Keyspace
 from tests.simulation.redis_scripts import lua
 from tests.simulation.redis_stream_commands import STREAM_COMMANDS
@@ -17,6 +19,7 @@ from tests.simulation.redis_values import OK, Hash, List, SortedSet, Status, all
 
 Handler = Callable[[Sequence[bytes]], Any]
 
+ALL = {**COMMANDS, **COLLECTION_COMMANDS, **STREAM_COMMANDS, **GROUP_COMMANDS}
 VERSION = "7.2.4"
 INFO = """# Server
 redis_version:{version}
@@ -51,7 +54,7 @@ class SimulatedServer:
         self._handlers: dict[str | bytes, Handler] = {}
         for name, handler in self._own_commands().items():
             self._handlers[name] = self._handlers[name.encode()] = handler  # clients say text, scripts bytes
-        for name, command in (*COMMANDS.items(), *STREAM_COMMANDS.items()):
+        for name, command in ALL.items():
             self._handlers[name] = self._handlers[name.encode()] = functools.partial(command, self._space)
         self._start()
 

@@ -15,6 +15,7 @@ class Status(bytes):
 
 
 OK = Status(b"OK")
+SYNTAX_ERROR = "syntax error"
 
 
 class Hash(dict[bytes, bytes]):

@@ -13,6 +13,7 @@ from orchestrator.core.retry import backoff_s
 from orchestrator.errors import LeaseLost, RetryEvent, StoreUnavailable
 from orchestrator.master.announcer import Announcer, OutboxSource
 from orchestrator.master.assembly import Identity, Limits, Master, Ports, Timing, World, assemble
+from orchestrator.master.chores import chores
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.threads import Worker
 
@@ -155,19 +156,12 @@ class Daemon:
 
     def _threads(self, master: Master, leases: Leases) -> list[Worker]:
         announcer = Announcer(self._service.outbox, leases.epochs, master.bulletin)
-        timing = self._plan.timing
-        steps: list[tuple[str, Callable[[], object], float]] = [
-            ("lease", lambda: self._renew(leases), self._plan.renewal_s),
-            ("membership", master.membership.step, min(timing.heartbeat_s, 1.0)),
-            ("messenger", lambda: master.messenger.step(TURN_S), 0.0),
-            ("reader", master.reader.step, 0.0),
-            ("status", master.status.step, 1.0),
-            ("control", master.control.step, 0.5),
-            ("announcer", announcer.step, timing.sweep_s),
-        ]
+        plan = self._plan
         return [
-            Worker(name, step, self._leaving, pause_s=pause_s, chance=self._service.chance)
-            for name, step, pause_s in steps
+            Worker(one.name, one.step, self._leaving, pause_s=one.pause_s, chance=self._service.chance)
+            for one in chores(
+                master, announcer, lambda: self._renew(leases), plan.renewal_s, plan.timing, TURN_S
+            )
         ]
 
     def _renew(self, leases: Leases) -> None:

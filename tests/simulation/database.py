@@ -41,14 +41,15 @@ class Database:
         self._spoiler: Spoiler | None = None
         self.engine: Engine = open_engine("sqlite://", "master", sqlite_clock=lambda: self._clock())
         migrate.upgrade(self.engine)
-        self._empty = self._raw(lambda raw: raw.serialize())
+        self._empty = sqlite3.connect(":memory:")
+        self._raw(lambda raw: raw.backup(self._empty))
         event.listen(self.engine, "before_cursor_execute", self._before_statement)
         event.listen(self.engine, "commit", self._before_commit)
 
     def begin(self, clock: Callable[[], datetime], spoiler: Spoiler) -> None:
         """Forget everything, and let `spoiler` and `clock` count from now on."""
         self._spoiler = None
-        self._raw(lambda raw: raw.deserialize(self._empty))
+        self._raw(self._empty.backup)
         self._clock = clock
         self._spoiler = spoiler
 

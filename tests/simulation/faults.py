@@ -168,9 +168,18 @@ def _waiting(world: World, fault: PlannedFault) -> tuple[bytes, bytes]:
     )
 
 
+def _take_out(world: World, queue: bytes, raw: bytes) -> None:
+    """Take one message out of the middle of a queue."""
+    (waiting,) = world.server.execute([("LRANGE", queue, 0, -1)])
+    waiting.remove(raw)
+    world.server.execute([("DEL", queue)])
+    if waiting:
+        world.server.execute([("RPUSH", queue, *waiting)])
+
+
 def _message_lost(world: World, fault: PlannedFault) -> str:
     queue, raw = _waiting(world, fault)
-    world.server.execute([("LREM", queue, 1, raw)])
+    _take_out(world, queue, raw)
     return queue.decode()
 
 
@@ -183,7 +192,7 @@ def _message_duplicated(world: World, fault: PlannedFault) -> str:
 
 def _message_late(world: World, fault: PlannedFault) -> str:
     queue, raw = _waiting(world, fault)
-    world.server.execute([("LREM", queue, 1, raw)])
+    _take_out(world, queue, raw)
 
     def arrive() -> None:
         world.server.execute([("RPUSH", queue, raw)])

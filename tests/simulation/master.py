@@ -20,6 +20,7 @@ from orchestrator.core.retry import backoff_s
 from orchestrator.errors import LeaseLost, RetryEvent
 from orchestrator.master.announcer import Announcer
 from orchestrator.master.assembly import Identity, Limits, Master, Ports, Timing, World, assemble
+from orchestrator.master.chores import Chore, chores
 from orchestrator.master.messenger import Post
 from orchestrator.master.ownership import Ownership
 from orchestrator.store.commands import Commands
@@ -35,6 +36,11 @@ LEASE_S = 10.0
 RENEWAL_S = 2.0
 IDLE_S = 0.25
 TIMING = Timing()
+UNASKED_S = 1.0
+"""How often the reader and the messenger look although nobody told them that something is there."""
+
+RARE_S = {"status": 10.0, "control": 5.0}
+"""What is done less often than in a real master, since nobody looks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,18 +120,11 @@ class SimulatedMaster:
         self.parts = parts
         self.reigns += 1
         reign = self._reign = object()
-        announcer = Announcer(Outbox(self._around.engine), leases.epochs)
-        for name, step, awaited, pause_s in (
-            ("lease", lambda: self._renew(leases), None, RENEWAL_S),
-            ("membership", parts.membership.step, None, 1.0),
-            ("messenger", lambda: parts.messenger.step(0.0), self._post, 0.5),
-            ("reader", lambda: parts.reader.step(block_ms=0), self._around.news, 1.0),
-            ("status", parts.status.step, None, 10.0),
-            ("control", parts.control.step, None, 5.0),
-            ("announcer", announcer.step, None, TIMING.sweep_s),
-        ):
-            body = self._thread(step, awaited, pause_s, lambda: self._reign is reign)
-            self._schedule.start(self.process, f"{self.name}/{name}", body)
+        announcer = Announcer(Outbox(self._around.engine), leases.epochs, parts.bulletin)
+        awaited = {"messenger": self._post, "reader": self._around.news}
+        for chore in chores(parts, announcer, lambda: self._renew(leases), RENEWAL_S, TIMING, turn_s=0.0):
+            body = self._thread(chore, awaited.get(chore.name), lambda: self._reign is reign)
+            self._schedule.start(self.process, f"{self.name}/{chore.name}", body)
         self._turns(parts)
 
     def _assemble(self, leases: Leases, now: datetime) -> Master:
@@ -170,16 +169,17 @@ class SimulatedMaster:
 
     def _thread(
         self,
-        step: Callable[[], object],
+        chore: Chore,
         awaited: Signal | None,
-        pause_s: float,
         reigns: Callable[[], bool],
     ) -> Callable[[], None]:
+        pause_s = RARE_S.get(chore.name, chore.pause_s) or UNASKED_S
+
         def body() -> None:
             failures = 0
             while reigns():
                 try:
-                    did = step()
+                    did = chore.step()
                 except RetryEvent:
                     self._schedule.pause(
                         backoff_s(failures, self._around.chance.random(), first=0.1, cap=2.0)

@@ -126,7 +126,9 @@ class Cable:
             self._story.tell(who, f"{said} -> {shortened(replies)}")
 
     def _note(self, command: Sequence[Any]) -> None:
-        """Remember an event; wake entries are none."""
+        """Remember an event; wake entries and dead letters are none."""
+        if command[2] != "*":
+            return
         fields = {
             _bytes(name): _bytes(value) for name, value in zip(command[3::2], command[4::2], strict=True)
         }

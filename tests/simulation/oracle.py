@@ -3,6 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
+from traceback import extract_tb
 from typing import Any
 
 from sqlalchemy import func, select
@@ -29,7 +31,7 @@ def violations(world: World) -> list[str]:
     return [
         *world.tasks.wrong,
         *(
-            f"ERROR: {thread.name}: {type(error).__name__}: {error}"
+            f"ERROR: {thread.name}: {type(error).__name__}: {error} ({_place(error)})"
             for thread, error in world.schedule.errors
         ),
         *(f"O5: {line}" for line in _left_over(world)),
@@ -38,6 +40,12 @@ def violations(world: World) -> list[str]:
         *_executions(world),
         *_epochs(world),
     ]
+
+
+def _place(error: BaseException) -> str:
+    """Return the innermost lines of the product where an error was raised."""
+    frames = [one for one in extract_tb(error.__traceback__) if "orchestrator/" in one.filename]
+    return " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in reversed(frames[-4:]))
 
 
 def memory_differs(world: World) -> list[str]:
@@ -85,10 +93,13 @@ def _rows_left(world: World) -> Iterator[str]:
         for number, state in connection.execute(select(columns.id, columns.state)).all():
             if state not in WORKFLOW_FINAL:
                 yield f"run {number} is {state}"
-        for table in (schema.command, schema.outbox):
-            rows = connection.execute(select(func.count()).select_from(table)).scalar_one()
-            if rows:
-                yield f"{rows} rows in {table.name}"
+        commands = connection.execute(select(func.count()).select_from(schema.command)).scalar_one()
+        if commands:
+            yield f"{commands} commands wait"
+        undelivered = select(func.count()).where(schema.outbox.c.delivered_at.is_(None))
+        alerts = connection.execute(undelivered).scalar_one()
+        if alerts:
+            yield f"{alerts} alerts were not told"
 
 
 def _redis_left(world: World) -> Iterator[str]:

@@ -59,7 +59,9 @@ def listening(story: Story) -> Iterator[None]:
 
     structlog.configure(
         processors=[write],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if story.listening else logging.CRITICAL),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.DEBUG if story.listening else logging.CRITICAL
+        ),
         cache_logger_on_first_use=False,
     )
     try:

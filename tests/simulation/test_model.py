@@ -1,29 +1,16 @@
-"""Tests of the reference model: against the real core where nothing breaks, and against wrong ends."""
+"""Tests of the reference model: the trigger table, right ends and wrong ends."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from orchestrator.core.command import CommandKind
-from orchestrator.core.deferral import Defer
 from orchestrator.core.definition import OnFailure, Trigger
-from orchestrator.core.event import CHILD_DIED
-from orchestrator.core.order import Order
-from orchestrator.store import schema
-from orchestrator.store.session import reading
-from orchestrator.testing.rig import Rig
-from orchestrator.testing.worker import Ending
 from tests.builders import a_definition, a_task
-from tests.simulation import workload
 from tests.simulation.model import Seen, SeenAttempt, judge
 from tests.simulation.model_triggers import Outcome, Word, wired, word_of
-from tests.simulation.plan import ALWAYS, Plan, PlannedRun, Script
-from tests.simulation.workload_tasks import GROUPS
+from tests.simulation.plan import ALWAYS, PlannedRun, Script
 
 S, F, K, N = Outcome.SUCCESS, Outcome.FAILED, Outcome.SKIPPED, Outcome.NOT_RUN
 OPEN = Outcome.OPEN
@@ -314,95 +301,3 @@ def test_a_wrong_end_is_named(name: str) -> None:
 
     assert any(words in line for line in found), found
     assert all(line.startswith("O1: ") and "\n" not in line for line in found)
-
-
-# --- the real core ---------------------------------------------------------------------------
-
-
-class Scripted:
-    """Lets simulated workers follow the scripts of several runs, in a world where nothing breaks."""
-
-    def __init__(self) -> None:
-        self.scripts: dict[int, Mapping[str, Script]] = {}
-        self._counts: Counter[tuple[object, ...]] = Counter()
-
-    def __call__(self, order: Order) -> Ending:
-        """Follow the script: die, ask to be called again, fail, succeed."""
-        run, task = order.workflow_instance_id, order.task
-        script = self.scripts[run].get(task, Script())
-        if self._counts["deaths", run, task] < script.deaths:
-            self._counts["deaths", run, task] += 1
-            return Ending(error=CHILD_DIED, reason="worker child died: SIGKILL")
-        if self._counts["deferrals", run, task, order.attempt] < script.deferrals:
-            self._counts["deferrals", run, task, order.attempt] += 1
-            raise Defer(script.defer_s)
-        if self._counts["failures", run, task] < script.failures:
-            self._counts["failures", run, task] += 1
-            return Ending(
-                error="timeout" if script.hangs else "Scripted", reason="timeout" if script.hangs else ""
-            )
-        return Ending(outputs={name: f"{task}.{name}" for name in order.outputs})
-
-
-def play(rig: Rig, behaviour: Scripted, plan: Plan, *, controls: bool = False) -> list[str]:
-    """Let the runs of a plan happen in a rig, and judge them."""
-    dice = Random(plan.seed)
-    numbers = [rig.submit(run.definition) for run in plan.runs]
-    behaviour.scripts.update(zip(numbers, [run.scripts for run in plan.runs], strict=True))
-    sent: dict[int, set[str]] = {number: set() for number in numbers}
-    for control in plan.controls if controls else ():
-        for _ in range(dice.randint(0, 12)):
-            if not rig.turn():
-                rig.pass_time()
-        number = numbers[control.run]
-        rig.streams.wake(rig.commands.send(number, CommandKind[control.kind.upper()]).slot)
-        sent[number].add(control.kind)
-    rig.run(*numbers)
-    return [
-        f"seed {plan.seed}: {run.definition.name}: {line}"
-        for run, number in zip(plan.runs, numbers, strict=True)
-        for line in judge(run, seen_in(rig, number, stop="stop" in sent[number]))
-    ]
-
-
-def seen_in(rig: Rig, number: int, *, stop: bool) -> Seen:
-    """Return what the database has of a run."""
-    columns = schema.task_instance.c
-    with reading(rig.engine) as connection:
-        rows = connection.execute(
-            select(schema.task_instance).where(columns.workflow_instance_id == number)
-        ).mappings()
-        attempts = tuple(
-            SeenAttempt(
-                **{
-                    name: row[name]
-                    for name in ("task", "attempt", "reason", "failures", "current", "started_at", "ended_at")
-                },
-                state=str(row["state"]),
-                created_at=row["submitted_at"],
-            )
-            for row in rows
-        )
-    state = rig.state(number).value
-    return Seen(state=state, attempts=attempts, stop_was_sent=stop, disturbed=False)
-
-
-def play_all(plans: Iterable[Plan], **how: bool) -> list[str]:
-    """Let plans happen one after the other in one rig, and judge them."""
-    behaviour = Scripted()
-    rig = Rig(behaviour=behaviour)
-    rig.worker.serve(*GROUPS)
-    return [line for plan in plans for line in play(rig, behaviour, plan, **how)]
-
-
-@pytest.mark.parametrize("first", range(0, 80, 20))
-def test_the_core_comes_to_the_ends_that_the_model_says(first: int) -> None:
-    """Random plans without faults and controls end as the model, which shares no code with the core, says."""
-    assert play_all(workload.draw(seed) for seed in range(first, first + 20)) == []
-
-
-def test_the_core_comes_to_right_ends_under_pauses_and_stops() -> None:
-    """Random plans with pauses, resumes and stops at any moment end as the model says."""
-    plans = [plan for plan in map(workload.draw, range(1_000, 1_120)) if plan.controls]
-
-    assert play_all(plans, controls=True) == []

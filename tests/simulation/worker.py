@@ -148,10 +148,11 @@ class SimulatedWorker:
         """Kill the main process; its children die with it, and Celery restores their messages later."""
         main, children = self.main, list(self.children)
         self.children.clear()
-        for child in children:
-            self._lose(child)
         if main is not None:
             self._site.schedule.kill(main)
+        current = self._site.schedule.current
+        for child in sorted(children, key=lambda one: current is not None and one.process is current.process):
+            self._lose(child)  # the one that runs this last: it does not come back
 
     def freeze(self) -> None:
         """Stop everything of it, as SIGSTOP."""

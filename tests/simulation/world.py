@@ -50,7 +50,7 @@ class World:
         self.plan = plan
         self.story = story
         self._dice = {
-            name: random.Random(f"{plan.seed}:{name}")  # noqa: S311  repeatable is what is wanted
+            name: random.Random(f"{plan.seed}:{name}")
             for name in ("order", "masters", "workers", "redis", "faults")
         }
         self.schedule = Schedule(self._dice["order"], plan.pace_s)

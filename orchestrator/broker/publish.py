@@ -24,7 +24,8 @@ class Publisher:
     """Publishes orders as messages of the Celery task `orchestrator.execute`.
 
     A message's id is its order's id; Flower and worker logs show `workflow/task`. With Redis, kombu collects a
-    batch into one pipeline; other brokers get one message after the other. For one thread.
+    batch into one pipeline; other brokers get one message after the other. For one thread. The batch stays open
+    from call to call: opening one makes a Redis client, which costs as much as a message.
 
     Args:
         app: The Celery app, for its broker and its settings.
@@ -33,6 +34,7 @@ class Publisher:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._producer: Any = None  # kombu's type hints do not know `batch` yet
+        self._batch: Any = None
 
     def publish(self, orders: Sequence[Order], generation: str) -> None:
         """Publish all of `orders`, each to its queue, in order.
@@ -49,17 +51,24 @@ class Publisher:
             return
         expires = (datetime.now(UTC) + MESSAGE_LIFE).isoformat()
         try:
-            with self._opened().batch(BATCH):
-                for order in orders:
-                    self._send(order, generation, expires)
+            batch = self._opened()
+            for order in orders:
+                self._send(order, generation, expires)
+            batch.flush()
         except SerializationError as error:  # the order's fault, not the broker's
+            self._abandon(error)
             raise UnresolvedParameter(f"the order cannot be sent: {error}") from error
         except self._driver_errors() as error:
+            self._abandon(error)
             self.close()
             raise BrokerUnavailable(f"Celery's broker: {type(error).__name__}: {error}") from error
+        except BaseException as error:
+            self._abandon(error)
+            raise
 
     def close(self) -> None:
         """Close the connection; the next `publish` opens a new one."""
+        self._abandon(None)
         producer, self._producer = self._producer, None
         if producer is not None:
             with suppress(Exception):  # it is broken perhaps: that is why it is closed
@@ -70,7 +79,17 @@ class Publisher:
             connection = self._app.connection_for_write()
             connection.connect()  # unlike `default_channel`, it tries once only
             self._producer = Producer(connection.channel(), auto_declare=False)
-        return self._producer
+        if self._batch is None:
+            self._batch = self._producer.batch(BATCH)
+            self._batch.__enter__()
+        return self._batch
+
+    def _abandon(self, error: BaseException | None) -> None:
+        """End the batch; after an error, without what is still in it."""
+        batch, self._batch = self._batch, None
+        if batch is not None:
+            with suppress(Exception):  # its connection is broken perhaps, and the first error tells more
+                batch.__exit__(type(error) if error else None, error, None)
 
     def _undeclared(self, queue: str) -> list[Any]:
         """Return what must be declared before a message goes to `queue`, or the broker would drop it.

@@ -159,3 +159,18 @@ def test_an_order_that_no_message_can_hold_is_the_orders_fault(publisher: Publis
         publisher.publish([order(1), order(2, params={"x": value})], "g1")
 
     publisher.publish([order(3)], "g1")
+
+
+def test_what_stood_before_an_order_that_cannot_be_sent_is_not_sent_later(
+    app: Celery, publisher: Publisher
+) -> None:
+    """The batch stays open from call to call: an order that fails takes what was not sent out of it."""
+    # Teeth: fails when `publish` does not abandon its batch.
+    with pytest.raises(UnresolvedParameter):
+        publisher.publish([order(1), order(2, parameters={"what": object()})], "g1")
+
+    publisher.publish([order(3)], "g1")
+    publisher.publish([order(4)], "g1")
+
+    messages = consume(app, "default", 2)
+    assert [message.headers["id"] for message in messages] == ["7:load3:1:1", "7:load4:1:1"]

@@ -23,6 +23,9 @@ OUTCOMES: Mapping[str, Outcome] = {
     "SKIPPED": Outcome.SKIPPED,
 }
 
+SKIPPED_ROW = (1, "SKIPPED", True, 0)
+"""Number, state, currency and failures of the one attempt of a skipped task."""
+
 FINAL = frozenset({"SUCCESS", "FAILURE", "STOPPED"})
 
 
@@ -91,7 +94,7 @@ class _Judgement:
             if self._must_exist(name, word):
                 yield f"{word} and has no attempt"
         elif word is Word.SKIP:
-            if [(row.attempt, row.state, row.current) for row in rows] != [(1, "SKIPPED", True)]:
+            if [(row.attempt, row.state, row.current, row.failures) for row in rows] != [SKIPPED_ROW]:
                 yield f"its attempts are {[row.state for row in rows]}"
         elif word is Word.RUN and self._may_exist(name):
             yield from attempt_faults(self._account(name, rows))

@@ -175,7 +175,12 @@ class Draft:
                 state=self.state_of_new(due_at),
                 ticket=self.context.new_ticket(),
                 due_at=due_at,
-                **{"failures": attempt.failures, "losses": attempt.losses, **changes},
+                **{
+                    "failures": attempt.failures,
+                    "losses": attempt.losses,
+                    "deaths": attempt.deaths,
+                    **changes,
+                },
             )
         )
 

@@ -63,7 +63,8 @@ class TaskInstance:
         dispatch: Number of the hand-over; it grows when one ends without a result.
         ticket: Random secret of the present dispatch.
         failures: Attempts before this one that ended FAILURE since the last fresh start: retries used.
-        losses: Attempts in a row before this one that were LOST.
+        losses: Attempts in a row before this one that were LOST with their whole worker.
+        deaths: Attempts in a row before this one that were LOST by the death of their own process.
         due_at: When a DELAYED attempt, or one handed back by a worker, goes on.
         started_at: First RUNNING of the attempt; `timeout_at` counts from it.
         worker: Name of the owner: the worker whose event of this dispatch was committed first.
@@ -83,6 +84,7 @@ class TaskInstance:
     dispatch: int = 1
     failures: int = 0
     losses: int = 0
+    deaths: int = 0
     submitted_at: datetime | None = None
     due_at: datetime | None = None
     dispatched_at: datetime | None = None

@@ -116,6 +116,7 @@ task_instance = Table(
     Column("dispatch", Integer, nullable=False),
     Column("failures", Integer, nullable=False),
     Column("losses", Integer, nullable=False),
+    Column("deaths", Integer, nullable=False, server_default="0"),
     Column("submitted_at", UtcDateTime),
     Column("due_at", UtcDateTime),
     Column("dispatched_at", UtcDateTime),

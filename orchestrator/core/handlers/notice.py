@@ -22,9 +22,6 @@ from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import RepeatedEvent
 
-WORKER_LOSSES = 10
-"""An attempt that lost its worker this often in a row is not tried again."""
-
 
 def handle_attempt_due(instance: WorkflowInstance, notice: AttemptDue, context: Context) -> Transition:
     """Submit an attempt whose delay is over; a submitted one whose back-off is over is only let go."""
@@ -65,7 +62,7 @@ def handle_attempt_lost(instance: WorkflowInstance, notice: AttemptLost, context
     if attempt.incarnation not in (None, notice.incarnation):
         raise RepeatedEvent(f"{notice.task}: owned by another incarnation")
     draft = Draft(instance, context)
-    lose(draft, attempt, notice.reason, limit=WORKER_LOSSES)
+    lose(draft, attempt, notice.reason, losses=attempt.losses + 1)
     converge(draft)
     return draft.transition()
 

@@ -23,8 +23,8 @@ from orchestrator.core.status import TASK_HANDED_OVER, TaskState
 from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import IllegalTransition, RepeatedEvent
 
-CHILD_DEATHS = 3
-"""An attempt whose child died this often in a row is not tried again."""
+MOST = {"deaths": 3, "losses": 10}
+"""An attempt whose own process died, or that lost its worker, this often in a row is not tried again."""
 
 MOST_REJECTS = 20
 """So many rejects stand in an attempt's row, and two more for each living worker of its group."""
@@ -93,7 +93,7 @@ def handle_result(instance: WorkflowInstance, event: TaskResult, context: Contex
     if event.state is not TaskState.FAILURE:
         draft.end(ended, event.state)
     elif event.error == CHILD_DIED:
-        lose(draft, ended, event.reason or "its process died", limit=CHILD_DEATHS)
+        lose(draft, ended, event.reason or "its process died", deaths=ended.deaths + 1)
     else:
         fail(draft, ended, event.error)
     converge(draft)
@@ -135,15 +135,21 @@ def next_dispatch(attempt: TaskInstance, context: Context) -> dict[str, Any]:
     }
 
 
-def lose(draft: Draft, attempt: TaskInstance, reason: str, *, limit: int) -> None:
-    """End an attempt that died with no result, and replace it without using up a retry."""
+def lose(draft: Draft, attempt: TaskInstance, reason: str, **counted: int) -> None:
+    """End an attempt that died with no result, and replace it without using up a retry.
+
+    Args:
+        draft: The transition.
+        attempt: What was lost.
+        reason: For people.
+        counted: The counter that grows: `deaths` or `losses`, each with a limit of its own.
+    """
     if draft.is_stopping:
         draft.end(attempt, TaskState.KILLED, reason=reason)
-    elif attempt.losses + 1 >= limit:
+    elif any(number >= MOST[what] for what, number in counted.items()):
         draft.end(attempt, TaskState.FAILURE, reason=f"lost: {reason}")
     else:
-        lost = replace(attempt, reason=reason)
-        draft.replace_attempt(lost, TaskState.LOST, losses=attempt.losses + 1)
+        draft.replace_attempt(replace(attempt, reason=reason), TaskState.LOST, **counted)
 
 
 def fail(draft: Draft, ended: TaskInstance, error: str | None) -> None:
@@ -156,6 +162,7 @@ def fail(draft: Draft, ended: TaskInstance, error: str | None) -> None:
             TaskState.FAILURE,
             failures=ended.failures + 1,
             losses=0,
+            deaths=0,
             due_at=draft.due(wait) if wait else None,
         )
     else:

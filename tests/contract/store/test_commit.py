@@ -42,6 +42,7 @@ def test_rows_are_read_back_as_they_were_written(bench: Bench) -> None:
         dispatch=3,
         failures=1,
         losses=2,
+        deaths=1,
         due_at=AT,
         dispatched_at=AT,
         started_at=AT,

@@ -62,21 +62,18 @@ def test_older_schema_is_refused_and_brought_up_with_its_rows(empty: Engine) -> 
             text("INSERT INTO master VALUES ('x', 'm1@host', 'host', 7, :at, :at, '1.2.3', NULL)"),
             {"at": "2026-11-01 00:00:00.000000"},
         )
-    before = {column["name"] for column in inspect(empty).get_columns("master")}
+    before = {column["name"] for column in inspect(empty).get_columns("task_instance")}
 
     migrate.downgrade(empty)
 
-    with pytest.raises(SchemaMismatch, match=r"0001.*orchestrator db upgrade"):
+    with pytest.raises(SchemaMismatch, match=r"0002.*orchestrator db upgrade"):
         migrate.check(empty)
-    assert before - {column["name"] for column in inspect(empty).get_columns("master")} == {
-        "version",
-        "left_at",
-    }
+    assert before - {column["name"] for column in inspect(empty).get_columns("task_instance")} == {"deaths"}
     migrate.upgrade(empty)
     migrate.check(empty)
     with empty.connect() as connection:
         found = connection.execute(text("SELECT name, pid, version FROM master")).all()
-    assert [tuple(row) for row in found] == [("m1@host", 7, None)]
+    assert [tuple(row) for row in found] == [("m1@host", 7, "1.2.3")]
 
 
 def test_migrations_make_exactly_the_tables_of_the_schema(empty: Engine) -> None:

@@ -238,7 +238,7 @@ def test_a_dead_child_is_a_loss_and_uses_up_no_retry() -> None:
     play.fail("a", error=CHILD_DIED, reason="SIGSEGV")
 
     assert (play.rows["a", 1].state, play.rows["a", 1].reason) == (TaskState.LOST, "SIGSEGV")
-    assert (play["a"].attempt, play["a"].failures, play["a"].losses) == (2, 0, 1)
+    assert (play["a"].attempt, play["a"].failures, play["a"].deaths) == (2, 0, 1)
     assert play["a"].state is TaskState.SUBMITTED
 
 
@@ -260,7 +260,7 @@ def test_an_ordinary_failure_ends_the_row_of_deaths() -> None:
         play.fail("a", error=error)
 
     assert play.state is WorkflowState.RUNNING
-    assert play["a"].losses == 2
+    assert play["a"].deaths == 2
 
 
 # --- DELAY -----------------------------------------------------------------------------------

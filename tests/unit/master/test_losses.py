@@ -146,6 +146,20 @@ class _Deaf:
         raise StoreUnavailable("gone")
 
 
+def test_losses_of_workers_do_not_count_as_deaths_of_the_attempt_itself(world: World) -> None:
+    """Two deaths and a lost worker are neither three deaths nor ten losses: the attempt goes on."""
+    # Teeth: fails with one counter for both.
+    world.submit(a_task("only"))
+    world.started()
+    world.replace_worker("w1-2").online(world.slot)
+    world.settle()
+    for _ in range(2):
+        world.worker.result(world.started(), TaskState.FAILURE, error=CHILD_DIED, reason="SIGKILL")
+        world.settle()
+
+    assert world.finish() is WorkflowState.SUCCESS
+
+
 @pytest.mark.parametrize(("error", "limit"), [(CHILD_DIED, 3), (None, 10)], ids=["children", "workers"])
 def test_an_attempt_that_is_lost_too_often_fails(world: World, error: str | None, limit: int) -> None:
     """Three deaths of its own child in a row, or ten losses of a worker: FAILURE, reason `lost`, no retry."""

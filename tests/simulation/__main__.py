@@ -79,7 +79,7 @@ def _print(found: dict[str, object], outcomes: Sequence[Outcome]) -> None:
 
 if __name__ == "__main__":
     if os.environ.get(HASH_SEED) != "0":  # the order of sets is part of what a seed decides
-        os.execve(
+        os.execve(  # noqa: S606  this program again
             sys.executable,
             [sys.executable, "-m", "tests.simulation", *sys.argv[1:]],
             {**os.environ, HASH_SEED: "0"},

@@ -39,12 +39,15 @@ class Database:
     def __init__(self) -> None:
         self._clock: Callable[[], datetime] = datetime.now
         self._spoiler: Spoiler | None = None
-        self.engine: Engine = open_engine("sqlite://", "master", sqlite_clock=lambda: self._clock())
+        self.engine: Engine = open_engine("sqlite://", "master", sqlite_clock=self._now)
         migrate.upgrade(self.engine)
         self._empty = sqlite3.connect(":memory:")
         self._raw(lambda raw: raw.backup(self._empty))
         event.listen(self.engine, "before_cursor_execute", self._before_statement)
         event.listen(self.engine, "commit", self._before_commit)
+
+    def _now(self) -> datetime:
+        return self._clock()
 
     def begin(self, clock: Callable[[], datetime], spoiler: Spoiler) -> None:
         """Forget everything, and let `spoiler` and `clock` count from now on."""

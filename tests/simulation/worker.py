@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,6 @@ class Site:
     chance: Callable[[], float]
     directory: Path
     keys: Keys
-    restore: Callable[[str], None]
 
 
 class Child:
@@ -203,8 +203,6 @@ class SimulatedWorker:
 
     def _lose(self, child: Child) -> None:
         self._site.tasks.died(child.process)
-        if child.tag is not None:
-            self._site.restore(child.tag)
         self._site.schedule.kill(child.process)
 
     def _processes(self) -> list[Process]:
@@ -286,18 +284,14 @@ class _Main:
     def _watch_pool(self) -> None:
         """Speak for children that died, as Celery's main process does, and replace them."""
         for child in self._worker.dead_children():
-            if child.message is not None and child.tag is not None:
-                if self._losses.report(child.message, "SIGKILL"):
-                    self._acknowledge(child.tag)
-                else:
-                    self._site.restore(child.tag)
+            message, tag = child.message, child.tag
+            if message is not None and tag is not None and self._losses.report(message, "SIGKILL"):
+                self._acknowledge(tag)
             self._start_child()
 
     def _acknowledge(self, tag: str) -> None:
-        try:
+        with suppress(BrokerUnavailable):  # it comes again, and its claim is refused
             Deliveries(self._client, "").acknowledge(tag)
-        except BrokerUnavailable:
-            self._site.restore(tag)
 
     # --- children ----------------------------------------------------------------------------
 
@@ -321,10 +315,8 @@ class _Main:
             child.tag, child.message = delivery
             runner.run(child.message)
             tag, child.tag, child.message = child.tag, None, None
-            try:
+            with suppress(BrokerUnavailable):  # it comes again, and its claim is refused
                 deliveries.acknowledge(tag)
-            except BrokerUnavailable:
-                self._site.restore(tag)
 
     def _runner(self, child: Child, client: redis.Redis) -> Runner:
         spool = self._open_spool(child.process)

@@ -33,8 +33,8 @@ from tests.simulation.story import Story
 from tests.simulation.tasks import SimulatedTasks
 from tests.simulation.worker import Child, SimulatedWorker, Site
 
-RESTORED_AFTER_S = (5.0, 40.0)
-"""When Celery restores the messages of a dead worker; a real visibility timeout is longer."""
+RESTORE_EVERY_S = 15.0
+"""How often Celery restores messages that nobody holds any more; a real visibility timeout is longer."""
 
 
 class World:
@@ -97,6 +97,7 @@ class World:
     def begin(self) -> None:
         """Start everybody, and put runs and controls into the calendar."""
         self.start_master()
+        self.schedule.at(RESTORE_EVERY_S, self._restore)
         for worker in self.workers:
             worker.start()
         for position, run in enumerate(self.plan.runs):
@@ -120,11 +121,6 @@ class World:
         self.masters.append(master)
         master.start()
         return master
-
-    def restore(self, tag: str) -> None:
-        """Let Celery put an unacknowledged message back, later."""
-        after = self._dice["workers"].uniform(*RESTORED_AFTER_S)
-        self.schedule.at(self.schedule.now_s + after, lambda: self._restore(tag))
 
     # --- people ------------------------------------------------------------------------------
 
@@ -173,17 +169,21 @@ class World:
             chance=self._dice["workers"].random,
             directory=Path(self._temporary.name),
             keys=self.keys,
-            restore=self.restore,
         )
         return SimulatedWorker(plan, site)
 
-    def _restore(self, tag: str) -> None:
-        """Put an unacknowledged message back into its queue, if it is still known."""
-        (raw,) = self.server.execute([("HGET", UNACKED, tag)])
-        if isinstance(raw, bytes):
-            queue, _, message = raw.partition(b"\n")
+    def _restore(self, before: frozenset[bytes] = frozenset()) -> None:
+        """Put back what was unacknowledged the last time too, and that no living process has."""
+        held = {child.tag for worker in self.workers for child in worker.children}
+        (pairs,) = self.server.execute([("HGETALL", UNACKED)])
+        left = {
+            tag: raw for tag, raw in zip(pairs[::2], pairs[1::2], strict=True) if tag.decode() not in held
+        }
+        for tag in sorted(left.keys() & before):
+            queue, _, message = left[tag].partition(b"\n")
             self.server.execute([("HDEL", UNACKED, tag), ("RPUSH", queue, message)])
             self.schedule.notify(self.signals.of(queue))
+        self.schedule.at(self.schedule.now_s + RESTORE_EVERY_S, partial(self._restore, frozenset(left)))
 
     def child_of(self, process: Process) -> tuple[SimulatedWorker, Child] | None:
         """Return the worker's child that a process is."""

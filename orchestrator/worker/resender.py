@@ -26,8 +26,8 @@ class Resender:
         identity: Who speaks.
         spool: What has no verdict yet.
         sender: The streams.
-        resend_s: How old an event without a verdict must be to be looked at.
-        clock: Seconds since the epoch, the one the spool uses.
+        resend_s: Seconds between two looks; an event that lay there at the look before is sent again.
+        monotonic: Seconds that never go back: a wall clock that jumps would stop everything.
         chance: Random numbers in [0, 1): workers do not all look at the same time.
     """
 
@@ -37,7 +37,7 @@ class Resender:
         spool: Spool,
         sender: Sender,
         resend_s: float,
-        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         *,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -45,9 +45,10 @@ class Resender:
         self._spool = spool
         self._sender = sender
         self._resend_s = resend_s
-        self._clock = clock
+        self._monotonic = monotonic
         self._chance = chance
-        self._due = clock() + resend_s
+        self._due = monotonic() + resend_s
+        self._looked_at = 0
         self._announced = False
         self._urgent: deque[int] = deque()
         self.resent = 0
@@ -84,19 +85,21 @@ class Resender:
         """
         self.announce()
         self._send_urgent()
-        if self._clock() >= self._due:
+        if self._monotonic() >= self._due:
             self.resend()
-            self._due = self._clock() + self._resend_s * (
+            self._due = self._monotonic() + self._resend_s * (
                 JITTER[0] + (JITTER[1] - JITTER[0]) * self._chance()
             )
 
     def resend(self) -> None:
-        """Send again every event that waits too long for its verdict and whose stream entry is gone.
+        """Send again every event that waited for its verdict at the last look too and whose stream entry is gone.
 
         Raises:
             BrokerUnavailable: What is left is tried again with the next call.
         """
-        self._send_missing(self._spool.events(before=self._clock() - self._resend_s))
+        newest = self._spool.newest()
+        self._send_missing(self._spool.events(up_to=self._looked_at))
+        self._looked_at = newest
 
     def _send_urgent(self) -> None:
         while self._urgent:

@@ -40,7 +40,7 @@ ATTEMPT_COLUMNS = (
 
 _EVENT = "SELECT spool_id, incarnation, slot, order_id, payload, entry, written_at FROM event"
 ONE_EVENT = _EVENT + " WHERE spool_id = ?"
-OLD_EVENTS = _EVENT + " WHERE claimed AND written_at < ? ORDER BY spool_id LIMIT ?"
+OLD_EVENTS = _EVENT + " WHERE claimed AND spool_id <= ? ORDER BY spool_id LIMIT ?"
 INHERITED_EVENTS = _EVENT + " WHERE claimed AND incarnation <> ? ORDER BY spool_id LIMIT ?"
 ALL_ATTEMPTS = (
     "SELECT order_id, incarnation, pid, thread, process_group, group_started, deadline, ending, ending_at"
@@ -196,9 +196,13 @@ class Spool:
         """Return one event, or `None` when it is settled."""
         return next(iter(self._events(ONE_EVENT, (spool_id,))), None)
 
-    def events(self, *, before: float, limit: int = 10_000) -> list[SpooledEvent]:
-        """Return the oldest events without a verdict that were written before `before`, in order."""
-        return self._events(OLD_EVENTS, (before, limit))
+    def events(self, *, up_to: int, limit: int = 10_000) -> list[SpooledEvent]:
+        """Return the oldest events without a verdict with spool ids up to `up_to`, in order."""
+        return self._events(OLD_EVENTS, (up_to, limit))
+
+    def newest(self) -> int:
+        """Return the greatest spool id without a verdict; 0 without any."""
+        return int(self._run("SELECT coalesce(max(spool_id), 0) FROM event").fetchone()[0])
 
     def inherited(self, limit: int = 10_000) -> list[SpooledEvent]:
         """Return what earlier incarnations left unsettled and that was not sent again yet, in order."""

@@ -16,6 +16,7 @@ class Execution:
         ended_s: Simulated second at which it came to its end by itself or was cut off.
         how: `success`, `failure`, `deferral`, `killed`, `died`, or empty while it runs.
         zombie: Its worker was frozen or cut off during it: it may overlap with its successor.
+        unheard: Its process died between its end and the report of it.
     """
 
     order_id: str
@@ -25,6 +26,7 @@ class Execution:
     ended_s: float | None = None
     how: str = ""
     zombie: bool = False
+    unheard: bool = False
 
 
 class Ledger:

@@ -20,6 +20,9 @@ from tests.simulation.ledger import AttemptKey, Execution
 from tests.simulation.model import Seen, SeenAttempt, judge
 from tests.simulation.world import World
 
+ENDED = frozenset({"success", "failure", "killed"})
+"""How an execution ends that nothing cut off."""
+
 
 def is_over(world: World) -> bool:
     """Return whether every run has ended and nothing is left on its way."""
@@ -39,6 +42,8 @@ def violations(world: World) -> list[str]:
         *_rows(world),
         *_executions(world),
         *_epochs(world),
+        *_losses(world),
+        *_alerts(world),
     ]
 
 
@@ -183,6 +188,42 @@ def _executions(world: World) -> Iterator[str]:
         for earlier, later in pairwise(clean):
             if earlier.ended_s is None or later.began_s < earlier.ended_s:
                 yield f"O4: {task}: {earlier.order_id} and {later.order_id} overlap"
+
+
+def _losses(world: World) -> Iterator[str]:
+    """Nobody is called lost who came to his end: an outage of Redis or the database is nobody's death."""
+    columns = schema.task_instance.c
+    with reading(world.engine) as connection:
+        lost = connection.execute(
+            select(columns.workflow_instance_id, columns.task, columns.attempt, columns.reason).where(
+                columns.state == "LOST"
+            )
+        ).all()
+    by_attempt: dict[AttemptKey, list[Execution]] = defaultdict(list)
+    for one in world.ledger.executions:
+        by_attempt[one.key].append(one)
+    for run, task, attempt, reason in lost:
+        executions = by_attempt[run, task, attempt]
+        if executions and all(one.how in ENDED and not (one.zombie or one.unheard) for one in executions):
+            yield f"O3: {(run, task, attempt)} is LOST ({reason}) and came to its end: {executions[-1].how}"
+
+
+def _alerts(world: World) -> Iterator[str]:
+    """Each failed run has told so, once."""
+    with reading(world.engine) as connection:
+        told = Counter(
+            connection.execute(
+                select(schema.outbox.c.workflow_instance_id).where(
+                    schema.outbox.c.kind == "workflow_failure", schema.outbox.c.delivered_at.is_not(None)
+                )
+            ).scalars()
+        )
+        failed = connection.execute(
+            select(schema.workflow_instance.c.id).where(schema.workflow_instance.c.state == "FAILURE")
+        ).scalars()
+        for number in failed.all():
+            if told[number] != 1:
+                yield f"O5: the failure of run {number} was told {told[number]} times"
 
 
 def _epochs(world: World) -> Iterator[str]:

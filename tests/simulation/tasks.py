@@ -52,6 +52,7 @@ class SimulatedTasks:
         self._witness = witness
         self._story = story
         self._open: dict[Process, Execution] = {}
+        self._unreported: dict[Process, Execution] = {}
         self.kill_own_process: Callable[[Process], None] = schedule.kill
 
     def executors(self, worker: str, process: Process, interrupt: Signal, spool: Spool) -> "Executors":
@@ -76,6 +77,7 @@ class SimulatedTasks:
         """Write down the end of what a process executes."""
         execution = self._open.pop(process, None)
         if execution is not None:
+            self._unreported[process] = execution
             ledgers.end(execution, how, self.schedule.now_s)
             self._story.tell(process.name, f"task {execution.order_id} ends: {how}")
 
@@ -85,6 +87,12 @@ class SimulatedTasks:
         if execution is not None:
             self.ledger.deaths[execution.key[:2]] += 1
         self.finish(process, "died")
+        if process in self._unreported:
+            self._unreported.pop(process).unheard = True
+
+    def reported(self, process: Process) -> None:
+        """Note that the end of what a process executed last is safe in the spool."""
+        self._unreported.pop(process, None)
 
     def spare(self, process: Process) -> bool:
         """Return whether a process runs a task that may lose a child without coming near the limit."""

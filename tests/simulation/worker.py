@@ -230,7 +230,7 @@ class _Main:
             self._spool,
             EventSender(client, site.keys),
             RESEND_S,
-            self._wall,
+            self._schedule.monotonic,
             chance=site.chance,
         )
         self._heartbeat = self._make_heartbeat(client)

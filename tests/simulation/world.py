@@ -200,7 +200,11 @@ class World:
 
     def _at_crash_point(self, name: str) -> None:
         thread = self.schedule.current
-        if thread is None or name not in self.armed:
+        if thread is None:
+            return
+        if name == "worker.after_spool":
+            self.tasks.reported(thread.process)
+        if name not in self.armed:
             return
         how = self.armed.pop(name)
         process = thread.process

@@ -54,7 +54,7 @@ class Reporting:
         self._now = world.rig.clock.monotonic
         self.spool = Spool(directory / "spool.db", incarnation, clock=self._now)
         identity = Identity(name=WORKER, incarnation=incarnation, host="here")
-        self.resender = Resender(identity, self.spool, Streams(world), RESEND_S, clock=self._now)
+        self.resender = Resender(identity, self.spool, Streams(world), RESEND_S, monotonic=self._now)
 
     def write(self, order: Order) -> int:
         """Write a RESULT into the spool; nobody has sent it yet."""

@@ -96,9 +96,8 @@ class LineView(SilentView):
         again = f" (attempt {task['attempt']})" if task["attempt"] > 1 else ""
         reason = f": {task['reason']}" if task["reason"] else ""
         said = self._last_line(task) if task["state"] in ("FAILURE", "KILLED") else ""
-        return f"{task['state']:<10} {task['name']}{again} {duration(task)}{reason}" + (
-            f"\n           {said}" if said else ""
-        )
+        line = f"{task['state']:<10} {task['name']}{again} {duration(task)}".rstrip() + reason
+        return line + (f"\n           {said}" if said else "")
 
 
 class LiveView(SilentView):
@@ -123,7 +122,7 @@ class LiveView(SilentView):
         """Redraw the table."""
         tasks = [task for task in document["tasks"] if task["current"]]
         shown = self._fitting(tasks)
-        title = Text.assemble((document["workflow"], "bold"), f" · run {document['id']} · ")
+        title = Text.assemble((document["workflow"], "bold"), f" · {run_word(document)} {document['id']} · ")
         title.append_text(state_text(document["state"])).append(f" · {duration(document)}")
         parts: list[Any] = [title, self._table(shown)]
         if len(shown) < len(tasks):
@@ -197,5 +196,11 @@ def print_summary(document: Mapping[str, Any]) -> None:
             counts[task["state"]] = counts.get(task["state"], 0) + 1
     told = ", ".join(f"{count} {state}" for state, count in sorted(counts.items())) or "no tasks ran"
     reason = f" ({document['reason']})" if document["reason"] else ""
-    headline = f"{document['workflow']} run {document['id']}: {document['state']}{reason}"
-    click.echo(f"{headline} in {duration(document) or '0s'}: {told}", err=True)
+    headline = f"{document['workflow']} {run_word(document)} {document['id']}: {document['state']}{reason}"
+    executed = "; nothing was executed" if document["dry_run"] else ""
+    click.echo(f"{headline} in {duration(document) or '0s'}: {told}{executed}", err=True)
+
+
+def run_word(document: Mapping[str, Any]) -> str:
+    """Return what to call this run: one that executes nothing must not be taken for a real one."""
+    return "dry run" if document["dry_run"] else "run"

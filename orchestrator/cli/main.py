@@ -38,15 +38,15 @@ CATALOGUE = {
 }
 
 
-@click.group(cls=LazyGroup, entries=CATALOGUE, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    entries=CATALOGUE,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: orchestrator run examples/hello.yaml",
+)
 @click.version_option(package_name="orchestrator")
 def cli() -> None:
-    r"""Durable workflows on Celery.
-
-    \b
-    Example:
-      orchestrator run examples/hello.yaml
-    """
+    """Durable workflows on Celery."""
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -6,8 +6,6 @@ It knows the broker only: a supervisor must start fast, and the database's libra
 from collections.abc import Sequence
 from typing import Any
 
-import redis
-
 from orchestrator.broker.connection import open_redis, redis_errors
 from orchestrator.broker.keys import MASTER_TTL_S, Keys
 from orchestrator.broker.masters import MasterBoard
@@ -67,7 +65,7 @@ class RedisSigns:
         return [beat for beat, seen in beats if (now - seen).total_seconds() <= self._fresh_s]
 
 
-def has_master(client: redis.Redis, keys: Keys, fresh_s: float) -> bool:
+def has_master(client: Any, keys: Keys, fresh_s: float) -> bool:
     """Return whether any master has shown itself within the last `fresh_s` seconds.
 
     Raises:

@@ -4,25 +4,32 @@ Python callables are called for real; shell scripts and whatever is named in `ou
 simulated: a retry after an hour takes no time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from orchestrator.authoring.decorators import Workflow
 from orchestrator.authoring.later import refuse_unsupported
 from orchestrator.authoring.load import load_file, load_workflow
+from orchestrator.authoring.names import did_you_mean
 from orchestrator.core.deferral import Defer
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.order import Order
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.errors import UserError
+from orchestrator.service.parameters import parameters_from_values
 from orchestrator.store.queries import Queries
 from orchestrator.testing.rig import Rig
 from orchestrator.testing.worker import Ending
 from orchestrator.worker.executors.port import TaskFailure, UnknownCallable
 from orchestrator.worker.executors.python import find_callable, one_line
 from orchestrator.worker.outputs import from_result
+
+__all__ = ["TestRun", "run"]
 
 Failure = type[BaseException] | BaseException
 Failures = Failure | Sequence[Failure | None]
@@ -72,14 +79,49 @@ def run(
 
     Raises:
         DefinitionError: The workflow is wrong, or uses what cannot be run yet.
-        UserError: It is no workflow, or a file with several.
+        UserError: It is no workflow, or a file with several; `fail` or `outputs` names no task of it, or
+            `params` what it does not declare.
     """
     definition = _definition_of(workflow)
     refuse_unsupported(definition)
-    rig = Rig(behaviour=_Script(fail or {}, outputs or {}), seed=seed)
-    number = rig.submit(definition, params)
-    rig.run(number)
-    return _result(rig, number)
+    _check_names(definition, fail=fail or {}, outputs=outputs or {})
+    parameters = parameters_from_values(definition, params or {})
+    with _silence():
+        rig = Rig(behaviour=_Script(fail or {}, outputs or {}), seed=seed)
+        number = rig.submit(definition, parameters)
+        rig.run(number)
+        return _result(rig, number)
+
+
+def _check_names(definition: WorkflowDefinition, **given: Iterable[str]) -> None:
+    known = [task.name for task in definition.tasks]
+    faults = [
+        f"{argument}: '{definition.name}' has no task '{name}'{did_you_mean(name, known)}"
+        for argument, names in given.items()
+        for name in names
+        if name not in known
+    ]
+    if faults:
+        raise UserError("\n".join(faults))
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the log lines of this project out of a test's output, unless the test has configured logging itself."""
+    if structlog.is_configured():
+        yield
+        return
+    structlog.configure(logger_factory=_logger)
+    try:
+        yield
+    finally:
+        structlog.reset_defaults()
+
+
+def _logger(*names: str) -> Any:
+    """Return a logger that says nothing for this project's modules, an ordinary one for the user's."""
+    ours = bool(names) and names[0].partition(".")[0] == "orchestrator"
+    return structlog.testing.ReturnLogger() if ours else structlog.PrintLogger()
 
 
 def _definition_of(workflow: Any) -> WorkflowDefinition:

@@ -7,7 +7,7 @@ from typing import Any
 import rich_click as click
 
 from orchestrator.cli.follow import Watch, follow, last_line_reader
-from orchestrator.cli.live import duration, make_view, print_summary
+from orchestrator.cli.live import duration, make_view, print_summary, run_word
 from orchestrator.cli.logs import logs
 from orchestrator.cli.options import id_argument, ids_argument, json_option
 from orchestrator.cli.output import cell, print_json, print_message, print_rows, print_table
@@ -145,7 +145,7 @@ def _leave() -> None:
 
 def _print_run(document: dict[str, Any]) -> None:
     reason = f" ({document['reason']})" if document["reason"] else ""
-    click.echo(f"run {document['id']}: {document['workflow']} version {document['version']}")
+    click.echo(f"{run_word(document)} {document['id']}: {document['workflow']} version {document['version']}")
     click.echo(f"{document['state']}{reason} {duration(document)}".rstrip())
     for name in ("params", "outputs"):
         if document[name]:

@@ -1,10 +1,12 @@
 """`orchestrator.testing.run`: a workflow in one process, on the real core, loop and store, without servers."""
 
+import re
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import pytest
+import structlog
 
 from orchestrator import shell, task, workflow
 from orchestrator.core.deferral import Defer
@@ -36,6 +38,12 @@ def load(rows: list[int]) -> int:
 def broken() -> None:
     """Fail by itself."""
     raise ZeroDivisionError
+
+
+@task
+def speaks() -> None:
+    """Write a line to the log, as a user's task does."""
+    structlog.get_logger("users.module").info("hello")
 
 
 @workflow
@@ -178,3 +186,31 @@ def test_a_file_is_run_by_its_path() -> None:
     assert run(example).state is WorkflowState.SUCCESS
     with pytest.raises(UserError, match="not 3"):
         run(3)
+
+
+@workflow
+def spoken() -> None:
+    """Define one task, which speaks."""
+    speaks()
+
+
+def test_nothing_of_the_engine_is_printed_but_what_the_tasks_say(capsys: pytest.CaptureFixture[str]) -> None:
+    """A user's test shows the user's lines only."""
+    run(spoken)
+
+    assert "hello" in capsys.readouterr().out.splitlines()[0]
+    assert not structlog.is_configured()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"fail": {"laod": ValueError}}, "fail: 'nightly' has no task 'laod' (did you mean 'load'?)"),
+        ({"outputs": {"nobody": {}}}, "outputs: 'nightly' has no task 'nobody'"),
+        ({"params": {"dya": "x"}}, "parameter 'dya' is not declared by workflow 'nightly'"),
+    ],
+)
+def test_names_that_mean_nothing_are_refused(arguments: dict[str, Any], message: str) -> None:
+    """A misspelt name would make a test that tests nothing."""
+    with pytest.raises(UserError, match=re.escape(message)):
+        run(nightly, **arguments)

@@ -89,3 +89,29 @@ def test_file_that_is_not_there_is_called_a_file(target: str, capsys: pytest.Cap
     """`submit` takes names and files: what can only be a file is not looked up as a name."""
     assert exit_code(["submit", target]) == 2
     assert f"{target}: there is no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["up"]], ids=" ".join)
+def test_named_redis_that_does_not_answer_ends_with_3_at_once(
+    command: list[str], home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is started that could only wait for it."""
+    monkeypatch.setenv("ORCHESTRATOR_REDIS_URL", f"unix://{home}/nobody.sock")
+
+    assert exit_code(command) == 3
+    assert "error: Redis" in capsys.readouterr().err
+
+
+def test_word_that_is_no_run_is_refused_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """The message says what an id is and where ids stand."""
+    assert exit_code(["runs", "stop", "abc"]) == 2
+    assert "'abc' is no run's id, which is a number; see orchestrator runs list" in capsys.readouterr().err
+
+
+def test_help_shows_no_control_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """What formats a help text is not shown to people."""
+    exit_code(["--help"])
+
+    shown = capsys.readouterr().out
+    assert "\\b" not in shown
+    assert "Example: orchestrator run" in shown

@@ -18,7 +18,14 @@ def a_task(name: str, state: str, **fields: Any) -> dict[str, Any]:
 
 def a_document(*tasks: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
     """Return the document of `runs show`."""
-    plain = {"id": 7, "workflow": "nightly", "state": "RUNNING", "reason": None, "outputs": {}}
+    plain = {
+        "id": 7,
+        "workflow": "nightly",
+        "state": "RUNNING",
+        "reason": None,
+        "outputs": {},
+        "dry_run": False,
+    }
     times = {"started_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T00:00:05Z"}
     return {**plain, **times, **fields, "tasks": list(tasks)}
 
@@ -92,6 +99,22 @@ def test_summary_prints_outputs_apart_from_the_story(capsys: pytest.CaptureFixtu
     captured = capsys.readouterr()
     assert captured.out == "n = 3\n"
     assert "nightly run 7: SUCCESS in 5.0s: 1 SKIPPED, 1 SUCCESS" in captured.err
+
+
+def test_summary_of_a_dry_run_says_that_it_was_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """A SUCCESS of a run that executed nothing is not taken for a real one."""
+    print_summary(a_document(a_task("a", "SUCCESS"), state="SUCCESS", dry_run=True))
+
+    told = capsys.readouterr().err
+    assert "nightly dry run 7: SUCCESS" in told
+    assert told.strip().endswith("nothing was executed")
+
+
+def test_lines_end_with_their_last_word(capsys: pytest.CaptureFixture[str]) -> None:
+    """A task that has not begun has no duration: no space is left for it."""
+    LineView(_nothing).show(a_document(a_task("load", "SUBMITTED")))
+
+    assert capsys.readouterr().err == "SUBMITTED  load\n"
 
 
 @pytest.mark.parametrize(

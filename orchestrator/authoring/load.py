@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,7 +10,8 @@ from orchestrator.authoring import names
 from orchestrator.authoring.build import Draft, build, located
 from orchestrator.authoring.checks import check, size_faults
 from orchestrator.authoring.document import MAX_TEXT_BYTES, read_documents
-from orchestrator.authoring.pyfile import workflows_in
+from orchestrator.authoring.later import unsupported
+from orchestrator.authoring.pyfile import fault_of, workflows_in
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.errors import DefinitionError, Fault
 
@@ -28,16 +29,44 @@ class DrawnWorkflow(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedFile:
+    """What a file without faults holds.
+
+    Attributes:
+        definitions: Its workflows, in their order.
+        later: What this version cannot run of them, each with its line.
+    """
+
+    definitions: tuple[WorkflowDefinition, ...]
+    later: tuple[Fault, ...] = ()
+
+
 def load_file(path: str | Path) -> list[WorkflowDefinition]:
     """Return the definitions in a file: YAML, or Python (`.py`) with `@workflow` functions.
 
     Raises:
         DefinitionError: The file cannot be read, holds no workflow, or has faults; all of them are listed.
     """
+    return list(read_file(path).definitions)
+
+
+def read_file(path: str | Path) -> LoadedFile:
+    """Return the definitions in a file, and where they ask for what this version cannot run.
+
+    Raises:
+        DefinitionError: As `load_file`.
+    """
     file = Path(path)
     if file.suffix == ".py":
-        return _checked([draft for one in workflows_in(file) for draft in _drawn(one, str(path))], str(path))
-    return load_text(_read(file), str(path), source_dir=str(file.resolve().parent))
+        drafts = [draft for one in workflows_in(file) for draft in _drawn(one, str(path))]
+    else:
+        drafts = _written(_read(file), str(path), str(file.resolve().parent))
+    definitions = _checked(drafts, str(path))
+    later = [
+        _placed(fault, draft) for draft in drafts if draft.workflow for fault in unsupported(draft.workflow)
+    ]
+    return LoadedFile(definitions=tuple(definitions), later=tuple(later))
 
 
 def load_text(
@@ -53,8 +82,7 @@ def load_text(
     Raises:
         DefinitionError: It has faults; all of them are listed.
     """
-    documents = [one for one in read_documents(text, file) if one is not None]
-    return _checked([build(one, file, source_dir) for one in documents], file)
+    return _checked(_written(text, file, source_dir), file)
 
 
 def load_workflow(workflow: DrawnWorkflow) -> WorkflowDefinition:
@@ -78,11 +106,15 @@ def _read(file: Path) -> str:
         raise DefinitionError([Fault(message="is not UTF-8 text", file=str(file))]) from None
 
 
+def _written(text: str, file: str | None, source_dir: str | None) -> list[Draft]:
+    return [build(one, file, source_dir) for one in read_documents(text, file) if one is not None]
+
+
 def _drawn(workflow: DrawnWorkflow, file: str) -> list[Draft]:
     try:
         document = workflow.document()
-    except TypeError as error:
-        raise DefinitionError([Fault(message=str(error), file=file)]) from error
+    except Exception as error:
+        raise DefinitionError([fault_of(error, workflow.file, named=file)]) from error
     return [build(located(document, document["lines"]), file, str(workflow.file.resolve().parent))]
 
 

@@ -42,7 +42,7 @@ def _run(file: Path, root: Path, name: str) -> ModuleType:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         sys.modules.pop(name, None)
-        raise DefinitionError([_fault(error, file)]) from error
+        raise DefinitionError([fault_of(error, file, named=str(file))]) from error
     return module
 
 
@@ -51,7 +51,18 @@ def _is_same(module: ModuleType, file: Path) -> bool:
     return origin is not None and Path(origin).resolve() == file.resolve()
 
 
-def _fault(error: BaseException, file: Path) -> Fault:
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename) == file]
-    line = frames[-1].lineno if frames else getattr(error, "lineno", None)
-    return Fault(message=f"{type(error).__name__}: {error}", file=str(file), line=line)
+def fault_of(error: BaseException, file: Path, *, named: str) -> Fault:
+    """Return the fault that an exception of a user's file is, with the last line of that file that it passed.
+
+    Args:
+        error: The exception.
+        file: The file.
+        named: The file as the user named it.
+    """
+    there = file.resolve()
+    frames = [(Path(one.filename).resolve(), one.lineno) for one in traceback.extract_tb(error.__traceback__)]
+    lines = [line for passed, line in frames if passed == there]
+    line = lines[-1] if lines else getattr(error, "lineno", None)
+    said_by_us = bool(frames) and frames[-1][0].parent == Path(__file__).parent
+    kind = "" if said_by_us else f"{type(error).__name__}: "
+    return Fault(message=f"{kind}{error}", file=named, line=line)

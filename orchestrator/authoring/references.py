@@ -62,6 +62,34 @@ def reference_faults(definition: WorkflowDefinition, edges: Mapping[str, Sequenc
     return faults
 
 
+def missing_inputs(whole: WorkflowDefinition, selected: WorkflowDefinition) -> list[Fault]:
+    """Return what the tasks of a selection refer to and cannot have without the other tasks.
+
+    Args:
+        whole: A definition without faults.
+        selected: Some of its tasks, with the needs that lie inside the selection.
+    """
+    left_out = {task.name for task in whole.tasks} - {task.name for task in selected.tasks}
+    if not left_out:
+        return []
+    names = _names(selected, {task.name: task.needs for task in selected.tasks})
+    return [fault for task in selected.tasks for fault in _missing(task, names, left_out)]
+
+
+def _missing(task: TaskDefinition, names: Names, left_out: set[str]) -> Iterator[Fault]:
+    for field, value in _resolved_fields(task):
+        for path in _paths(value):
+            first, dot, _ = path.partition(".")
+            if first in _known(task, field, names):
+                continue
+            if dot and first in left_out:
+                message = f"${{{path}}}: the task '{first}' is not part of this run"
+                yield Fault(message=message, task=task.name, field=field)
+            elif not (dot and first in names.tasks) and task.name not in names.open:
+                message = f"${{{path}}} is an output of a task that is not part of this run"
+                yield Fault(message=message, task=task.name, field=field)
+
+
 def _names(definition: WorkflowDefinition, edges: Mapping[str, Sequence[str]]) -> Names:
     tasks = {task.name: task for task in definition.tasks}
     downstream: dict[str, list[str]] = {name: [] for name in tasks}

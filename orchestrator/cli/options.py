@@ -1,21 +1,14 @@
 """Owns the options that several commands share."""
 
 from pathlib import Path
-from typing import Any
 
 import rich_click as click
 
 
-class RunId(click.ParamType[int]):
-    """The id of a run: a whole number from 1."""
-
-    name = "id"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number that the text is."""
-        if not str(value).isdecimal() or int(value) < 1:
-            self.fail(f"'{value}' is no run's id, which is a number; see orchestrator runs list", param, ctx)
-        return int(value)
+def _run_id(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise click.BadParameter(f"'{text}' is no run's id, which is a number; see orchestrator runs list")
+    return int(text)
 
 
 json_option = click.option(
@@ -36,8 +29,8 @@ start_node_option = click.option(
     metavar="TASK",
     help="Begin with this task; may be repeated.",
 )
-id_argument = click.argument("id", type=RunId(), metavar="ID")
-ids_argument = click.argument("ids", type=RunId(), nargs=-1, required=True, metavar="ID...")
+id_argument = click.argument("id", type=_run_id, metavar="ID")
+ids_argument = click.argument("ids", type=_run_id, nargs=-1, required=True, metavar="ID...")
 files_argument = click.argument(
     "files",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -60,9 +60,8 @@ def prepare(request: RunRequest) -> Prepared:
     Raises:
         UserError: The file or a parameter is wrong.
     """
-    found = files.read_files([request.file])
+    found = files.read_runnable([request.file])
     chosen = choose(found, request)
-    files.refuse_unsupported(found)
     parameters = parameters_from_texts(chosen, read_pairs(request.parameters))
     files.check_start_nodes(chosen, request.start_nodes)
     return Prepared(request=request, found=found, chosen=chosen, parameters=parameters)

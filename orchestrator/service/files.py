@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.authoring.later import unsupported
-from orchestrator.authoring.load import load_file
+from orchestrator.authoring.load import LoadedFile, read_file
 from orchestrator.authoring.names import did_you_mean
+from orchestrator.authoring.references import missing_inputs
 from orchestrator.config import Settings
-from orchestrator.core.dag import compile_graph
+from orchestrator.core.dag import compile_graph, select_tasks
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.errors import DefinitionError, Fault, UserError
 
@@ -19,17 +20,42 @@ def read_files(paths: Iterable[Path]) -> list[WorkflowDefinition]:
     Raises:
         DefinitionError: The files have faults; all of them are listed, of all files.
     """
+    return list(look_into(paths).definitions)
+
+
+def read_runnable(paths: Iterable[Path]) -> list[WorkflowDefinition]:
+    """Return the workflows of all files if this version can run them: nothing is accepted and then ignored.
+
+    Raises:
+        DefinitionError: As `read_files`; or they use what is parsed but not run yet: each field with its line.
+    """
+    found = look_into(paths)
+    if found.later:
+        raise DefinitionError(found.later)
+    return list(found.definitions)
+
+
+def look_into(paths: Iterable[Path]) -> LoadedFile:
+    """Return the workflows of all files, and where they ask for what this version cannot run.
+
+    Raises:
+        DefinitionError: The files have faults; all of them are listed, of all files.
+    """
     definitions: list[WorkflowDefinition] = []
+    later: list[Fault] = []
     faults: list[Fault] = []
     for path in paths:
         try:
-            definitions.extend(load_file(path))
+            loaded = read_file(path)
         except DefinitionError as error:
             faults.extend(error.faults)
+        else:
+            definitions.extend(loaded.definitions)
+            later.extend(loaded.later)
     faults.extend(_told_twice(definitions))
     if faults:
         raise DefinitionError(faults)
-    return definitions
+    return LoadedFile(definitions=tuple(definitions), later=tuple(later))
 
 
 def refuse_unsupported(definitions: Iterable[WorkflowDefinition]) -> None:
@@ -43,9 +69,9 @@ def refuse_unsupported(definitions: Iterable[WorkflowDefinition]) -> None:
         raise DefinitionError(faults)
 
 
-def faults_of_later(definition: WorkflowDefinition) -> list[Fault]:
-    """Return what keeps the definition from going online with this version."""
-    return unsupported(definition)
+def is_runnable(definition: WorkflowDefinition) -> bool:
+    """Return whether this version can run all of the definition."""
+    return not unsupported(definition)
 
 
 def needed_on_workers(definitions: Iterable[WorkflowDefinition]) -> list[str]:
@@ -80,11 +106,18 @@ def draw(definition: WorkflowDefinition) -> list[str]:
     ]
 
 
-def check_start_nodes(definition: WorkflowDefinition, start_nodes: tuple[str, ...]) -> None:
-    """Return if every start node is a task of the definition.
+def check_start_nodes(
+    definition: WorkflowDefinition, start_nodes: tuple[str, ...], depends: str = "downstream"
+) -> None:
+    """Return if a run from these start nodes can begin: they are tasks, and no task waits for a missing output.
+
+    Args:
+        definition: The whole workflow.
+        start_nodes: Names of tasks; none: all roots.
+        depends: What runs besides them: `only`, `upstream` or `downstream`.
 
     Raises:
-        UserError: One is not.
+        UserError: One is no task, or the run's tasks refer to outputs of tasks that are not part of it.
     """
     names = [task.name for task in definition.tasks]
     for node in start_nodes:
@@ -92,6 +125,12 @@ def check_start_nodes(definition: WorkflowDefinition, start_nodes: tuple[str, ..
             raise UserError(
                 f"--start-node {node}: no such task in '{definition.name}'" + did_you_mean(node, names)
             )
+    faults = [
+        f"{fault} (a run from {', '.join(start_nodes)} has no other tasks before it)"
+        for fault in missing_inputs(definition, select_tasks(definition, start_nodes, depends))
+    ]
+    if faults:
+        raise UserError("\n".join(faults))
 
 
 def _told_twice(definitions: Iterable[WorkflowDefinition]) -> list[Fault]:

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.core.definition import OnFailure, Priority
 from orchestrator.service.backend import Backend
 from orchestrator.service.definitions import deploy, find
-from orchestrator.service.files import check_start_nodes, read_files, refuse_unsupported
+from orchestrator.service.files import check_start_nodes, read_runnable, refuse_unsupported
 from orchestrator.service.parameters import parameters_from_texts, read_pairs
 from orchestrator.store.definitions import StoredDefinition
 from orchestrator.store.submissions import SubmitRequest
@@ -47,12 +47,12 @@ def submit(
         options: How this run differs from the definition.
 
     Raises:
-        UserError: A start node is no task of the workflow.
+        UserError: A start node is no task of the workflow, or cannot begin without the tasks before it.
         Conflict: The workflow is offline, or the idempotency key was used for another request.
         DefinitionError: It uses what this version cannot run.
     """
     refuse_unsupported([stored.definition])
-    check_start_nodes(stored.definition, options.start_nodes)
+    check_start_nodes(stored.definition, options.start_nodes, options.depends)
     chosen = {one.name: getattr(options, one.name) for one in fields(options)}
     submitted = backend.submissions.submit(
         SubmitRequest(definition_id=stored.id, params=parameters, **chosen)
@@ -78,6 +78,6 @@ def deploy_file(backend: Backend, path: Path) -> str:
     Raises:
         DefinitionError: The file has faults, or uses what this version cannot run.
     """
-    found = read_files([path])
+    found = read_runnable([path])
     deploy(backend, found, online=True)
     return found[-1].name

@@ -17,7 +17,7 @@ from orchestrator.service import files as service
 @json_option
 def deploy(files: tuple[Path, ...], *, offline: bool, as_json: bool) -> None:
     """Store the workflows of FILEs; one that has changed gets a new version."""
-    found = service.read_files(files)
+    found = service.read_files(files) if offline else service.read_runnable(files)
     with open_backend() as backend:
         deployed = definitions.deploy(backend, found, online=not offline)
     if as_json:

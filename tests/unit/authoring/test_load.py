@@ -1,6 +1,7 @@
 """The YAML language: what it means, and every fault of it."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.authoring.later import refuse_unsupported, unsupported
-from orchestrator.authoring.load import load_file, load_text
+from orchestrator.authoring.load import load_file, load_text, read_file
 from orchestrator.authoring.schema import json_schema
 from orchestrator.authoring.tasks import ALIASES, MODELS, field_names
 from orchestrator.core.definition import (
@@ -483,3 +484,47 @@ def test_schema_knows_every_type_and_field() -> None:
         assert set(part["properties"]) - set(ALIASES) == set(field_names(model))
         assert part["additionalProperties"] is False
     json.dumps(schema)
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "message"),
+    [
+        ("def flow():\n    nobody_knows()\n", 4, "NameError: name 'nobody_knows' is not defined"),
+        ("def flow():\n    if noop('a'):\n        pass\n", 4, ""),
+    ],
+)
+def test_fault_of_a_python_workflow_names_the_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, line: int, message: str
+) -> None:
+    """Whatever the function does wrong while it is drawn stands in a line of its file."""
+    name = f"drawn_{len(message)}.py"
+    (tmp_path / name).write_text(f"from orchestrator import noop, workflow\n@workflow\n{body}")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+
+    with pytest.raises(DefinitionError) as caught:
+        load_file(name)
+
+    assert str(caught.value).startswith(f"{name}:{line}: {message}")
+
+
+def test_line_of_a_python_file_that_cannot_run_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the file was named relative to where one stands."""
+    (tmp_path / "cannot_run.py").write_text("a = 1\nb = 1 / 0\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+
+    with pytest.raises(DefinitionError, match=r"^cannot_run\.py:2: ZeroDivisionError"):
+        load_file("cannot_run.py")
+
+
+def test_what_cannot_run_yet_of_a_python_file_has_its_line(tmp_path: Path) -> None:
+    """The line of the call, as for any other fault."""
+    text = "from orchestrator import noop, workflow\n@workflow\ndef flow():\n    noop('a', pool='few')\n"
+    (tmp_path / "drawn_later.py").write_text(text)
+
+    assert [(fault.line, fault.field) for fault in read_file(tmp_path / "drawn_later.py").later] == [
+        (4, "pool")
+    ]

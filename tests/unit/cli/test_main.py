@@ -135,6 +135,23 @@ def test_validate_names_every_fault_of_every_file(tmp_path: Path, capsys: pytest
     assert "b.yaml:3" in error
 
 
+def test_validate_tells_what_is_valid_and_cannot_run_yet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`deploy` would refuse the file: a note names the place; with --runnable it is a fault."""
+    file = tmp_path / "later.yaml"
+    file.write_text("workflow: {name: later}\ntasks:\n  - name: one\n    type: noop\n    pool: few\n")
+
+    assert exit_code(["validate", str(file)]) == 0
+    told = capsys.readouterr()
+    assert "later: 1 tasks, valid, but not yet runnable here" in told.out
+    assert f"note: {file}:5: task 'one', field 'pool'" in told.err
+    assert exit_code(["validate", str(file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"name": "later", "tasks": 1, "runnable": False}]
+    assert exit_code(["validate", str(file), "--runnable"]) == 2
+    assert f"error: {file}:5" in capsys.readouterr().err
+
+
 def test_schema_prints_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
     """Editors read the JSON Schema from standard output."""
     assert exit_code(["schema"]) == 0

@@ -87,6 +87,27 @@ def test_start_node_must_be_a_task() -> None:
         files.check_start_nodes(small_definition(), ("tow",))
 
 
+FED = """
+workflow: {name: fed, params: {region: eu}}
+tasks:
+  - {name: extract, type: shell, run: "true", outputs: {rows: integer}}
+  - {name: load, type: shell, run: "true", needs: [extract], params: {FIELD}}
+  - {name: report, type: shell, run: "true", needs: [load], params: {where: "${region}"}}
+"""
+
+
+@pytest.mark.parametrize("value", ["${extract.rows}", "${rows}"])
+def test_start_node_that_needs_an_output_from_before_is_refused(value: str) -> None:
+    """Its parameters could never have a value; with the tasks before it, it may start."""
+    definition = load_text(FED.replace("FIELD", f'n: "{value}"'))[0]
+
+    with pytest.raises(UserError, match=r"task 'load'.*not part of this run.*a run from load"):
+        files.check_start_nodes(definition, ("load",))
+    files.check_start_nodes(definition, ("load",), "upstream")
+    files.check_start_nodes(definition, ("report",))
+    files.check_start_nodes(definition, ())
+
+
 @pytest.mark.parametrize("kind", list(RULES))
 @pytest.mark.parametrize("state", list(WorkflowState))
 def test_command_fits_exactly_the_states_of_its_rule(kind: CommandKind, state: WorkflowState) -> None:

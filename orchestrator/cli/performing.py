@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from orchestrator.cli.follow import Watch, follow, last_line_reader
+from orchestrator.cli.leftovers import find_leftovers, say_what_goes_on, say_what_is_left
 from orchestrator.cli.live import make_view, print_summary
 from orchestrator.cli.output import print_json, print_message
 from orchestrator.cli.running import Prepared
@@ -18,13 +19,14 @@ from orchestrator.service.backend import Backend
 INTERRUPTED = 130
 
 
-def perform(settings: Settings, guest: Guest, prepared: Prepared, *, as_json: bool) -> int:
+def perform(settings: Settings, guest: Guest, prepared: Prepared, *, starts: bool, as_json: bool) -> int:
     """Run the prepared workflow to its end and show it; return the exit code.
 
     Args:
         settings: The settings; the set-up's addresses come from the guest.
         guest: In the set-up that runs it.
         prepared: What to run.
+        starts: Whether the set-up is started for this run: whatever is unfinished there was left behind.
         as_json: Print the document of `runs show` and nothing else.
 
     Raises:
@@ -33,9 +35,13 @@ def perform(settings: Settings, guest: Guest, prepared: Prepared, *, as_json: bo
     """
     joined = guest.wait_for(lambda status: status.is_open).applied_to(settings)
     with open_backend(joined) as backend:
+        private = settings.model_copy(update={"database_url": None})
+        leftovers = find_leftovers(backend, private) if starts else []
+        say_what_goes_on(leftovers)
         number = _submit(backend, prepared)
         view = make_view(last_line_reader(settings.logs, number), silent=as_json)
         document, interrupted = follow(backend, number, view, _watch(backend, guest, number))
+        say_what_is_left(backend, leftovers)
     if as_json:
         print_json(document)
     else:

@@ -10,6 +10,7 @@ from orchestrator.service.backend import Backend
 PAUSE_S = 0.2
 """Nobody is told of a run's end but through its row: this is how often it is read."""
 
+MOST_RUNS = 1000
 FINAL = frozenset(str(state) for state in WORKFLOW_FINAL)
 
 
@@ -28,6 +29,15 @@ def show(backend: Backend, workflow_instance_id: int) -> dict[str, Any]:
         NotFound: There is no such run.
     """
     return backend.queries.run(workflow_instance_id)
+
+
+def going_on(backend: Backend) -> list[dict[str, Any]]:
+    """Return the runs that a master carries on, the oldest first; children go on with their parents."""
+    states = [state for state in WorkflowState if state not in {*WORKFLOW_FINAL, WorkflowState.PAUSED}]
+    found = [
+        run for state in states for run in list_runs(backend, state=state, workflow=None, limit=MOST_RUNS)
+    ]
+    return sorted((run for run in found if run["parent"] is None), key=lambda run: int(run["id"]))
 
 
 def is_final(document: dict[str, Any]) -> bool:

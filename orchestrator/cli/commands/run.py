@@ -45,8 +45,10 @@ def run(  # noqa: PLR0913 - one argument per option
     prepared = prepare(request)
     if settings.redis_url is not None:  # nothing of the set-up could work without it
         check_redis(settings.redis_url)
+    if warm is not None and not as_json:
+        click.echo(f"starting what is missing in {settings.home} …", err=True)
     with stay(settings, prepared.found, warm) as guest:
         from orchestrator.cli.performing import perform  # noqa: PLC0415 - slow to load; the set-up starts meanwhile
 
-        code = perform(settings, guest, prepared, as_json=as_json)
+        code = perform(settings, guest, prepared, starts=warm is not None, as_json=as_json)
     ctx.exit(code)

@@ -1,0 +1,121 @@
+"""Owns the mutants of what lies between master and worker: claims, generations, recalls, spool, heartbeat."""
+
+from tests.simulation.mutant_patch import Mutant
+
+CLAIMS = "orchestrator.broker.claims"
+RESENDER = "orchestrator.worker.resender:Resender"
+
+PROTOCOL_MUTANTS = (
+    Mutant(
+        name="claim-without-nonce",
+        breaks="a second delivery to the same worker is taken for the first one",
+        target=f"{CLAIMS}:Claims.ask",
+        old='f"{holder}|{nonce}"',
+        new='f"{holder}|"',
+        caught_by=1,
+    ),
+    Mutant(
+        name="claim-by-force",
+        breaks="a claim is set although somebody holds it",
+        target=f"{CLAIMS}:CLAIM",
+        old="if held and held ~= ARGV[1] then return {'TAKEN', held} end",
+        new="",
+        caught_by=1,
+    ),
+    Mutant(
+        name="no-generation-check",
+        breaks="a message from before a wipe of Redis may start",
+        target=f"{CLAIMS}:CLAIM",
+        old="if known[1] ~= ARGV[2] then return {'OLD_GENERATION'} end",
+        new="",
+        caught_by=1,
+    ),
+    Mutant(
+        name="no-restart-check",
+        breaks="after a restart of Redis messages start before a master has noticed",
+        target=f"{CLAIMS}:CLAIM",
+        old="if run_id and run_id ~= known[2] then return {'OLD_GENERATION'} end",
+        new="",
+        caught_by=1,
+    ),
+    Mutant(
+        name="recall-by-force",
+        breaks="a recall takes a claim that a worker holds",
+        target=f"{CLAIMS}:RECALL",
+        old="redis.call('SET', key, ARGV[1], 'NX', 'GET', 'PX', ARGV[2]) or ARGV[1]",
+        new="redis.call('SET', key, ARGV[1], 'PX', ARGV[2]) and ARGV[1]",
+        caught_by=1,
+    ),
+    Mutant(
+        name="recall-guesses",
+        breaks="a recall does not ask whether somebody holds the claim",
+        target="orchestrator.master.messenger:Messenger._recall",
+        old="self._post.recaller.recall(list(asked))",
+        new="[RecallAnswer(order_id=one, won=True) for one in asked]",
+        caught_by=1,
+    ),
+    Mutant(
+        name="late-messages-not-barred",
+        breaks="the claim of a hand-over that ended unclaimed is left open",
+        target="orchestrator.master.messenger:Messenger._bar_what_went_before",
+        old="if before:",
+        new="if False:",
+        caught_by=1,
+    ),
+    Mutant(
+        name="new-generation-recalls-nothing",
+        breaks="after a wipe of Redis what was published is not recalled",
+        target="orchestrator.master.reaper:Reaper._after_new_generation",
+        old="self._desk.messenger.recall(hand_over_of(attempt))",
+        new="pass",
+        caught_by=1,
+    ),
+    Mutant(
+        name="spool-deleted-on-send",
+        breaks="a report is forgotten as soon as it stands in the stream",
+        target="orchestrator.worker.reporter:Reporter._send",
+        old="self._spool.sent(spool_id, entry)",
+        new="self._spool.settle([spool_id])",
+        caught_by=1,
+    ),
+    Mutant(
+        name="no-resend",
+        breaks="a report without a verdict is never sent again",
+        target=f"{RESENDER}.resend",
+        old="self._send_missing(self._spool.events(up_to=self._looked_at))",
+        new="pass",
+        caught_by=1,
+    ),
+    Mutant(
+        name="online-before-reports",
+        breaks="a worker says ONLINE before it sends what its predecessor left",
+        target=f"{RESENDER}.announce",
+        old="    self._send_missing(self._spool.inherited())\n",
+        new="",
+        caught_by=1,
+    ),
+    Mutant(
+        name="heartbeat-lists-nothing",
+        breaks="heartbeats do not say what the worker runs",
+        target="orchestrator.worker.heartbeat:Heartbeat._beat",
+        old="running=tuple(self._spool.claimed()),",
+        new="running=(),",
+        caught_by=1,
+    ),
+    Mutant(
+        name="heartbeat-lists-running-only",
+        breaks="heartbeats leave out what has ended and has no verdict yet",
+        target="orchestrator.worker.spool:Spool.claimed",
+        old=" UNION SELECT order_id FROM event WHERE claimed",
+        new="",
+        caught_by=1,
+    ),
+    Mutant(
+        name="stale-ends-nothing",
+        breaks="a worker that hears `stale` lets the attempt run on",
+        target="orchestrator.worker.receiver:Receiver._object",
+        old="self._enforcer.end(event.order_id, STALE)",
+        new="pass",
+        caught_by=1,
+    ),
+)

@@ -145,11 +145,28 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
+        faults = error.errors(include_url=False, include_input=False)
         lines = [
             f"{prefix + str(fault['loc'][0]).upper() if fault['loc'] else 'settings'}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_input=False)
+            for fault in faults
         ]
+        lines.extend(
+            _contradictions_beside(values, {str(fault["loc"][0]) for fault in faults if fault["loc"]})
+        )
         raise SettingsError("\n".join(lines)) from None
+
+
+def _contradictions_beside(values: Mapping[str, Any], wrong: set[str]) -> list[str]:
+    """Return what contradicts itself among the other settings, where single ones are wrong already."""
+    if not wrong:
+        return []
+    try:
+        Settings.model_validate({name: value for name, value in values.items() if name not in wrong})
+    except ValidationError as error:
+        messages = [fault["msg"] for fault in error.errors(include_url=False, include_input=False)]
+        told = [part for message in messages for part in message.removeprefix("Value error, ").split("; ")]
+        return [f"settings: {one}" for one in told if not any(name in one for name in wrong)]
+    return []
 
 
 def mask(url: str) -> str:

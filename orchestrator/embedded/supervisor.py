@@ -134,7 +134,8 @@ class Supervisor:
             self._servers.start()
             self._man()
         except (OrchestratorError, OSError) as error:
-            log.exception("set_up.failed")
+            if not isinstance(error, OrchestratorError):  # those say all there is to say in their message
+                log.exception("set_up.failed")
             self._say(replace(self._status, error=str(error)))
 
     def _man(self) -> None:

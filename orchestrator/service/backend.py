@@ -114,7 +114,7 @@ class Backend:
         try:
             wake(self.redis, self.keys, slot)
         except BrokerUnavailable as error:
-            log.warning("wake.failed", slot=slot, error=str(error))
+            log.debug("wake.failed", slot=slot, error=str(error))
 
     def close(self) -> None:
         """Close what was opened."""

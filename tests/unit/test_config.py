@@ -93,6 +93,26 @@ def test_every_wrong_value_is_named_at_once() -> None:
     ]
 
 
+def test_contradictions_are_named_beside_wrong_values() -> None:
+    """A value that is no number hides no contradiction but those that it would take part in."""
+    with pytest.raises(SettingsError) as caught:
+        load_settings(
+            {
+                "ORCHESTRATOR_LEASE_SECONDS": "soon",
+                "ORCHESTRATOR_RENEWAL_SECONDS": "1000",
+                "ORCHESTRATOR_HEARTBEAT_SECONDS": "1000",
+                "ORCHESTRATOR_LOG_FORMAT": "xml",
+            }
+        )
+
+    first, *others = str(caught.value).splitlines()
+    assert first.startswith("ORCHESTRATOR_LEASE_SECONDS: ")
+    assert others == [
+        "settings: heartbeat_seconds must be below lost_seconds / 3",
+        "settings: log_format must be one of console, json",
+    ]
+
+
 def test_every_contradiction_is_named_at_once() -> None:
     """INTERFACE 7: renewal < lease / 3, heartbeat < lost / 3, re-send <= dispatch timeout / 2."""
     message = faults(

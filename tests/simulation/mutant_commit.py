@@ -18,18 +18,7 @@ COMMIT_MUTANTS = (
         target=HANDLE,
         old=COMMIT_OF_LOOP,
         new="        self._acknowledge(batch)\n" + COMMIT_OF_LOOP,
-        caught_by=1,
-        provokes=O7,
-    ),
-    Mutant(
-        name="acknowledge-duplicate-at-once",
-        breaks="what changes nothing is acknowledged before the transaction",
-        target=HANDLE,
-        old=COMMIT_OF_LOOP,
-        new="        known = [one for one, _ in batch.dropped if isinstance(one, ReportItem) and one.entry]\n"
-        "        self._outside.acknowledger.acknowledge([(one.entry, 'ok') for one in known])\n"
-        + COMMIT_OF_LOOP,
-        caught_by=1,
+        caught_by=142,
         provokes=O7,
     ),
     Mutant(
@@ -40,7 +29,7 @@ COMMIT_MUTANTS = (
         new="        for touched in batch.touched.values():\n"
         "            self._crew.aftermath.follow(touched)\n"
         "        self._crew.dispatcher.step()\n" + COMMIT_OF_LOOP,
-        caught_by=1,
+        caught_by=98,
     ),
     Mutant(
         name="no-inverse",
@@ -48,15 +37,7 @@ COMMIT_MUTANTS = (
         target="orchestrator.master.batch:Batch.undo",
         old="        instance.apply(inverse)\n",
         new="",
-        caught_by=1,
-    ),
-    Mutant(
-        name="inverse-in-wrong-order",
-        breaks="the oldest change is undone first",
-        target="orchestrator.master.batch:Batch.undo",
-        old="self._undo.pop()",
-        new="self._undo.pop(0)",
-        caught_by=1,
+        caught_by=85,
     ),
     Mutant(
         name="decide-on-old-state",
@@ -70,7 +51,7 @@ COMMIT_MUTANTS = (
         "            finally:\n"
         "                for one in reversed(ahead):\n"
         "                    instance.apply(one)\n",
-        caught_by=1,
+        caught_by=6,
     ),
     Mutant(
         name="drop-instead-of-retry",
@@ -92,7 +73,7 @@ COMMIT_MUTANTS = (
         '    crash_point("store.after_commit")\n'
         "    with writing(self._engine) as connection:\n"
         "        _write_outbox(connection, changes.alerts, now)\n",
-        caught_by=1,
+        caught_by=410,
     ),
     Mutant(
         name="start-deleted-too-early",
@@ -105,31 +86,7 @@ COMMIT_MUTANTS = (
         "        _end_commands(connection, changes, clock.database_now(connection))\n"
         "    with writing(self._engine) as connection:\n"
         "        now = _write_rows(connection, changes.instances, leases)\n",
-        caught_by=1,
-    ),
-    Mutant(
-        name="no-fence",
-        breaks="a commit does not look whether the leases are still its own",
-        target="orchestrator.store.commit:_fence",
-        old="    if lost:\n        raise LeaseLost(lost)\n",
-        new="",
-        caught_by=1,
-    ),
-    Mutant(
-        name="no-revision-guard",
-        breaks="a run that moved on in the database is overwritten all the same",
-        target="orchestrator.store.commit:_write_instances",
-        old="    if missing:\n        raise RevisionLost(missing)\n    changed",
-        new="    changed",
-        caught_by=1,
-    ),
-    Mutant(
-        name="in-doubt-is-failed",
-        breaks="after a COMMIT without reply the runs are not loaded again",
-        target="orchestrator.master.loop:Loop._failed",
-        old="batch.touched if isinstance(error, CommitInDoubt) else ()",
-        new="()",
-        caught_by=1,
+        caught_by=35,
     ),
     Mutant(
         name="in-doubt-is-success",

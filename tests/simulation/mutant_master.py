@@ -14,23 +14,7 @@ MASTER_MUTANTS = (
         '        raise StaleEvent(f"{event.task}: {event.token} is behind {attempt.token}")\n'
         "    if event.ticket != attempt.ticket:\n",
         new="if event.token == attempt.token and event.ticket != attempt.ticket:\n",
-        caught_by=1,
-    ),
-    Mutant(
-        name="no-ticket",
-        breaks="a report counts that does not show the ticket of its dispatch",
-        target=CHECK,
-        old="if event.ticket != attempt.ticket:",
-        new="if False:",
-        caught_by=1,
-    ),
-    Mutant(
-        name="no-owner",
-        breaks="a report counts whoever makes it",
-        target=CHECK,
-        old="if attempt.incarnation is not None and",
-        new="if False and",
-        caught_by=1,
+        caught_by=28,
     ),
     Mutant(
         name="reject-keeps-the-dispatch",
@@ -38,7 +22,7 @@ MASTER_MUTANTS = (
         target=f"{REPORT}:handle_reject",
         old="**next_dispatch(attempt, context),",
         new='**{**next_dispatch(attempt, context), "dispatch": attempt.dispatch},',
-        caught_by=1,
+        caught_by=3,
     ),
     Mutant(
         name="recall-keeps-the-dispatch",
@@ -46,7 +30,7 @@ MASTER_MUTANTS = (
         target="orchestrator.core.handlers.notice:handle_recall_won",
         old="**next_dispatch(attempt, context))",
         new='**{**next_dispatch(attempt, context), "dispatch": attempt.dispatch})',
-        caught_by=1,
+        caught_by=4,
     ),
     Mutant(
         name="loss-uses-up-a-retry",
@@ -70,15 +54,7 @@ MASTER_MUTANTS = (
         target="orchestrator.master.silence:Silence.may_accuse",
         old="return read >= due and calm_s >= max(self._resend_s, grace_s)",
         new="return True",
-        caught_by=1,
-    ),
-    Mutant(
-        name="timers-before-reports",
-        breaks="in a batch, what is due comes before what was reported",
-        target="orchestrator.master.intake:Intake.take",
-        old="items.extend(self._take_due())",
-        new="items[:0] = self._take_due()",
-        caught_by=1,
+        caught_by=14,
     ),
     Mutant(
         name="takeover-forgets-timers",
@@ -94,7 +70,7 @@ MASTER_MUTANTS = (
         target="orchestrator.master.reader:Reader._step",
         old="        self._source.claim_pending(self._slots)\n",
         new="",
-        caught_by=1,
+        caught_by=47,
     ),
     Mutant(
         name="reader-goes-on-after-an-error",
@@ -102,7 +78,7 @@ MASTER_MUTANTS = (
         target="orchestrator.master.reader:Reader.step",
         old="        self._prepared = False\n",
         new="",
-        caught_by=1,
+        caught_by=121,
     ),
     Mutant(
         name="groups-begin-at-the-end",
@@ -110,14 +86,6 @@ MASTER_MUTANTS = (
         target="orchestrator.broker.stream:EventStream.ensure_groups",
         old='id="0"',
         new='id="$"',
-        caught_by=1,
-    ),
-    Mutant(
-        name="ahead-is-unknown",
-        breaks="a report that memory is behind of is dropped instead of loading the run again",
-        target="orchestrator.master.batch:Batch._put_off",
-        old="isinstance(item, ReportItem) and item.reloaded",
-        new="True",
         caught_by=1,
     ),
 )

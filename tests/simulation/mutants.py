@@ -10,6 +10,7 @@ from tests.simulation.mutant_hunt import hunt
 from tests.simulation.mutant_master import MASTER_MUTANTS
 from tests.simulation.mutant_patch import Mutant
 from tests.simulation.mutant_protocol import PROTOCOL_MUTANTS
+from tests.simulation.mutant_survivors import SURVIVORS
 from tests.simulation.story import quiet
 
 MUTANTS = (*COMMIT_MUTANTS, *MASTER_MUTANTS, *PROTOCOL_MUTANTS)
@@ -18,23 +19,26 @@ MOST_SEEDS = 500
 """A mutant that survives so many seeds says that something is not looked at."""
 
 AFRESH = "--afresh"
+"""Look for the first seeds again, without those of the table."""
 
 
 def seeds_for(mutant: Mutant, *, afresh: bool) -> Iterator[int]:
     """Yield the seeds to be tried: the recorded one first, unless the table is to be made again."""
-    if not afresh:
+    if mutant.caught_by is not None and not afresh:
         yield mutant.caught_by
     yield from range(1, MOST_SEEDS + 1)
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Hunt mutants and print one line of JSON for each; return how many survived."""
+    """Hunt mutants and print one line of JSON for each; return how many survived.
+
+    Args:
+        arguments: Names of mutants, also of those that survived so far; none: all that were caught before.
+    """
     quiet()
     names = [one for one in arguments if one != AFRESH]
     survivors = 0
-    for mutant in MUTANTS:
-        if names and mutant.name not in names:
-            continue
+    for mutant in [one for one in (*MUTANTS, *SURVIVORS) if one.name in names] or MUTANTS:
         catch = hunt(mutant, seeds_for(mutant, afresh=AFRESH in arguments))
         survivors += catch is None
         found = {"seed": catch.seed, "said": catch.said} if catch else {"seed": None, "said": None}

@@ -1,0 +1,132 @@
+"""Owns the mutants that no simulation notices: others hold what each lets go, or it comes too rarely."""
+
+from tests.simulation.mutant_commit import COMMIT_OF_LOOP, HANDLE, O7
+from tests.simulation.mutant_master import CHECK
+from tests.simulation.mutant_patch import Mutant
+from tests.simulation.mutant_protocol import CLAIMS
+
+SURVIVORS = (
+    Mutant(
+        name="acknowledge-duplicate-at-once",
+        breaks="what changes nothing is acknowledged before the transaction",
+        target=HANDLE,
+        old=COMMIT_OF_LOOP,
+        new="        known = [one for one, _ in batch.dropped if isinstance(one, ReportItem) and one.entry]\n"
+        "        self._outside.acknowledger.acknowledge([(one.entry, 'ok') for one in known])\n"
+        + COMMIT_OF_LOOP,
+        caught_by=None,
+        provokes=O7,
+    ),
+    Mutant(
+        name="inverse-in-wrong-order",
+        breaks="the oldest change is undone first",
+        target="orchestrator.master.batch:Batch.undo",
+        old="self._undo.pop()",
+        new="self._undo.pop(0)",
+        caught_by=None,
+    ),
+    Mutant(
+        name="no-fence",
+        breaks="a commit does not look whether the leases are still its own",
+        target="orchestrator.store.commit:_fence",
+        old="    if lost:\n        raise LeaseLost(lost)\n",
+        new="",
+        caught_by=None,
+    ),
+    Mutant(
+        name="no-revision-guard",
+        breaks="a run that moved on in the database is overwritten all the same",
+        target="orchestrator.store.commit:_write_instances",
+        old="    if missing:\n        raise RevisionLost(missing)\n    changed",
+        new="    changed",
+        caught_by=None,
+    ),
+    Mutant(
+        name="in-doubt-is-failed",
+        breaks="after a COMMIT without reply the runs are not loaded again",
+        target="orchestrator.master.loop:Loop._failed",
+        old="batch.touched if isinstance(error, CommitInDoubt) else ()",
+        new="()",
+        caught_by=None,
+    ),
+    Mutant(
+        name="no-ticket",
+        breaks="a report counts that does not show the ticket of its dispatch",
+        target=CHECK,
+        old="if event.ticket != attempt.ticket:",
+        new="if False:",
+        caught_by=None,
+    ),
+    Mutant(
+        name="no-owner",
+        breaks="a report counts whoever makes it",
+        target=CHECK,
+        old="if attempt.incarnation is not None and",
+        new="if False and",
+        caught_by=None,
+    ),
+    Mutant(
+        name="timers-before-reports",
+        breaks="in a batch, what is due comes before what was reported",
+        target="orchestrator.master.intake:Intake.take",
+        old="items.extend(self._take_due())",
+        new="items[:0] = self._take_due()",
+        caught_by=None,
+    ),
+    Mutant(
+        name="ahead-is-unknown",
+        breaks="a report that memory is behind of is dropped instead of loading the run again",
+        target="orchestrator.master.batch:Batch._put_off",
+        old="isinstance(item, ReportItem) and item.reloaded",
+        new="True",
+        caught_by=None,
+    ),
+    Mutant(
+        name="no-generation-check",
+        breaks="a message from before a wipe of Redis may start",
+        target=f"{CLAIMS}:CLAIM",
+        old="if known[1] ~= ARGV[2] then return {'OLD_GENERATION'} end",
+        new="",
+        caught_by=None,
+    ),
+    Mutant(
+        name="no-restart-check",
+        breaks="after a restart of Redis messages start before a master has noticed",
+        target=f"{CLAIMS}:CLAIM",
+        old="if run_id and run_id ~= known[2] then return {'OLD_GENERATION'} end",
+        new="",
+        caught_by=None,
+    ),
+    Mutant(
+        name="late-messages-not-barred",
+        breaks="the claim of a hand-over that ended unclaimed is left open",
+        target="orchestrator.master.messenger:Messenger._bar_what_went_before",
+        old="if before:",
+        new="if False:",
+        caught_by=None,
+    ),
+    Mutant(
+        name="new-generation-recalls-nothing",
+        breaks="after a wipe of Redis what was published is not recalled",
+        target="orchestrator.master.reaper:Reaper._after_new_generation",
+        old="self._desk.messenger.recall(hand_over_of(attempt))",
+        new="pass",
+        caught_by=None,
+    ),
+    Mutant(
+        name="heartbeat-lists-running-only",
+        breaks="heartbeats leave out what has ended and has no verdict yet",
+        target="orchestrator.worker.spool:Spool.claimed",
+        old=" UNION SELECT order_id FROM event WHERE claimed",
+        new="",
+        caught_by=None,
+    ),
+    Mutant(
+        name="stale-ends-nothing",
+        breaks="a worker that hears `stale` lets the attempt run on",
+        target="orchestrator.worker.receiver:Receiver._object",
+        old="self._enforcer.end(event.order_id, STALE)",
+        new="pass",
+        caught_by=None,
+    ),
+)

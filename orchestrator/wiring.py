@@ -24,8 +24,8 @@ from orchestrator.celery import create_app
 from orchestrator.config import Settings
 from orchestrator.master.assembly import Limits, Ports, Timing
 from orchestrator.master.daemon import Daemon, Plan, Service
-from orchestrator.master.messenger import Post
 from orchestrator.master.ownership import Ownership
+from orchestrator.master.post import Post
 from orchestrator.store import migrate
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit

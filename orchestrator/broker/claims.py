@@ -1,14 +1,17 @@
 """Owns the claims: who may run a hand-over, decided once, by scripts that survive a lost reply."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any
 
 import redis
 
 from orchestrator.broker.connection import redis_errors
 from orchestrator.broker.keys import CLAIM_TTL_S, Keys
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 RECALLED = "recalled"
 """Value of a claim that a master holds: any master's, so that a repeated recall is the same recall."""
@@ -43,10 +46,24 @@ return lost
 """
 
 RECALL = """
--- KEYS: claims   ARGV: value, ttl in ms
+-- KEYS: claims, generation   ARGV: value, ttl in ms, settling time in ms, generation of each hand-over
+local settle, present, settled = tonumber(ARGV[3]), nil, true
+if settle > 0 then
+  -- a Redis that lost its memory has forgotten claims: until the living have claimed again, "free" means nothing
+  local known = redis.call('HMGET', KEYS[#KEYS], 'generation', 'run_id', 'made_at')
+  local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+  if not known[1] or (run_id and run_id ~= known[2]) then return {} end
+  local now = redis.call('TIME')
+  present = known[1]
+  settled = now[1] * 1000 + now[2] / 1000 - tonumber(known[3] or 0) >= settle
+end
 local holders = {}
-for number, key in ipairs(KEYS) do
-  holders[number] = redis.call('SET', key, ARGV[1], 'NX', 'GET', 'PX', ARGV[2]) or ARGV[1]
+for number = 1, #KEYS - 1 do
+  if settled or ARGV[3 + number] == present then
+    holders[number] = redis.call('SET', KEYS[number], ARGV[1], 'NX', 'GET', 'PX', ARGV[2]) or ARGV[1]
+  else
+    holders[number] = ''
+  end
 end
 return holders
 """
@@ -165,25 +182,49 @@ class Claims:
             lost = self._renew(keys=self._claim_keys(order_ids), args=[holder, int(ttl_s * 1000)])
         return frozenset(order_ids[number - 1] for number in lost)
 
-    def recall(self, order_ids: Sequence[str], *, ttl_s: float = CLAIM_TTL_S) -> list[RecallAnswer]:
+    def recall(
+        self,
+        order_ids: Sequence[str],
+        *,
+        published: Mapping[str, str] = NOTHING,
+        settle_s: float = 0.0,
+        ttl_s: float = CLAIM_TTL_S,
+    ) -> list[RecallAnswer]:
         """Try to take hand-overs back; won are those that no worker has claimed, now or in an earlier recall.
+
+        No answer is given about a hand-over whose claim Redis may have forgotten: one of before the present
+        generation, as long as that is younger than `settle_s`, and every one while nobody has noticed yet that
+        Redis started again. By then the heartbeats of the living have claimed again what they hold.
+
+        Args:
+            order_ids: The hand-overs.
+            published: The generation under which a hand-over was published, where it is known.
+            settle_s: How long the living need to claim again, in seconds; 0: ask nothing, take what is free.
+            ttl_s: Seconds the claim lives.
 
         Raises:
             BrokerUnavailable: Redis did not answer: ask again.
         """
         if not order_ids:
             return []
+        generations = [published.get(one, "") for one in order_ids]
         with redis_errors():
-            holders = self._recall(keys=self._claim_keys(order_ids), args=[RECALLED, int(ttl_s * 1000)])
+            holders = self._recall(
+                keys=[*self._claim_keys(order_ids), self._keys.generation()],
+                args=[RECALLED, int(ttl_s * 1000), int(settle_s * 1000), *generations],
+            )
         return [
-            RecallAnswer(order_id=order_id, won=True)
-            if value.decode() == RECALLED
-            else RecallAnswer(order_id=order_id, won=False, holder=_holder(value.decode()))
-            for order_id, value in zip(order_ids, holders, strict=True)
+            RecallAnswer(order_id=order_id, won=value == RECALLED, holder=_holder_but_master(value))
+            for order_id, value in zip(order_ids, map(bytes.decode, holders), strict=False)
+            if value
         ]
 
     def _claim_keys(self, order_ids: Sequence[str]) -> list[str]:
         return [self._keys.claim(order_id) for order_id in order_ids]
+
+
+def _holder_but_master(value: str) -> str | None:
+    return None if value == RECALLED else _holder(value)
 
 
 def _holder(value: str) -> str:

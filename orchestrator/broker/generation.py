@@ -47,6 +47,22 @@ class Generations:
                 return known[0], False
             return self._renew(run_id)
 
+    def is_settled(self, settle_s: float) -> bool:
+        """Return whether the living have had so many seconds to claim again what they hold.
+
+        Raises:
+            BrokerUnavailable: Redis did not answer.
+        """
+        self.ensure()
+        with redis_errors():
+            made_at: Any = self._client.hget(self._key, "made_at")
+            return self._now_ms() - int(made_at or 0) >= settle_s * 1000
+
+    def _now_ms(self) -> int:
+        """Return Redis' time."""
+        seconds, microseconds = self._client.time()
+        return int(seconds) * 1000 + int(microseconds) // 1000
+
     def _renew(self, run_id: str) -> tuple[str, bool]:
         """Write a new generation, unless another master was faster: then its is used."""
         for _ in range(ATTEMPTS):
@@ -58,7 +74,9 @@ class Generations:
                     return known[0], True
                 generation = secrets.token_hex(8)
                 pipe.multi()
-                pipe.hset(self._key, mapping={"generation": generation, "run_id": run_id})
+                pipe.hset(
+                    self._key, mapping={"generation": generation, "run_id": run_id, "made_at": self._now_ms()}
+                )
                 try:
                     pipe.execute()
                 except WatchError:
@@ -102,3 +120,11 @@ class RecentGeneration:
         if self._known is None or now - self._known[0] > self._fresh_s:
             self._known = (now, self._generations.current())
         return self._known[1]
+
+    def is_settled(self, settle_s: float) -> bool:
+        """Return whether the living have had so many seconds to claim again what they hold.
+
+        Raises:
+            BrokerUnavailable: Redis did not answer.
+        """
+        return self._generations.is_settled(settle_s)

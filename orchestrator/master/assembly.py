@@ -20,10 +20,11 @@ from orchestrator.master.intake import CommandSource, Intake
 from orchestrator.master.lanes import InstanceSource, Lanes
 from orchestrator.master.loop import Crew, Loop
 from orchestrator.master.membership import BeatSource, GenerationKeeper, Membership
-from orchestrator.master.messenger import Messenger, Post
+from orchestrator.master.messenger import Messenger
 from orchestrator.master.outside import Acknowledger, Committer, Graveyard, Outside
 from orchestrator.master.overload import Overload
 from orchestrator.master.parking import EntrySource, Parking
+from orchestrator.master.post import Post
 from orchestrator.master.reader import EventSource, Reader
 from orchestrator.master.ready import ReadyQueue
 from orchestrator.master.reaper import Reaper
@@ -136,7 +137,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         ready=ReadyQueue(),
         holdings=Holdings(),
         timers=Timers(),
-        messenger=Messenger(ports.post, inbox),
+        messenger=Messenger(ports.post, inbox, world.monotonic, timing.heartbeat_s + timing.resend_s),
         inbox=inbox,
         clock=DatabaseClock(world.monotonic, world.database_now),
     )

@@ -101,10 +101,12 @@ class Dispatcher:
             room = self._window.size(group) - self._desk.holdings.in_broker(group)
             if room > 0:
                 candidates.extend(self._candidates(self._desk.ready.take(group, room), group))
-        orders = self._orders(candidates)
+        orders, again = self._orders(candidates)
         if orders:
             self._desk.messenger.publish(orders)
-        return len(orders)
+        if again:
+            self._desk.messenger.publish_again(again)
+        return len(orders) + len(again)
 
     def is_ahead(self) -> bool:
         """Return whether work waits, and every group in which it waits has plenty in the broker already."""
@@ -141,28 +143,30 @@ class Dispatcher:
             sources=tuple(_with_outputs(instance, wanted)),
         )
 
-    def _orders(self, candidates: Sequence[Candidate]) -> list[Order]:
+    def _orders(self, candidates: Sequence[Candidate]) -> tuple[list[Order], list[Order]]:
+        """Return new orders, and those that may have been published before."""
         try:
             values = self._lanes.outputs(source for one in candidates for source in one.sources)
         except StoreUnavailable as error:
             self._wait(candidates, error)
-            return []
-        orders = []
+            return [], []
+        orders: list[Order] = []
+        again: list[Order] = []
         for one in candidates:
             if self._lanes.get(one.number) is not one.instance:  # it was parked meanwhile
                 continue
+            key = (one.number, one.attempt.task)
             try:
-                orders.append(self._order(one, values))
+                (again if self._effects.is_inherited(key) else orders).append(self._order(one, values))
             except UnresolvedParameter as error:
                 self._desk.inbox.put_notices([_unsubmittable(one.attempt, str(error))])
                 continue
             except Exception as error:  # noqa: BLE001  a bug in one run must not stop the others (R7)
                 self._park(one.number, Cut(error, []))
                 continue
-            key = (one.number, one.attempt.task)
             self._desk.holdings.hand_over(key, one.group, one.attempt.token)
             self._effects.handed(key)
-        return orders
+        return orders, again
 
     def _wait(self, candidates: Iterable[Candidate], error: StoreUnavailable) -> None:
         """Let everything wait in line again: the outputs that some inputs are made of cannot be had now."""

@@ -22,7 +22,8 @@ from orchestrator.master.clock import DatabaseClock
 from orchestrator.master.holdings import Holdings, Token
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.items import NoticeItem
-from orchestrator.master.messenger import HandOver, Messenger
+from orchestrator.master.messenger import Messenger
+from orchestrator.master.post import HandOver
 from orchestrator.master.ready import Key, Rank, ReadyQueue
 from orchestrator.master.timers import Timers
 
@@ -159,6 +160,10 @@ class Effects:
                 self.enact(instance, attempt)
         elif isinstance(notice, RunTimeout):
             self.look(instance)
+
+    def is_inherited(self, key: Key) -> bool:
+        """Return whether a master of before, or this one before a reload, may have passed `key` on."""
+        return key in self._inherited
 
     def handed(self, key: Key) -> None:
         """Note that the dispatcher has passed `key` on."""

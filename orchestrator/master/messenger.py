@@ -1,10 +1,9 @@
 """Owns what the master asks of Redis and the broker: publish, recall, kill; answers come back as notices."""
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from threading import Condition
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -14,80 +13,12 @@ from orchestrator.core.notice import RecallLost, RecallWon, Unsubmittable
 from orchestrator.core.order import Order
 from orchestrator.crash import crash_point
 from orchestrator.errors import BrokerUnavailable, UnresolvedParameter
+from orchestrator.master.doubt import Doubt
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.items import NoticeItem, ReportItem
+from orchestrator.master.post import HandOver, Post
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandOver:
-    """One hand-over, named well enough to recall or kill it."""
-
-    workflow_instance_id: int
-    task: str
-    attempt: int
-    dispatch: int
-    worker: str | None = None
-
-    @property
-    def id(self) -> str:
-        """The id of its order."""
-        return f"{self.workflow_instance_id}:{self.task}:{self.attempt}:{self.dispatch}"
-
-
-def named(order_id: str, worker: str | None = None) -> HandOver | None:
-    """Return the hand-over that an order's id names, or `None` if it is no such id."""
-    instance, _, rest = order_id.partition(":")
-    task, *numbers = rest.rsplit(":", 2)
-    if len(numbers) != 2 or not all(one.isdecimal() for one in (instance, *numbers)):  # noqa: PLR2004  two numbers
-        return None
-    attempt, dispatch = map(int, numbers)
-    return HandOver(
-        workflow_instance_id=int(instance), task=task, attempt=attempt, dispatch=dispatch, worker=worker
-    )
-
-
-class Courier(Protocol):
-    """Hands orders to the broker."""
-
-    def publish(self, orders: Sequence[Order], generation: str) -> None:
-        """Publish all of `orders`, or raise BrokerUnavailable, or UnresolvedParameter if one cannot be sent."""
-        ...
-
-
-class Recaller(Protocol):
-    """Takes hand-overs back."""
-
-    def recall(self, order_ids: Sequence[str]) -> Sequence[RecallAnswer]:
-        """Try to take the claim of each order; say who has it."""
-        ...
-
-
-class Stopper(Protocol):
-    """Asks workers to kill attempts."""
-
-    def request(self, worker: str, order_ids: Collection[str], reason: str) -> None:
-        """Leave the request where the worker finds it, now or with its next heartbeat."""
-        ...
-
-
-class GenerationSource(Protocol):
-    """Knows the generation of this life of Redis."""
-
-    def current(self) -> str:
-        """Return it; make one when there is none."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
-    """The four doors to the outside."""
-
-    courier: Courier
-    recaller: Recaller
-    stopper: Stopper
-    generation: GenerationSource
 
 
 class Messenger:
@@ -96,11 +27,15 @@ class Messenger:
     Args:
         post: Where requests go.
         inbox: Where answers go.
+        monotonic: Seconds that never go back.
+        settle_s: How long the living need to claim again what a Redis that lost its memory has forgotten.
     """
 
-    def __init__(self, post: Post, inbox: Inbox) -> None:
+    def __init__(self, post: Post, inbox: Inbox, monotonic: Callable[[], float], settle_s: float) -> None:
         self._post = post
         self._inbox = inbox
+        self._settle_s = settle_s
+        self._doubt = Doubt(monotonic)
         self._changed = Condition()
         self._orders: deque[Order] = deque()
         self._recalls: dict[str, HandOver] = {}
@@ -111,6 +46,12 @@ class Messenger:
         """Queue orders for the broker."""
         with self._changed:
             self._orders.extend(orders)
+            self._changed.notify_all()
+
+    def publish_again(self, orders: Sequence[Order]) -> None:
+        """Queue orders that a master of before may have published, until their claims are known again."""
+        with self._changed:
+            self._doubt.orders.extend(orders)
             self._changed.notify_all()
 
     def recall(self, what: HandOver) -> None:
@@ -132,6 +73,7 @@ class Messenger:
             self._recalls.clear()
             self._kills.clear()
             self._failed.clear()
+            self._doubt.clear()
 
     def take_failed(self) -> dict[int, Exception]:
         """Return and remove the runs an order of which could not be published because of a bug."""
@@ -149,24 +91,36 @@ class Messenger:
             BrokerUnavailable: Redis or the broker is away; what was not done stays queued.
         """
         with self._changed:
-            self._changed.wait_for(lambda: len(self) > 0, wait_s)
-            if not len(self):
-                return False
+            self._changed.wait_for(lambda: len(self) > 0 or self._doubt.is_due, wait_s)
+        if self._doubt.is_due:
+            self._look_again()
+        if not len(self):
+            return False
         self._publish()
         self._recall()
         self._kill()
         return True
+
+    def _look_again(self) -> None:
+        """Ask once more about what was in doubt."""
+        settled = bool(self._doubt.orders) and self._post.generation.is_settled(self._settle_s)
+        with self._changed:
+            orders, recalls = self._doubt.take(with_orders=settled)
+            self._orders.extend(orders)
+            self._recalls = {**recalls, **self._recalls}
 
     def _publish(self) -> None:
         orders = self._taken(500)
         while orders:
             try:
                 self._bar_what_went_before(orders)
-                sent = self._send(orders, self._post.generation.current())
+                generation = self._post.generation.current()
+                sent = self._send(orders, generation)
             except BrokerUnavailable:
                 with self._changed:
                     self._orders.extendleft(reversed(orders))
                 raise
+            self._doubt.note(sent, generation)
             crash_point("master.after_dispatch")
             self._inbox.put_notices([_dispatched(order) for order in sent])
             orders = self._taken(500)
@@ -212,10 +166,12 @@ class Messenger:
         asked = self._snapshot(self._recalls)
         if not asked:
             return
-        answers = self._post.recaller.recall(list(asked))
+        published = self._doubt.published_under(asked)
+        answers = self._post.recaller.recall(list(asked), published=published, settle_s=self._settle_s)
         with self._changed:
             for one in asked:
                 self._recalls.pop(one, None)
+            self._doubt.keep(asked, answers)
         self._inbox.put_notices([_answer(asked[answer.order_id], answer) for answer in answers])
 
     def _kill(self) -> None:

@@ -12,7 +12,7 @@ from orchestrator.master.holdings import Token
 from orchestrator.master.items import NoticeItem, OnlineItem
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.membership import Membership
-from orchestrator.master.messenger import HandOver, named
+from orchestrator.master.post import HandOver, named
 from orchestrator.master.ready import Key
 from orchestrator.master.silence import Silence
 

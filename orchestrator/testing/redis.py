@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from orchestrator.broker.claims import RecallAnswer
+from orchestrator.broker.claims import NOTHING, RecallAnswer
 from orchestrator.broker.presence import WorkerBeat
 from orchestrator.broker.stream import Entry
 from orchestrator.core.order import Order
@@ -167,7 +167,13 @@ class MemoryBroker:
         self.claims[order_id] = holder
         return True
 
-    def recall(self, order_ids: Sequence[str]) -> list[RecallAnswer]:
+    def recall(
+        self,
+        order_ids: Sequence[str],
+        *,
+        published: Mapping[str, str] = NOTHING,  # noqa: ARG002  a port's shape
+        settle_s: float = 0.0,  # noqa: ARG002  a port's shape
+    ) -> list[RecallAnswer]:
         """Take back what nobody has claimed."""
         self._answer()
         answers = []
@@ -186,6 +192,11 @@ class MemoryBroker:
         """Return the generation."""
         self._answer()
         return self.generation
+
+    def is_settled(self, settle_s: float) -> bool:  # noqa: ARG002  a port's shape
+        """Nothing is forgotten by itself."""
+        self._answer()
+        return True
 
     def ensure(self) -> tuple[str, bool]:
         """Return the generation, and whether nobody asked since it changed."""

@@ -9,9 +9,9 @@ from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.errors import LeaseLost, RetryEvent
 from orchestrator.master.assembly import Identity, Limits, Master, Ports, Timing, World, assemble
-from orchestrator.master.messenger import Post
 from orchestrator.master.outside import Committer
 from orchestrator.master.ownership import Ownership
+from orchestrator.master.post import Post
 from orchestrator.store import migrate
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit

@@ -7,7 +7,6 @@ import msgspec
 
 from orchestrator.broker.presence import Presence
 from tests.simulation.celery_broker import QUEUES, queue_key
-from tests.simulation.ledger import Execution
 from tests.simulation.master import SimulatedMaster
 from tests.simulation.plan import PlannedFault
 from tests.simulation.worker import SimulatedWorker
@@ -229,13 +228,6 @@ def _living(world: World, fault: PlannedFault) -> SimulatedWorker:
     return _pick([one for one in world.workers if one.alive and not one.frozen], fault)
 
 
-def _mark_zombies(world: World, worker: SimulatedWorker) -> list[Execution]:
-    running = world.ledger.running(worker.plan.name)
-    for execution in running:
-        execution.zombie = True
-    return running
-
-
 def _worker_killed(world: World, fault: PlannedFault) -> str:
     worker = _living(world, fault)
     world.kill_worker(worker, max(fault.seconds, 0.5))
@@ -244,7 +236,8 @@ def _worker_killed(world: World, fault: PlannedFault) -> str:
 
 def _worker_frozen(world: World, fault: PlannedFault) -> str:
     worker = _living(world, fault)
-    _mark_zombies(world, worker)
+    answers_for = worker.spool.claimed() if worker.spool is not None else []
+    world.tasks.cut_off(worker.plan.name, world.schedule.now_s + fault.seconds, answers_for)
     worker.freeze()
     world.schedule.at(world.schedule.now_s + fault.seconds, worker.thaw)
     return f"{worker.plan.name} for {fault.seconds:.1f} s"

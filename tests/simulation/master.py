@@ -21,8 +21,8 @@ from orchestrator.errors import LeaseLost, RetryEvent
 from orchestrator.master.announcer import Announcer
 from orchestrator.master.assembly import Identity, Limits, Master, Ports, Timing, World, assemble
 from orchestrator.master.chores import Chore, chores
-from orchestrator.master.messenger import Post
 from orchestrator.master.ownership import Ownership
+from orchestrator.master.post import Post
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
 from orchestrator.store.instances import Instances
@@ -71,6 +71,7 @@ class SimulatedMaster:
     Attributes:
         parts: The assembled master of the present reign, for the oracle.
         reigns: How often it took over.
+        in_turn: Whether its loop is in the middle of a turn.
     """
 
     def __init__(self, name: str, around: Surroundings) -> None:
@@ -78,6 +79,7 @@ class SimulatedMaster:
         self.name = name
         self.parts: Master | None = None
         self.reigns = 0
+        self.in_turn = False
         self._around = around
         self._schedule = around.schedule
         self._ownership = Ownership(SlotLeases(around.engine), name)
@@ -98,6 +100,7 @@ class SimulatedMaster:
                 self._serve(leases)
             except LeaseLost:
                 self.parts = self._reign = self._lost = None
+                self.in_turn = False
 
     def _acquire(self) -> Leases:
         while True:
@@ -150,7 +153,9 @@ class SimulatedMaster:
             except RetryEvent:
                 self._schedule.pause(RENEWAL_S)
         while True:
+            self.in_turn = True
             busy = parts.loop.step(0.0)
+            self.in_turn = False
             if self._lost is not None:
                 raise self._lost
             if len(parts.messenger):

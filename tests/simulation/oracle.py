@@ -58,12 +58,7 @@ def memory_differs(world: World) -> list[str]:
     found = []
     for master in world.masters:
         parts = master.parts
-        if (
-            parts is None
-            or not master.process.alive
-            or master.process.frozen
-            or not _owns(world, master.name)
-        ):
+        if parts is None or master.in_turn or not master.process.alive or not _owns(world, master.name):
             continue
         numbers = [number for number in world.runs.values() if parts.lanes.get(number) is not None]
         lanes = Lanes(Instances(world.engine), lambda _instance: None)
@@ -161,7 +156,7 @@ def _rows(world: World) -> Iterator[str]:
             select(columns.workflow_instance_id, columns.task, columns.attempt, columns.state, columns.type)
         ).all()
     ends = Counter(one.key for one in world.ledger.executions if one.how == "success")
-    tainted = {one.key for one in world.ledger.executions if one.zombie or one.how == "died"}
+    tainted = {one.key for one in world.ledger.executions if one.zombie or one.unheard or one.how == "died"}
     for run, task, attempt, state, kind in rows:
         key = (run, task, attempt)
         if state not in TASK_FINAL:
@@ -181,7 +176,9 @@ def _executions(world: World) -> Iterator[str]:
         by_attempt[one.key].append(one)
     for key, executions in by_attempt.items():
         for earlier, later in pairwise(executions):
-            if earlier.how not in {"deferral", "died"} and not (earlier.zombie or later.zombie):
+            if earlier.how in {"deferral", "died"} or earlier.unheard:
+                continue
+            if not (earlier.zombie or later.zombie):
                 yield f"O3: {key} ran as {earlier.order_id} ({earlier.how}) and again as {later.order_id}"
     for task, executions in by_task.items():
         clean = [one for one in executions if not one.zombie]

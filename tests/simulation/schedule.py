@@ -241,8 +241,8 @@ class Schedule:
             thread.signal = None
 
     def _unwind(self, thread: Thread) -> None:
-        if thread.greenlet is None or thread.greenlet.dead:
-            return
+        if thread.greenlet is None or thread.greenlet.dead or not thread.greenlet:
+            return  # it has ended, or it never began
         before, self.current = self.current, thread
         try:
             parent, thread.greenlet.parent = thread.greenlet.parent, getcurrent()

@@ -1,6 +1,6 @@
 """Owns what simulated tasks do: each follows its script, and writes what it really did into the ledger."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from tests.simulation.schedule import Process, Schedule, Signal
 from tests.simulation.story import Story
 
 FOR_EVER_S = 10_000_000.0
+JUST_AFTER_S = 2.0
+"""What begins so soon after a worker was cut off had been claimed before."""
 
 
 class SimulatedTasks:
@@ -53,6 +55,7 @@ class SimulatedTasks:
         self._story = story
         self._open: dict[Process, Execution] = {}
         self._unreported: dict[Process, Execution] = {}
+        self._cut_off: dict[str, float] = {}
         self.kill_own_process: Callable[[Process], None] = schedule.kill
 
     def executors(self, worker: str, process: Process, interrupt: Signal, spool: Spool) -> "Executors":
@@ -69,6 +72,7 @@ class SimulatedTasks:
         if wrong is not None:
             self.wrong.append(wrong)
         execution = self.ledger.begin(order, worker, self.schedule.now_s)
+        execution.zombie = self.schedule.now_s < self._cut_off.get(worker, 0.0)
         self._story.tell(process.name, f"task {order.id} begins")
         self._open[process] = execution
         return execution
@@ -93,6 +97,19 @@ class SimulatedTasks:
     def reported(self, process: Process) -> None:
         """Note that the end of what a process executed last is safe in the spool."""
         self._unreported.pop(process, None)
+
+    def cut_off(self, worker: str, until_s: float, answers_for: Collection[str]) -> None:
+        """Note that a worker is cut off: what it runs, or begins at once afterwards, is a zombie.
+
+        Args:
+            worker: Its name.
+            until_s: Until when.
+            answers_for: The orders in its spool: it may have ended some of them, and nobody has heard so.
+        """
+        self._cut_off[worker] = until_s + JUST_AFTER_S
+        for execution in self.ledger.executions:
+            if execution.worker == worker and (not execution.how or execution.order_id in answers_for):
+                execution.zombie = True
 
     def spare(self, process: Process) -> bool:
         """Return whether a process runs a task that may lose a child without coming near the limit."""

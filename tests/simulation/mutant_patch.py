@@ -60,7 +60,7 @@ def _patch_text(mutant: Mutant, text: str) -> Callable[[], None]:
 
 
 def _patch_code(mutant: Mutant, target: Any) -> Callable[[], None]:
-    function = inspect.unwrap(target.fget if isinstance(target, property) else target)
+    function = inspect.unwrap(target)
     assert isinstance(function, FunctionType), f"{mutant.name}: {mutant.target} is no function"
     original = function.__code__
     source = _replaced(mutant, dedent(inspect.getsource(function)))

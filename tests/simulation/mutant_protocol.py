@@ -5,6 +5,13 @@ from tests.simulation.mutant_patch import Mutant
 CLAIMS = "orchestrator.broker.claims"
 RESENDER = "orchestrator.worker.resender:Resender"
 
+GENERATION_CHECKS = """\
+if known[1] ~= ARGV[2] then return {'OLD_GENERATION'} end
+-- a Redis that restarted may have forgotten claims; until a master has noticed, nothing starts
+local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+if run_id and run_id ~= known[2] then return {'OLD_GENERATION'} end
+"""
+
 PROTOCOL_MUTANTS = (
     Mutant(
         name="claim-without-nonce",
@@ -21,6 +28,14 @@ PROTOCOL_MUTANTS = (
         old="if held and held ~= ARGV[1] then return {'TAKEN', held} end",
         new="",
         caught_by=12,
+    ),
+    Mutant(
+        name="no-generation",
+        breaks="a message from before a wipe, restart or older copy of Redis may start",
+        target=f"{CLAIMS}:CLAIM",
+        old=GENERATION_CHECKS,
+        new="",
+        caught_by=1,
     ),
     Mutant(
         name="recall-by-force",

@@ -29,7 +29,7 @@ COMMIT_MUTANTS = (
         new="        for touched in batch.touched.values():\n"
         "            self._crew.aftermath.follow(touched)\n"
         "        self._crew.dispatcher.step()\n" + COMMIT_OF_LOOP,
-        caught_by=98,
+        caught_by=99,
     ),
     Mutant(
         name="no-inverse",

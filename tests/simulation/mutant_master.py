@@ -78,7 +78,7 @@ MASTER_MUTANTS = (
         target="orchestrator.master.reader:Reader.step",
         old="        self._prepared = False\n",
         new="",
-        caught_by=121,
+        caught_by=129,
     ),
     Mutant(
         name="groups-begin-at-the-end",

@@ -5,13 +5,6 @@ from tests.simulation.mutant_patch import Mutant
 CLAIMS = "orchestrator.broker.claims"
 RESENDER = "orchestrator.worker.resender:Resender"
 
-GENERATION_CHECKS = """\
-if known[1] ~= ARGV[2] then return {'OLD_GENERATION'} end
--- a Redis that restarted may have forgotten claims; until a master has noticed, nothing starts
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-if run_id and run_id ~= known[2] then return {'OLD_GENERATION'} end
-"""
-
 PROTOCOL_MUTANTS = (
     Mutant(
         name="claim-without-nonce",
@@ -30,20 +23,12 @@ PROTOCOL_MUTANTS = (
         caught_by=12,
     ),
     Mutant(
-        name="no-generation",
-        breaks="a message from before a wipe, restart or older copy of Redis may start",
-        target=f"{CLAIMS}:CLAIM",
-        old=GENERATION_CHECKS,
-        new="",
-        caught_by=1,
-    ),
-    Mutant(
         name="recall-by-force",
         breaks="a recall takes a claim that a worker holds",
         target=f"{CLAIMS}:RECALL",
         old="'NX', 'GET', 'PX', ARGV[2]) or ARGV[1]",
         new="'PX', ARGV[2]) and ARGV[1]",
-        caught_by=93,
+        caught_by=122,
     ),
     Mutant(
         name="recall-guesses",
@@ -51,7 +36,7 @@ PROTOCOL_MUTANTS = (
         target="orchestrator.master.messenger:_answer",
         old="if answer.won:",
         new="if True:",
-        caught_by=93,
+        caught_by=139,
     ),
     Mutant(
         name="spool-deleted-on-send",

@@ -5,6 +5,13 @@ from tests.simulation.mutant_master import CHECK
 from tests.simulation.mutant_patch import Mutant
 from tests.simulation.mutant_protocol import CLAIMS
 
+GENERATION_CHECKS = """\
+if known[1] ~= ARGV[2] then return {'OLD_GENERATION'} end
+-- a Redis that restarted may have forgotten claims; until a master has noticed, nothing starts
+local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+if run_id and run_id ~= known[2] then return {'OLD_GENERATION'} end
+"""
+
 SURVIVORS = (
     Mutant(
         name="acknowledge-duplicate-at-once",
@@ -79,6 +86,14 @@ SURVIVORS = (
         target="orchestrator.master.batch:Batch._put_off",
         old="isinstance(item, ReportItem) and item.reloaded",
         new="True",
+        caught_by=None,
+    ),
+    Mutant(
+        name="no-generation",
+        breaks="a message from before a wipe, restart or older copy of Redis may start",
+        target=f"{CLAIMS}:CLAIM",
+        old=GENERATION_CHECKS,
+        new="",
         caught_by=None,
     ),
     Mutant(

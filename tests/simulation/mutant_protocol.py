@@ -62,13 +62,4 @@ PROTOCOL_MUTANTS = (
         new="",
         caught_by=34,
     ),
-    Mutant(
-        name="heartbeat-lists-nothing",
-        breaks="heartbeats do not say what the worker runs",
-        target="orchestrator.worker.heartbeat:Heartbeat._beat",
-        old="running=tuple(self._spool.claimed()),",
-        new="running=(),",
-        caught_by=119,
-        provokes="O7",
-    ),
 )

@@ -129,6 +129,15 @@ SURVIVORS = (
         caught_by=None,
     ),
     Mutant(
+        name="heartbeat-lists-nothing",
+        breaks="heartbeats do not say what the worker runs",
+        target="orchestrator.worker.heartbeat:Heartbeat._beat",
+        old="running=tuple(self._spool.claimed()),",
+        new="running=(),",
+        caught_by=None,
+        provokes=O7,
+    ),
+    Mutant(
         name="heartbeat-lists-running-only",
         breaks="heartbeats leave out what has ended and has no verdict yet",
         target="orchestrator.worker.spool:Spool.claimed",

@@ -12,6 +12,7 @@ from orchestrator.broker.keys import Keys
 from orchestrator.errors import BrokerUnavailable
 
 ATTEMPTS = 10
+WORD_BYTES = 8
 
 
 class Generations:
@@ -20,10 +21,17 @@ class Generations:
     Args:
         client: From `open_redis`.
         keys: Key names.
+        new_word: Makes random words.
     """
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+    def __init__(
+        self,
+        client: redis.Redis,
+        keys: Keys,
+        new_word: Callable[[], str] = lambda: secrets.token_hex(WORD_BYTES),
+    ) -> None:
         self._client = client
+        self._new_word = new_word
         self._key = keys.generation()
 
     def current(self) -> str:
@@ -72,7 +80,7 @@ class Generations:
                 known = self._read(pipe)
                 if known is not None and known[1] == run_id:
                     return known[0], True
-                generation = secrets.token_hex(8)
+                generation = self._new_word()
                 pipe.multi()
                 pipe.hset(
                     self._key, mapping={"generation": generation, "run_id": run_id, "made_at": self._now_ms()}

@@ -1,6 +1,7 @@
 """Owns the faults: what each kind does to the world when its time has come."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -247,14 +248,17 @@ def _worker_drained(world: World, fault: PlannedFault) -> str:
     worker = _living(world, fault)
     presence = Presence(world.people, world.keys)
 
-    def ask(action: Callable[[str], None]) -> None:
-        if world.schedule.now_s < world.weather.away_until_s:
-            world.schedule.at(world.weather.away_until_s + 0.1, lambda: ask(action))
-        else:
-            action(worker.plan.name)
+    def ask(*actions: Callable[[str], None]) -> None:
+        """Do the first of these as soon as Redis is there, and the rest after that."""
+        now_s, away_until_s = world.schedule.now_s, world.weather.away_until_s
+        if now_s < away_until_s:
+            world.schedule.at(away_until_s + 0.1, partial(ask, *actions))
+            return
+        actions[0](worker.plan.name)
+        if actions[1:]:
+            world.schedule.at(now_s + fault.seconds, partial(ask, *actions[1:]))
 
-    ask(presence.drain)
-    world.schedule.at(world.schedule.now_s + fault.seconds, lambda: ask(presence.resume))
+    ask(presence.drain, presence.resume)
     return f"{worker.plan.name} for {fault.seconds:.1f} s"
 
 

@@ -139,7 +139,7 @@ class SimulatedMaster:
                 monotonic=self._schedule.monotonic,
                 database_now=now,
                 chance=chance.random,
-                new_ticket=lambda: f"{chance.getrandbits(64):x}",
+                new_ticket=self._new_word,
             ),
             Identity(name=self.name, incarnation=self.name, pid=1, leases=leases),
             Limits(memory=1.0),
@@ -210,9 +210,12 @@ class SimulatedMaster:
             self._lost = error
             self._schedule.notify(self._pressing)
 
+    def _new_word(self) -> str:
+        return f"{self._around.chance.getrandbits(64):x}"
+
     def _ports(self) -> Ports:
         around, client = self._around, self._client
-        generations = Generations(client, around.keys)
+        generations = Generations(client, around.keys, self._new_word)
         return Ports(
             runs=Instances(around.engine),
             committer=GroupCommit(around.engine),

@@ -111,6 +111,12 @@ class SimulatedTasks:
             if execution.worker == worker and (not execution.how or execution.order_id in answers_for):
                 execution.zombie = True
 
+    def silenced(self, worker: str, answers_for: Collection[str]) -> None:
+        """Note that a worker died with these orders in its spool: nobody hears of them until it comes back."""
+        for execution in self.ledger.executions:
+            if execution.worker == worker and execution.order_id in answers_for:
+                execution.unheard = True
+
     def spare(self, process: Process) -> bool:
         """Return whether a process runs a task that may lose a child without coming near the limit."""
         execution = self._open.get(process)

@@ -56,6 +56,11 @@ class Database:
         self._clock = clock
         self._spoiler = spoiler
 
+    def number(self, query: str, *values: object) -> int:
+        """Return the one number that a query gives, past everything that can fail or be counted."""
+        (found,) = self._raw(lambda raw: raw.execute(query, values).fetchone())
+        return int(found)
+
     def _raw(self, action: Callable[[sqlite3.Connection], Any]) -> Any:
         pooled = self.engine.raw_connection()
         try:

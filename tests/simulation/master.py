@@ -33,9 +33,9 @@ from tests.simulation.celery_broker import SimulatedCourier
 from tests.simulation.schedule import Process, Schedule, Signal
 
 LEASE_S = 10.0
-RENEWAL_S = 2.0
+RENEWAL_S = 3.0
 IDLE_S = 0.25
-TIMING = Timing()
+TIMING = Timing(sweep_s=4.0)
 UNASKED_S = 1.0
 """How often the reader and the messenger look although nobody told them that something is there."""
 

@@ -20,13 +20,17 @@ from tests.simulation.ledger import AttemptKey, Execution
 from tests.simulation.model import Seen, SeenAttempt, judge
 from tests.simulation.world import World
 
+UNFINISHED = "SELECT count(*) FROM workflow_instance WHERE state NOT IN ('SUCCESS', 'FAILURE', 'STOPPED')"
+
 ENDED = frozenset({"success", "failure", "killed"})
 """How an execution ends that nothing cut off."""
 
 
 def is_over(world: World) -> bool:
     """Return whether every run has ended and nothing is left on its way."""
-    return len(world.runs) == len(world.plan.runs) and not any(_left_over(world))
+    if len(world.runs) < len(world.plan.runs) or world.database.number(UNFINISHED):
+        return False
+    return not any(_left_over(world))
 
 
 def violations(world: World) -> list[str]:

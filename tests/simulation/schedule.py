@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
-ASK_EVERY_S = 0.5
+ASK_EVERY_S = 1.0
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import redis
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from orchestrator import crash
 from orchestrator.broker.keys import Keys
@@ -66,6 +66,7 @@ class World:
             away=lambda: self.schedule.now_s < self.database_away_until_s, applies=self._is_master
         )
         self.engine = database.engine
+        self.database = database
         database.begin(lambda: self.schedule.wall(self.database_jump_s), self.spoiler)
         self.server = SimulatedServer(self.schedule.epoch_s, self._dice["redis"], keep_history=True)
         self._temporary = tempfile.TemporaryDirectory(prefix="simulation-")
@@ -242,26 +243,22 @@ class World:
         return thread is not None and thread.process.name.startswith("master-")
 
     def _failures(self, run: int, task: str) -> int:
-        columns = schema.task_instance.c
-        statement = (
-            select(func.count())
-            .select_from(schema.task_instance)
-            .where(columns.workflow_instance_id == run, columns.task == task, columns.state == "FAILURE")
+        return self.database.number(
+            "SELECT count(*) FROM task_instance WHERE workflow_instance_id = ? AND task = ? AND state = 'FAILURE'",
+            run,
+            task,
         )
-        with reading(self.engine) as connection:
-            return connection.execute(statement).scalar_one()
 
     def _witness(self, order: Order) -> str | None:
         """Return what is wrong with the beginning of an execution, if anything (O2, O3)."""
-        columns = schema.task_instance.c
-        statement = select(columns.dispatch, columns.state).where(
-            columns.workflow_instance_id == order.workflow_instance_id,
-            columns.task == order.task,
-            columns.attempt == order.attempt,
+        decided = self.database.number(
+            "SELECT coalesce(max(dispatch), 0) FROM task_instance"
+            " WHERE workflow_instance_id = ? AND task = ? AND attempt = ?",
+            order.workflow_instance_id,
+            order.task,
+            order.attempt,
         )
-        with reading(self.engine) as connection:
-            row = connection.execute(statement).one_or_none()
-        if row is None or row.dispatch < order.dispatch:
+        if decided < order.dispatch:
             return f"O2: {order.id} runs before a commit decided it"
         if any(one.order_id == order.id for one in self.ledger.executions):
             return f"O3: {order.id} runs twice"

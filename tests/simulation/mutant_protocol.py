@@ -54,12 +54,4 @@ PROTOCOL_MUTANTS = (
         new="pass",
         caught_by=12,
     ),
-    Mutant(
-        name="online-before-reports",
-        breaks="a worker says ONLINE before it sends what its predecessor left",
-        target=f"{RESENDER}.announce",
-        old="    self._send_missing(self._spool.inherited())\n",
-        new="",
-        caught_by=34,
-    ),
 )

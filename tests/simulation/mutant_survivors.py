@@ -3,7 +3,7 @@
 from tests.simulation.mutant_commit import COMMIT_OF_LOOP, HANDLE, O7
 from tests.simulation.mutant_master import CHECK
 from tests.simulation.mutant_patch import Mutant
-from tests.simulation.mutant_protocol import CLAIMS
+from tests.simulation.mutant_protocol import CLAIMS, RESENDER
 
 GENERATION_CHECKS = """\
 if known[1] ~= ARGV[2] then return {'OLD_GENERATION'} end
@@ -126,6 +126,14 @@ SURVIVORS = (
         target="orchestrator.master.reaper:Reaper._after_new_generation",
         old="self._desk.messenger.recall(hand_over_of(attempt))",
         new="pass",
+        caught_by=None,
+    ),
+    Mutant(
+        name="online-before-reports",
+        breaks="a worker says ONLINE before it sends what its predecessor left",
+        target=f"{RESENDER}.announce",
+        old="    self._send_missing(self._spool.inherited())\n",
+        new="",
         caught_by=None,
     ),
     Mutant(

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,7 +57,7 @@ def test_mutant_is_noticed(mutant: Mutant, findings: Mapping[str, Finding]) -> N
 
     assert seed is not None, f"{mutant.name} survives {MOST_SEEDS} simulations: {mutant.breaks}"
     if seed != mutant.caught_by:
-        warnings.warn(f"the table is old: {mutant.name} is caught by seed {seed}", stacklevel=1)
+        sys.stdout.write(f"the table is old: {mutant.name} is caught by seed {seed}\n")
 
 
 def test_product_without_mutant_is_not_accused() -> None:

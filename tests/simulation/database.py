@@ -1,8 +1,9 @@
 """Owns the database of a simulation: the real store on SQLite in memory, and transactions that fail on order."""
 
+import re
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +11,8 @@ from sqlalchemy import Connection, Engine, event, exc
 
 from orchestrator.store import migrate
 from orchestrator.store.session import WRITING, open_engine
+
+ABOUT_RUNS = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) (workflow_instance|task_instance|command)\b")
 
 REPLY_LOST = "reply of COMMIT lost"
 
@@ -20,17 +23,21 @@ class Spoiler:
 
     Attributes:
         away: Whether the database answers nobody now.
-        applies: Whether the thread that runs now is one that faults are meant for.
+        master: The master whose thread runs now, if it is one's: faults are meant for those alone.
         statement: Fail at this statement of the next writing transaction (1 is the first).
         commit: `before`: its COMMIT fails; `after`: it is carried out and the reply is lost.
         troubles: How many times something failed.
+        trespassers: Masters that wrote about runs without owning the slots.
+        writes_runs: Whether the present transaction has done so.
     """
 
     away: Callable[[], bool]
-    applies: Callable[[], bool]
+    master: Callable[[], str | None]
     statement: int = 0
     commit: str = ""
     troubles: int = 0
+    trespassers: list[str] = field(default_factory=list)
+    writes_runs: bool = False
 
 
 class Database:
@@ -70,10 +77,14 @@ class Database:
         finally:
             pooled.close()
 
-    def _before_statement(self, connection: Connection, *_: Any) -> None:
+    def _before_statement(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
         spoiler = self._spoiler
-        if spoiler is None or not spoiler.applies():
+        if spoiler is None or spoiler.master() is None:
             return
+        if statement.startswith("BEGIN"):
+            spoiler.writes_runs = False
+        elif ABOUT_RUNS.match(statement):
+            spoiler.writes_runs = True
         if spoiler.away():
             spoiler.troubles += 1
             raise _broken("the simulated database is away")
@@ -83,10 +94,18 @@ class Database:
                 spoiler.troubles += 1
                 raise _broken("a statement failed")
 
+    def _owns(self, connection: Connection, master: str) -> bool:
+        raw: Any = connection.connection.dbapi_connection
+        (others,) = raw.execute("SELECT count(*) FROM slot_lease WHERE owner IS NOT ?", (master,)).fetchone()
+        return not others
+
     def _before_commit(self, connection: Connection) -> None:
         spoiler = self._spoiler
-        if spoiler is None or not spoiler.applies():
+        master = spoiler.master() if spoiler is not None else None
+        if spoiler is None or master is None:
             return
+        if spoiler.writes_runs and not self._owns(connection, master):
+            spoiler.trespassers.append(master)
         if not (spoiler.commit and connection.get_execution_options().get(WRITING)):
             return
         how, spoiler.commit = spoiler.commit, ""

@@ -51,6 +51,7 @@ class Surroundings:
         connect: Opens a connection to Redis for a process.
         news: Signalled when something came into a stream.
         chance: Random numbers of the masters.
+        lag_s: Mean of the time that the loop loses after a turn, in seconds.
     """
 
     schedule: Schedule
@@ -59,6 +60,7 @@ class Surroundings:
     news: Signal
     chance: random.Random
     keys: Keys
+    lag_s: float
 
 
 class SimulatedMaster:
@@ -161,9 +163,12 @@ class SimulatedMaster:
             if len(parts.messenger):
                 self._schedule.notify(self._post)
             if busy:
-                self._schedule.pause()
+                self._schedule.pause(self._lag_s())
             else:
                 self._schedule.wait(self._pressing, self._idle_s(parts))
+
+    def _lag_s(self) -> float:
+        return self._around.chance.expovariate(1.0) * self._around.lag_s
 
     def _idle_s(self, parts: Master) -> float:
         due = parts.desk.timers.next_at()

@@ -114,6 +114,7 @@ class Cable:
                     self._note(command)
                     self._schedule.notify(self._signals.stream)
                 case "EVALSHA" if command[2] == CLAIM_KEYS:
+                    self._remember(command[5], command[-3], command[-2], command[-1])
                     self._schedule.notify(self._signals.stream)
                 case "RPUSH" | "LPUSH":
                     self._schedule.notify(self._signals.of(command[1]))
@@ -129,11 +130,13 @@ class Cable:
         """Remember an event; wake entries and dead letters are none."""
         if command[2] != "*":
             return
-        fields = {
-            _bytes(name): _bytes(value) for name, value in zip(command[3::2], command[4::2], strict=True)
-        }
+        fields = {_bytes(name): value for name, value in zip(command[3::2], command[4::2], strict=True)}
         if b"p" in fields:
-            self._weather.sent_events.append((_bytes(command[1]), fields))
+            self._remember(command[1], fields[b"w"], fields[b"s"], fields[b"p"])
+
+    def _remember(self, stream: object, worker: object, spool_id: object, payload: object) -> None:
+        fields = {b"w": _bytes(worker), b"s": _bytes(spool_id), b"p": _bytes(payload)}
+        self._weather.sent_events.append((_bytes(stream), fields))
 
 
 def _bytes(value: Any) -> bytes:

@@ -37,6 +37,7 @@ def violations(world: World) -> list[str]:
     """Return everything that is wrong at the end, one line each."""
     return [
         *world.tasks.wrong,
+        *(f"O6: {name} wrote about runs without owning them" for name in world.spoiler.trespassers),
         *(
             f"ERROR: {thread.name}: {type(error).__name__}: {error} ({_place(error)})"
             for thread, error in world.schedule.errors

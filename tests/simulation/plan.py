@@ -81,6 +81,7 @@ class Plan:
 
     Attributes:
         pace_s: Mean of the random time that a step or a message takes, in seconds.
+        lag_s: Mean of the time that a master's loop loses after a turn: reports then come many at a time.
     """
 
     seed: int
@@ -89,3 +90,4 @@ class Plan:
     faults: tuple[PlannedFault, ...] = ()
     workers: tuple[PlannedWorker, ...] = ()
     pace_s: float = 0.002
+    lag_s: float = 0.0

@@ -7,10 +7,10 @@ from dataclasses import replace
 from random import Random
 
 from orchestrator.core.definition import OnFailure, Priority, WorkflowDefinition
-from tests.simulation.plan import Plan, PlannedControl, PlannedFault, PlannedRun, PlannedWorker
+from tests.simulation.plan import Plan, PlannedControl, PlannedFault, PlannedRun, PlannedWorker, Script
 from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order
 from tests.simulation.workload_graphs import draw_needs, draw_size
-from tests.simulation.workload_shapes import SHAPES
+from tests.simulation.workload_shapes import OFTEN, SHAPES
 from tests.simulation.workload_tasks import GROUPS, Mood, draw_tasks
 
 CALM = 0.1
@@ -18,6 +18,15 @@ CALM = 0.1
 
 SHAPED = 0.15
 """So many of the seeds are a small version of a shape."""
+
+LAGS_S = (0.0, 0.0, 0.0, 0.1, 0.5, 2.0)
+"""A loop that lags gets many reports at a time: several about one row are one batch."""
+
+HURRIED = 0.03
+"""So many of the seeds are about reports that come twice while nothing can be committed."""
+
+PATIENT = 0.04
+"""So many of the seeds have a task that takes longer than any time limit of the machinery."""
 
 PACES_S = (0.0005, 0.002, 0.002, 0.002, 0.01)
 
@@ -31,6 +40,7 @@ def draw(seed: int) -> Plan:
         controls=plan.controls or _draw_controls(dice_of(seed, "controls"), plan.runs),
         faults=plan.faults if calm else in_order([*plan.faults, *draw_faults(dice_of(seed, "faults"))]),
         pace_s=dice_of(seed, "pace").choice(PACES_S),
+        lag_s=plan.lag_s or dice_of(seed, "lag").choice(LAGS_S),
     )
 
 
@@ -60,9 +70,28 @@ def dice_of(seed: int, part: str) -> Random:
 
 
 def _draw_runs(seed: int, *, calm: bool) -> Plan:
+    if dice_of(seed, "hurry").random() < HURRIED:
+        return shape("twice", seed, small=True)
+    plan = _draw_any(seed, calm=calm)
+    patience = dice_of(seed, "patience")
+    return _with_patience(plan, patience) if patience.random() < PATIENT else plan
+
+
+def _with_patience(plan: Plan, dice: Random) -> Plan:
+    """Return the plan with one task that takes its time."""
+    run = plan.runs[0]
+    name = dice.choice(run.definition.tasks).name
+    script = run.scripts.get(name, Script())
+    if script.hangs:
+        return plan
+    scripts = {**run.scripts, name: replace(script, takes_s=round(dice.uniform(40.0, 80.0), 1))}
+    return replace(plan, runs=(replace(run, scripts=scripts), *plan.runs[1:]))
+
+
+def _draw_any(seed: int, *, calm: bool) -> Plan:
     dice = dice_of(seed, "shape")
     if dice.random() < SHAPED:
-        return shape(dice.choice(list(SHAPES)), seed, small=True)
+        return shape(dice.choice(OFTEN), seed, small=True)
     dice = dice_of(seed, "runs")
     number = dice.choices([1, 2, 3, 4], [58, 25, 11, 6])[0]
     runs: list[PlannedRun] = []

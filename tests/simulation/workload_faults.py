@@ -41,7 +41,7 @@ KINDS: Mapping[str, Kind] = {
     "database_away": Kind(weight=5, shortest_s=0.2, longest_s=30.0),
     "redis_away": Kind(weight=5, shortest_s=0.2, longest_s=30.0),
     "redis_restarted": Kind(weight=4, shortest_s=0.1, longest_s=10.0),
-    "redis_lost_seconds": Kind(weight=4, shortest_s=0.1, longest_s=10.0),
+    "redis_lost_seconds": Kind(weight=8, shortest_s=0.1, longest_s=10.0),
     "redis_wiped": Kind(weight=4, shortest_s=0.1, longest_s=10.0),
     "redis_flushed": _POINT,
     "reply_lost": Kind(weight=8),

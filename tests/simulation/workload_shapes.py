@@ -1,6 +1,7 @@
 """Owns the shapes that hurt: each a plan by name, in full size or small."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -150,6 +151,29 @@ def reject_storm(seed: int, *, small: bool) -> Plan:
     return _plan(seed, [_run("reject_storm", tasks, scripts)], workers)
 
 
+def twice(seed: int, *, small: bool) -> Plan:
+    """Return reports that come twice while nothing can be committed, before Redis or the master is lost."""
+    number = 4 if small else 30
+    dice = Random(f"{seed}:twice")
+    began_s = dice.uniform(0.2, 1.5)
+    away_s = dice.uniform(0.5, 4.0)
+    kinds = dice.choices(["event_duplicated", "event_replayed_late"], [3, 1], k=4 * number)
+    faults = [PlannedFault(at_s=began_s, kind="database_away", seconds=away_s)]
+    faults += [
+        PlannedFault(at_s=began_s + dice.uniform(0.0, away_s + 0.3), kind=kind, pick=dice.random())
+        for kind in kinds
+    ]
+    loss = dice.choice(["redis_wiped", "redis_flushed", "redis_lost_seconds", "master_killed"])
+    lost_at_s = began_s + away_s * dice.uniform(0.4, 1.2)
+    faults.append(PlannedFault(at_s=lost_at_s, kind=loss, seconds=dice.uniform(0.1, 1.0), pick=dice.random()))
+    tasks = [_task(f"t{index}", *_before(index % 3)) for index in range(number)]
+    scripts = {task.name: Script(takes_s=dice.uniform(0.05, 1.0)) for task in tasks}
+    plan = _plan(
+        seed, [_run("twice", tasks, scripts)], faults=tuple(sorted(faults, key=lambda one: one.at_s))
+    )
+    return replace(plan, lag_s=0.3)
+
+
 Shape = Callable[..., Plan]
 
 SHAPES: Mapping[str, Shape] = {
@@ -163,8 +187,12 @@ SHAPES: Mapping[str, Shape] = {
     "end_race": end_race,
     "pause_storm": pause_storm,
     "reject_storm": reject_storm,
+    "twice": twice,
 }
 """Every shape by its name."""
+
+OFTEN = tuple(name for name in SHAPES if name != "twice")
+"""The shapes that plans are drawn of; `twice` has a share of its own."""
 
 
 def _task(name: str, *needs: str, **fields: Any) -> TaskDefinition:

@@ -63,7 +63,7 @@ class World:
         self.database_away_until_s = 0.0
         self.database_jump_s = 0.0
         self.spoiler = Spoiler(
-            away=lambda: self.schedule.now_s < self.database_away_until_s, applies=self._is_master
+            away=lambda: self.schedule.now_s < self.database_away_until_s, master=self._master
         )
         self.engine = database.engine
         self.database = database
@@ -117,6 +117,7 @@ class World:
                 news=self.signals.stream,
                 chance=self._dice["masters"],
                 keys=self.keys,
+                lag_s=self.plan.lag_s,
             ),
         )
         self.masters.append(master)
@@ -238,9 +239,10 @@ class World:
         thread = self.schedule.current
         return thread.name if thread is not None else ""
 
-    def _is_master(self) -> bool:
+    def _master(self) -> str | None:
         thread = self.schedule.current
-        return thread is not None and thread.process.name.startswith("master-")
+        is_one = thread is not None and thread.process.name.startswith("master-")
+        return thread.process.name if thread is not None and is_one else None
 
     def _failures(self, run: int, task: str) -> int:
         return self.database.number(

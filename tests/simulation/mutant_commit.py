@@ -59,7 +59,7 @@ COMMIT_MUTANTS = (
         target="orchestrator.master.loop:Loop._failed",
         old="self._put_back([*self._crew.aftermath.reload(in_doubt, suspect=True), *items])",
         new="self._put_back(self._crew.aftermath.reload(in_doubt, suspect=True))",
-        caught_by=1,
+        caught_by=41,
     ),
     Mutant(
         name="alert-outside-the-transaction",
@@ -94,6 +94,6 @@ COMMIT_MUTANTS = (
         target="orchestrator.store.session:writing",
         old="            _abandon(connection)\n            raise\n",
         new="            _abandon(connection)\n",
-        caught_by=1,
+        caught_by=175,
     ),
 )

@@ -62,7 +62,7 @@ MASTER_MUTANTS = (
         target="orchestrator.master.effects:Effects.arm",
         old="        self.enact(instance, attempt)\n",
         new="        if attempt.state is TaskState.SUBMITTED:\n            self.enact(instance, attempt)\n",
-        caught_by=1,
+        caught_by=82,
     ),
     Mutant(
         name="takeover-leaves-pending-entries",

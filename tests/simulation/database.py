@@ -24,6 +24,7 @@ class Spoiler:
     Attributes:
         away: Whether the database answers nobody now.
         master: The master whose thread runs now, if it is one's: faults are meant for those alone.
+        in_loop: Whether it is the loop's thread: the one whose transactions are told to fail.
         statement: Fail at this statement of the next writing transaction (1 is the first).
         commit: `before`: its COMMIT fails; `after`: it is carried out and the reply is lost.
         troubles: How many times something failed.
@@ -33,6 +34,7 @@ class Spoiler:
 
     away: Callable[[], bool]
     master: Callable[[], str | None]
+    in_loop: Callable[[], bool]
     statement: int = 0
     commit: str = ""
     troubles: int = 0
@@ -88,7 +90,7 @@ class Database:
         if spoiler.away():
             spoiler.troubles += 1
             raise _broken("the simulated database is away")
-        if spoiler.statement and connection.get_execution_options().get(WRITING):
+        if spoiler.statement and spoiler.in_loop() and connection.get_execution_options().get(WRITING):
             spoiler.statement -= 1
             if spoiler.statement == 0:
                 spoiler.troubles += 1
@@ -106,7 +108,7 @@ class Database:
             return
         if spoiler.writes_runs and not self._owns(connection, master):
             spoiler.trespassers.append(master)
-        if not (spoiler.commit and connection.get_execution_options().get(WRITING)):
+        if not (spoiler.commit and spoiler.in_loop() and connection.get_execution_options().get(WRITING)):
             return
         how, spoiler.commit = spoiler.commit, ""
         spoiler.troubles += 1

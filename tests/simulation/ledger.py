@@ -16,7 +16,8 @@ class Execution:
         ended_s: Simulated second at which it came to its end by itself or was cut off.
         how: `success`, `failure`, `deferral`, `killed`, `died`, or empty while it runs.
         zombie: Its worker was frozen or cut off during it: it may overlap with its successor.
-        unheard: Its process or its worker died before anybody could hear of its end.
+        unheard: Its process died between its end and the report of it.
+        spooled: Its worker died with it in the spool: nobody hears of it until that comes back.
     """
 
     order_id: str
@@ -27,6 +28,7 @@ class Execution:
     how: str = ""
     zombie: bool = False
     unheard: bool = False
+    spooled: bool = False
 
 
 class Ledger:

@@ -161,7 +161,9 @@ def _rows(world: World) -> Iterator[str]:
             select(columns.workflow_instance_id, columns.task, columns.attempt, columns.state, columns.type)
         ).all()
     ends = Counter(one.key for one in world.ledger.executions if one.how == "success")
-    tainted = {one.key for one in world.ledger.executions if one.zombie or one.unheard or one.how == "died"}
+    tainted = {
+        one.key for one in world.ledger.executions if one.zombie or one.how == "died" or _is_excused(one)
+    }
     for run, task, attempt, state, kind in rows:
         key = (run, task, attempt)
         if state not in TASK_FINAL:
@@ -181,7 +183,7 @@ def _executions(world: World) -> Iterator[str]:
         by_attempt[one.key].append(one)
     for key, executions in by_attempt.items():
         for earlier, later in pairwise(executions):
-            if earlier.how in {"deferral", "died"} or earlier.unheard:
+            if earlier.how in {"deferral", "died"} or _is_excused(earlier):
                 continue
             if not (earlier.zombie or later.zombie):
                 yield f"O3: {key} ran as {earlier.order_id} ({earlier.how}) and again as {later.order_id}"
@@ -206,7 +208,11 @@ def _losses(world: World) -> Iterator[str]:
         by_attempt[one.key].append(one)
     for run, task, attempt, reason in lost:
         executions = by_attempt[run, task, attempt]
-        if executions and all(one.how in ENDED and not (one.zombie or one.unheard) for one in executions):
+        restarted = reason == "its worker was restarted"  # what was in its spool comes before it says ONLINE
+        if executions and all(
+            one.how in ENDED and not (one.zombie or one.unheard or (one.spooled and not restarted))
+            for one in executions
+        ):
             yield f"O3: {(run, task, attempt)} is LOST ({reason}) and came to its end: {executions[-1].how}"
 
 
@@ -226,6 +232,11 @@ def _alerts(world: World) -> Iterator[str]:
         for number in failed.all():
             if told[number] != 1:
                 yield f"O5: the failure of run {number} was told {told[number]} times"
+
+
+def _is_excused(execution: Execution) -> bool:
+    """Whether its end could not be known to anybody when it was judged."""
+    return execution.unheard or execution.spooled
 
 
 def _epochs(world: World) -> Iterator[str]:

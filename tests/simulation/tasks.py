@@ -115,7 +115,7 @@ class SimulatedTasks:
         """Note that a worker died with these orders in its spool: nobody hears of them until it comes back."""
         for execution in self.ledger.executions:
             if execution.worker == worker and execution.order_id in answers_for:
-                execution.unheard = True
+                execution.spooled = True
 
     def spare(self, process: Process) -> bool:
         """Return whether a process runs a task that may lose a child without coming near the limit."""

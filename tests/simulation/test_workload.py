@@ -192,7 +192,7 @@ def test_every_drawn_kind_of_fault_exists_and_is_drawn() -> None:
 
 
 def test_faults_come_early_and_are_few() -> None:
-    """All stand within the first minute, in order; a tenth of the plans has none; a shape has up to 18 of its own."""
+    """All stand within the first minute, in order; a tenth of the plans has none; a shape brings up to 18."""
     for plan in plans():
         moments = [fault.at_s for fault in plan.faults]
         assert moments == sorted(moments)

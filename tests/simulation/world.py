@@ -13,6 +13,7 @@ from orchestrator import crash
 from orchestrator.broker.keys import Keys
 from orchestrator.broker.stream import EventSender
 from orchestrator.core.command import CommandKind
+from orchestrator.core.definition import TaskDefinition, Trigger
 from orchestrator.core.order import Order
 from orchestrator.core.status import WorkflowState
 from orchestrator.store import schema
@@ -63,7 +64,9 @@ class World:
         self.database_away_until_s = 0.0
         self.database_jump_s = 0.0
         self.spoiler = Spoiler(
-            away=lambda: self.schedule.now_s < self.database_away_until_s, master=self._master
+            away=lambda: self.schedule.now_s < self.database_away_until_s,
+            master=self._master,
+            in_loop=self._in_loop,
         )
         self.engine = database.engine
         self.database = database
@@ -72,6 +75,7 @@ class World:
         self._temporary = tempfile.TemporaryDirectory(prefix="simulation-")
         self.people = self._connect(Process("people"), "people", spoilt=False)
         self.scripts: dict[int, Mapping[str, Script]] = {}
+        self._definitions: dict[int, Mapping[str, TaskDefinition]] = {}
         self.tasks = SimulatedTasks(
             self.schedule, self.ledger, self.scripts, self._failures, self._witness, story
         )
@@ -131,6 +135,7 @@ class World:
         submitted = Submissions(self.engine).submit(SubmitRequest(definition_id=deployed.id, params={}))
         self.runs[position] = submitted.id
         self.scripts[submitted.id] = run.scripts
+        self._definitions[submitted.id] = {task.name: task for task in run.definition.tasks}
         self.story.tell("people", f"submit {run.definition.name}: run {submitted.id}")
         self._wake(submitted.slot)
 
@@ -200,6 +205,9 @@ class World:
         if found is not None:
             found[0].kill_child(found[1])
 
+    def _in_loop(self) -> bool:
+        return self.schedule.current is not None and self.schedule.current.name.endswith("/loop")
+
     def _at_crash_point(self, name: str) -> None:
         thread = self.schedule.current
         if thread is None:
@@ -264,4 +272,14 @@ class World:
             return f"O2: {order.id} runs before a commit decided it"
         if any(one.order_id == order.id for one in self.ledger.executions):
             return f"O3: {order.id} runs twice"
+        return self._too_early(order)
+
+    def _too_early(self, order: Order) -> str | None:
+        """Return which upstream has not come to its end, if the task had to wait for it."""
+        task = self._definitions[order.workflow_instance_id][order.task]
+        if task.trigger in {Trigger.ONE_SUCCESS, Trigger.ONE_FAILED}:
+            return None
+        for one in self.ledger.running():
+            if one.key[0] == order.workflow_instance_id and one.key[1] in task.needs and not one.zombie:
+                return f"O2: {order.id} runs before {one.order_id} has ended"
         return None

@@ -17,6 +17,9 @@ log = structlog.get_logger(__name__)
 
 BLOCK_MS = 500
 FROM_THE_START = "0"
+STRAY_S = 10.0
+"""How often entries are taken from consumers that do not own these slots: a zombie may have read some since."""
+
 AGAIN_S = 2.0
 """A Redis that can be read and not written must not be asked without a pause."""
 
@@ -75,6 +78,7 @@ class Reader:
         self._pending: dict[int, str] = {}
         self._prepared = False
         self._again_at: float | None = None
+        self._stray_at = float("inf")
 
     def again(self) -> None:
         """Begin again at the own pending entries, after a while: some got no verdict."""
@@ -105,6 +109,11 @@ class Reader:
             self._source.claim_pending(self._slots)
             self._pending = dict.fromkeys(self._slots, FROM_THE_START)
             self._prepared = True
+            self._stray_at = self._monotonic() + STRAY_S
+        if self._monotonic() >= self._stray_at:
+            self._stray_at = self._monotonic() + STRAY_S
+            if self._source.claim_pending(self._slots):
+                self._pending = dict.fromkeys(self._slots, FROM_THE_START)
         count = min(max(room // len(self._slots), 16), 1000)
         return self._read_pending(self._pending, count) if self._pending else self._read_new(count, block_ms)
 

@@ -145,6 +145,8 @@ class _Deaf:
         """Fail."""
         raise StoreUnavailable("gone")
 
+    claim_pending = read
+
 
 def test_losses_of_workers_do_not_count_as_deaths_of_the_attempt_itself(world: World) -> None:
     """Two deaths and a lost worker are neither three deaths nor ten losses: the attempt goes on."""

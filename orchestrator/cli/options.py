@@ -5,8 +5,12 @@ from pathlib import Path
 import rich_click as click
 
 
+LARGEST_ID = 2**63 - 1
+"""The databases count so far; what is longer is not even turned into a number."""
+
+
 def _run_id(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
+    if not text.isdecimal() or len(text) > len(str(LARGEST_ID)) or not 1 <= int(text) <= LARGEST_ID:
         raise click.BadParameter(f"'{text}' is no run's id, which is a number; see orchestrator runs list")
     return int(text)
 

@@ -108,6 +108,25 @@ def test_word_that_is_no_run_is_refused_in_words(capsys: pytest.CaptureFixture[s
     assert "'abc' is no run's id, which is a number; see orchestrator runs list" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    "number", ["0", str(2**63), "9" * 20, "9" * 5000], ids=["none", "one more", "20 digits", "5000 digits"]
+)
+def test_number_that_no_database_counts_to_is_no_run(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is refused as any other wrong id, however long it is, before a database or Python stumbles over it."""
+    assert exit_code(["runs", "show", number]) == 2
+    assert (
+        f"'{number}' is no run's id, which is a number; see orchestrator runs list" in capsys.readouterr().err
+    )
+
+
+@pytest.mark.usefixtures("home")
+def test_largest_number_of_the_database_is_looked_up(capsys: pytest.CaptureFixture[str]) -> None:
+    """It may be a run's id; here there is none of it."""
+    assert exit_code(["runs", "show", str(2**63 - 1)]) == 2
+    assert "is no run's id" not in capsys.readouterr().err
+
+
 def test_help_shows_no_control_codes(capsys: pytest.CaptureFixture[str]) -> None:
     """What formats a help text is not shown to people."""
     exit_code(["--help"])

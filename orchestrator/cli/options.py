@@ -4,7 +4,6 @@ from pathlib import Path
 
 import rich_click as click
 
-
 LARGEST_ID = 2**63 - 1
 """The databases count so far; what is longer is not even turned into a number."""
 

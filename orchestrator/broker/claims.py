@@ -53,9 +53,12 @@ if settle > 0 then
   local known = redis.call('HMGET', KEYS[#KEYS], 'generation', 'run_id', 'made_at')
   local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
   if not known[1] or (run_id and run_id ~= known[2]) then return {} end
-  local now = redis.call('TIME')
+  local now, made_at = redis.call('TIME'), tonumber(known[3] or 0)
+  local age = now[1] * 1000 + math.floor(now[2] / 1000) - made_at
+  -- its clock was put back: count from now on
+  if age < 0 then redis.call('HSET', KEYS[#KEYS], 'made_at', string.format('%.0f', made_at + age)) end
   present = known[1]
-  settled = now[1] * 1000 + now[2] / 1000 - tonumber(known[3] or 0) >= settle
+  settled = age >= settle
 end
 local holders = {}
 for number = 1, #KEYS - 1 do

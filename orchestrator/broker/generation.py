@@ -64,7 +64,11 @@ class Generations:
         self.ensure()
         with redis_errors():
             made_at: Any = self._client.hget(self._key, "made_at")
-            return self._now_ms() - int(made_at or 0) >= settle_s * 1000
+            now_ms = self._now_ms()
+            age_ms = now_ms - int(made_at or 0)
+            if age_ms < 0:  # Redis' clock was put back: count from now on
+                self._client.hset(self._key, "made_at", str(now_ms))
+            return age_ms >= settle_s * 1000
 
     def _now_ms(self) -> int:
         """Return Redis' time."""

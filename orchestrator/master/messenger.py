@@ -117,8 +117,8 @@ class Messenger:
                 generation = self._post.generation.current()
                 sent = self._send(orders, generation)
             except BrokerUnavailable:
-                with self._changed:
-                    self._orders.extendleft(reversed(orders))
+                with self._changed:  # some of them may be in the broker, or have run: like those of another
+                    self._doubt.orders.extend(orders)
                 raise
             self._doubt.note(sent, generation)
             crash_point("master.after_dispatch")

@@ -16,6 +16,9 @@ from orchestrator.worker.spool import Spool, SpooledEvent
 
 JITTER = (0.8, 1.2)
 
+UNSENT_S = 1.0
+"""How long a report lies in the spool before it is sent for the child that could not."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -49,6 +52,8 @@ class Resender:
         self._chance = chance
         self._due = monotonic() + resend_s
         self._looked_at = 0
+        self._unsent_due = monotonic()
+        self._unsent_up_to = 0
         self._announced = False
         self._urgent: deque[int] = deque()
         self.resent = 0
@@ -85,6 +90,7 @@ class Resender:
         """
         self.announce()
         self._send_urgent()
+        self._send_unsent()
         if self._monotonic() >= self._due:
             self.resend()
             self._due = self._monotonic() + self._resend_s * (
@@ -100,6 +106,21 @@ class Resender:
         newest = self._spool.newest()
         self._send_missing(self._spool.events(up_to=self._looked_at))
         self._looked_at = newest
+
+    def _send_unsent(self) -> None:
+        """Send what never got into a stream and lay there a moment ago too: nobody is sending it just now.
+
+        It need not wait for its turn: there is no entry that it could be a second one of.
+        """
+        now = self._monotonic()
+        if now < self._unsent_due:
+            return
+        newest = self._spool.newest()
+        for event in self._spool.unsent(up_to=self._unsent_up_to):
+            self._send(event)
+            self.resent += 1
+        self._unsent_up_to = newest
+        self._unsent_due = now + UNSENT_S
 
     def _send_urgent(self) -> None:
         while self._urgent:

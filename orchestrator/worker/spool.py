@@ -41,6 +41,7 @@ ATTEMPT_COLUMNS = (
 _EVENT = "SELECT spool_id, incarnation, slot, order_id, payload, entry, written_at FROM event"
 ONE_EVENT = _EVENT + " WHERE spool_id = ?"
 OLD_EVENTS = _EVENT + " WHERE claimed AND spool_id <= ? ORDER BY spool_id LIMIT ?"
+UNSENT_EVENTS = _EVENT + " WHERE claimed AND entry IS NULL AND spool_id <= ? ORDER BY spool_id LIMIT 1000"
 INHERITED_EVENTS = _EVENT + " WHERE claimed AND incarnation <> ? ORDER BY spool_id LIMIT ?"
 ALL_ATTEMPTS = (
     "SELECT order_id, incarnation, pid, thread, process_group, group_started, deadline, ending, ending_at"
@@ -199,6 +200,10 @@ class Spool:
     def events(self, *, up_to: int, limit: int = 10_000) -> list[SpooledEvent]:
         """Return the oldest events without a verdict with spool ids up to `up_to`, in order."""
         return self._events(OLD_EVENTS, (up_to, limit))
+
+    def unsent(self, *, up_to: int) -> list[SpooledEvent]:
+        """Return the events up to a spool id that never got into a stream, in order."""
+        return self._events(UNSENT_EVENTS, (up_to,))
 
     def newest(self) -> int:
         """Return the greatest spool id without a verdict; 0 without any."""

@@ -171,6 +171,21 @@ def test_nothing_is_recalled_while_redis_may_have_forgotten_its_claim(
     assert claims.recall([ORDER], settle_s=0.0) == [RecallAnswer(order_id=ORDER, won=False, holder=HOLDER)]
 
 
+def test_a_clock_that_was_put_back_is_waited_for_once_only(
+    claims: Claims, generations: Generations, client: redis.Redis, redis_keys: Keys
+) -> None:
+    """A generation of the future is taken for one of now: the wait is as long as ever, not as the jump."""
+    # teeth: fails when a negative age is compared like any other
+    generations.current()
+    hour_s = 3600
+    client.hset(redis_keys.generation(), "made_at", str((client.time()[0] + hour_s) * 1000))
+    assert claims.recall([ORDER], settle_s=60.0) == []
+
+    assert generations.is_settled(0.0) or generations.is_settled(0.0)
+    made_at = int(client.hget(redis_keys.generation(), "made_at") or 0) // 1000
+    assert abs(client.time()[0] - made_at) <= 2
+
+
 def test_a_restarted_redis_starts_nothing_until_a_master_has_noticed(
     redis_server: PrivateRedis, real_client: redis.Redis, redis_keys: Keys
 ) -> None:

@@ -7,6 +7,7 @@ import pytest
 from orchestrator.broker.claims import NOTHING, RecallAnswer
 from orchestrator.core.command import CommandKind
 from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.errors import BrokerUnavailable
 from tests.world import StumblingBroker, World, a_task
 
 
@@ -74,6 +75,22 @@ def test_what_this_master_decided_itself_does_not_wait(world: World, broker: For
     world.settle()
 
     assert broker.published == [f"{world.run}:only:1:1"]
+
+
+def test_what_may_have_gone_out_waits_too(world: World, broker: ForgetfulBroker) -> None:
+    """The broker took the message and its answer was lost; then Redis lost its memory, and a worker has run it."""
+    # Teeth: fails when the messenger puts orders of a failed publish back among the new ones.
+    world.submit(a_task("bad"))
+    broker.chokes = BrokerUnavailable("the answer got lost")
+    world.settle()
+    broker.chokes, broker.unsettled = None, True
+
+    world.pass_time(5)
+    assert broker.published == []
+
+    broker.unsettled = False
+    world.pass_time(2)
+    assert broker.published == [f"{world.run}:bad:1:1"]
 
 
 def test_a_pause_takes_nothing_back_whose_claim_may_be_forgotten(

@@ -138,6 +138,19 @@ def test_report_without_redis_waits_in_the_spool(world: World) -> None:
     assert world.sent() == ["TaskResult"]
 
 
+def test_a_report_that_never_got_out_does_not_wait_for_its_turn(world: World) -> None:
+    """Two seconds after Redis is back it is there: before a timeout could be held against its task."""
+    # Teeth: fails when only the look of every re-send interval sends it.
+    world.resender.step()
+    world.streams.away = 1
+    world.reporter.report(ORDER.id, 1, RESULT)
+    for _ in range(2):
+        world.now += 1
+        world.resender.step()
+
+    assert world.sent().count("TaskResult") == 1
+
+
 def test_a_clock_that_jumps_back_stops_no_report(world: World) -> None:
     """What is old is known by the look before, not by anybody's wall clock."""
     # Teeth: fails when age is taken from the time at which an event was written.

@@ -12,7 +12,7 @@ from orchestrator.broker.stream import Entry
 from orchestrator.core.changes import Changes, Leases
 from orchestrator.core.command import Alert
 from orchestrator.core.instance import TaskInstance
-from orchestrator.errors import LeaseLost
+from orchestrator.errors import LeaseLost, RetryEvent
 from orchestrator.master.outside import Committer
 
 log = structlog.get_logger(__name__)
@@ -81,6 +81,8 @@ class Bulletin:
     def step(self) -> int:
         """Write what waits; return how many alerts that were.
 
+        What cannot be written because of a bug is dropped: it is noticed again while it goes on.
+
         Raises:
             StoreUnavailable: The database is away; they go on waiting.
         """
@@ -92,6 +94,10 @@ class Bulletin:
             self._committer.commit(Changes(alerts=tuple(taken.values())), self._of(taken))
         except LeaseLost as error:
             log.warning("alerts.not_ours", alerts=len(taken), slots=len(error.slots))
+        except RetryEvent:
+            raise
+        except Exception:  # a bug in an alert must not end the announcer's thread, and with it the master
+            log.exception("alerts.failed", keys=sorted(taken))
         with self._lock:
             for key in taken:
                 self._waiting.pop(key, None)

@@ -146,7 +146,7 @@ class Dispatcher:
     def _orders(self, candidates: Sequence[Candidate]) -> tuple[list[Order], list[Order]]:
         """Return new orders, and those that may have been published before."""
         try:
-            values = self._lanes.outputs(source for one in candidates for source in one.sources)
+            values = self._values(candidates)
         except StoreUnavailable as error:
             self._wait(candidates, error)
             return [], []
@@ -168,12 +168,33 @@ class Dispatcher:
             self._effects.handed(key)
         return orders, again
 
+    def _values(self, candidates: Sequence[Candidate]) -> Values:
+        """Return the outputs that are wanted; where one cannot be read, ask for each alone and park its run.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        try:
+            return self._lanes.outputs(source for one in candidates for source in one.sources)
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # noqa: BLE001  a bug in one run must not stop the others (R7)
+            if len(candidates) == 1:
+                self._park(candidates[0].number, Cut(error, []))
+                return {}
+        found: dict[AttemptKey, Mapping[str, Any]] = {}
+        for one in candidates:
+            if self._lanes.get(one.number) is one.instance:  # else it was parked for another of its tasks
+                found.update(self._values([one]))
+        return found
+
     def _wait(self, candidates: Iterable[Candidate], error: StoreUnavailable) -> None:
         """Let everything wait in line again: the outputs that some inputs are made of cannot be had now."""
         log.warning("store.unavailable", error=str(error))
         self._retry_at = self._desk.clock.monotonic() + RETRY_S
         for one in candidates:
-            self._effects.enact(one.instance, one.attempt)
+            if self._lanes.get(one.number) is one.instance:  # what was parked is loaded anew
+                self._effects.enact(one.instance, one.attempt)
 
     def _order(self, candidate: Candidate, values: Values) -> Order:
         instance, attempt = candidate.instance, candidate.attempt

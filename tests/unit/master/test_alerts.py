@@ -227,6 +227,27 @@ def test_a_master_that_lost_its_slots_tells_nothing() -> None:
     assert (bulletin.step(), committer.given) == (0, [])
 
 
+def test_alerts_that_cannot_be_written_are_dropped_aloud() -> None:
+    """A bug in one is a line in the log, not the end of the announcer's thread; the next one is written.
+
+    Teeth: fails (ValueError ends the thread, and so the master) without the last `except` of `Bulletin.step`.
+    """
+    committer = Scripted([ValueError("no such kind")])
+    bulletin = Bulletin(committer, LEASES)
+    bulletin.add(ALERT)
+    other = parked(131, 3, 6, error="no", tries=5)
+
+    with capture_logs() as logs:
+        bulletin.step()
+        bulletin.add(other)
+        bulletin.step()
+
+    assert [(line["event"], line["log_level"], line["keys"]) for line in logs] == [
+        ("alerts.failed", "error", [ALERT.key])
+    ]
+    assert [changes.alerts for changes, _ in committer.given] == [(other,)]
+
+
 def test_the_announcer_writes_and_tells_them(world: World) -> None:
     """As it does for failures: one line for each, and never again."""
     world.add(b"nonsense")

@@ -19,6 +19,7 @@ from orchestrator.errors import StoreUnavailable
 from orchestrator.master.lanes import AttemptKey
 from orchestrator.store.instances import Instances
 from orchestrator.testing.worker import Ending
+from tests.unit.master.test_parking import take_all
 from tests.world import World, a_task
 
 KIB = 1024
@@ -30,12 +31,14 @@ class Asked(Instances):
 
     Attributes:
         away: The next questions about outputs fail.
+        sick: A run whose outputs cannot be read, because of a bug.
         questions: How many attempts each question was about.
     """
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(engine)
         self.away = False
+        self.sick: int | None = None
         self.questions: list[int] = []
 
     def outputs(self, keys: Iterable[AttemptKey]) -> dict[AttemptKey, Mapping[str, Any]]:
@@ -44,6 +47,8 @@ class Asked(Instances):
         self.questions.append(len(wanted))
         if self.away:
             raise StoreUnavailable("gone")
+        if self.sick in {key[0] for key in wanted}:
+            raise ValueError("no JSON")
         return super().outputs(wanted)
 
 
@@ -135,6 +140,31 @@ def test_a_database_that_is_away_delays_what_wants_values(world: World, asked: A
     world.pass_time(1)
 
     assert world.taken().parameters["text"] == "x" * 2 * KIB
+
+
+def test_a_run_whose_values_cannot_be_read_is_parked_alone(world: World, asked: Asked) -> None:
+    """What was asked for together with it goes out; once its values can be read, it goes on too.
+
+    Teeth: fails (ValueError ends the loop) without the second `except` of `Dispatcher._values`.
+    """
+    needs = [a_task("first"), a_task("second", "first", type="shell"), a_task("third", "first", type="shell")]
+    asked.sick, healthy = world.submit(*needs, name="sick"), world.submit(*needs, name="healthy")
+    world.settle()
+    for order in take_all(world):
+        world.worker.result(order, outputs={"text": "x" * 2 * KIB})
+    world.settle()
+
+    assert list(world.rig.master.lanes.parked) == [asked.sick]
+    assert {(one.workflow_instance_id, one.task) for one in take_all(world)} == {
+        (healthy, "second"),
+        (healthy, "third"),
+    }
+
+    sick, asked.sick = asked.sick, None
+    world.pass_time(5)
+
+    assert world.rig.master.lanes.parked == {}
+    assert {one.workflow_instance_id for one in take_all(world)} == {sick}
 
 
 def test_small_outputs_stay(world: World, asked: Asked) -> None:

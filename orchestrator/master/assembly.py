@@ -132,7 +132,13 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
     slots = tuple(sorted(identity.leases.epochs))
     inbox = Inbox(timing.inbox_limit)
     silence = Silence(world.monotonic, timing.resend_s)
-    membership = Membership(ports.beats, ports.generations, silence, world.monotonic, timing.lost_s)
+
+    def read_again() -> None:
+        reader.again()  # entries that had their verdict may be back, in this reader's name
+
+    membership = Membership(
+        ports.beats, ports.generations, silence, world.monotonic, timing.lost_s, on_renewal=read_again
+    )
     desk = Desk(
         ready=ReadyQueue(),
         holdings=Holdings(),

@@ -65,6 +65,7 @@ class Membership:
         silence: Told when Redis came back or lost its memory.
         monotonic: Seconds that never go back.
         lost_s: A worker silent for this long does not count as live.
+        on_renewal: Called when Redis began a new life: what it had been told may be as it was before.
     """
 
     def __init__(
@@ -74,12 +75,14 @@ class Membership:
         silence: Silence,
         monotonic: Callable[[], float],
         lost_s: float,
+        on_renewal: Callable[[], None] = lambda: None,
     ) -> None:
         self._beats = beats
         self._generations = generations
         self._silence = silence
         self._monotonic = monotonic
         self._lost_s = lost_s
+        self._on_renewal = on_renewal
         self._known_capacity: dict[str, int] = {}
         self._heard: dict[str, datetime] = {}
         self._was_away = False
@@ -110,6 +113,7 @@ class Membership:
             first = self.generation_changed_at is None and not self.snapshot.last_seen
             (log.info if first else log.warning)("redis.new_generation", generation=generation)
             self.generation_changed_at = self._monotonic()
+            self._on_renewal()
         self.snapshot = self._snapshot(now, beats)
         self._note_heard(now, beats)
         self._known_capacity.update(self.snapshot.capacity)

@@ -87,3 +87,21 @@ def test_what_was_published_after_the_wipe_is_not_recalled(world: World) -> None
     world.pass_time(20)
 
     assert world.broker.published == [f"{world.run}:only:1:1"]
+
+
+def test_entries_that_came_back_with_an_older_copy_are_read_again(world: World) -> None:
+    """They had their verdict, and stand in the reader's own name again: new ones do not show them.
+
+    Teeth: fails when a new generation does not let the reader begin again.
+    """
+    world.submit(a_task("only"))
+    entry = world.worker.running(world.started())
+    world.settle()
+    before = world.verdicts(entry)
+    world.streams._pending.setdefault(entry.slot, {})[entry.id] = entry
+    world.broker.wipe()
+
+    world.pass_time(10)
+
+    assert world.verdicts(entry) == before + 1
+    assert world.streams.waiting == 0

@@ -14,6 +14,9 @@ UNAVAILABLE_CLASSES = ("08", "40", "53", "57", "58")
 UNAVAILABLE_STATES = frozenset({"25P02", "25P03", "25P04", "25006", "55P03", "XX001"})
 """Aborted or idle transaction ended by the server, read-only standby, lock not available, broken page."""
 
+UNDEFINED_STATES = frozenset({"42883", "3F000"})
+"""There is no such function, or no schema of temporary objects yet in which it could stand."""
+
 ROLLED_BACK_CLASSES = ("23", "40")
 """Answers to COMMIT that say for certain that it did not happen: a constraint, a serialization failure."""
 

@@ -3,28 +3,26 @@
 A batch of one task is four small statements; most of their time is planning and going back and forth. A function
 does the same statements in the same order, each seeing what was committed before it, with plans that are made once
 for each connection. It lives as long as the connection, so that it always is the one this version of the program
-wrote; a user who may not create temporary objects gets the statements of `bulk`.
+wrote; where it cannot be created, the statements of `bulk` do the same.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from hashlib import sha256
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, exc
 
 from orchestrator.core.changes import InstanceChange, Leases
-from orchestrator.errors import LeaseLost, RevisionLost
+from orchestrator.errors import LeaseLost, RevisionLost, StoreUnavailable
 from orchestrator.store import bulk, clock
+from orchestrator.store.driver_errors import UNDEFINED_STATES, reason_unavailable, sql_state
 from orchestrator.store.session import is_postgres, to_json
 
-FUNCTION = "pg_temp.orchestrator_group_commit"
 KNOWN = "orchestrator_group_commit"
-"""Key in a connection's notes: whether it has the function (`True`), or may not have it (`False`)."""
-
-MAY_CREATE = text("SELECT has_database_privilege(current_database(), 'TEMPORARY')")
+"""Key in a connection's notes: whether it has the function (`True`), or cannot have it (`False`)."""
 
 # Plans are kept, also when a table grows before the server has counted its rows: always by index, never by scan.
-CREATE = f"""
-CREATE OR REPLACE FUNCTION {FUNCTION}(
+DEFINITION = f"""(
     asking text, leases json, heads json, changed json, fresh json,
     OUT lost integer[], OUT missing bigint[], OUT moment timestamptz
 ) LANGUAGE plpgsql
@@ -60,6 +58,9 @@ BEGIN
             SELECT array_agg(DISTINCT given.workflow_instance_id) INTO missing
             FROM json_populate_recordset(CAST(NULL AS task_instance), changed) AS given
             WHERE NOT EXISTS (SELECT FROM task_instance AS stored WHERE {bulk.SAME_ATTEMPT});
+            IF missing IS NULL THEN
+                RAISE EXCEPTION 'a changed attempt is given twice';
+            END IF;
             RETURN;
         END IF;
     END IF;
@@ -70,9 +71,17 @@ END
 $function$
 """  # noqa: S608  constants of this package only
 
+FUNCTION = f"pg_temp.orchestrator_group_commit_{sha256(DEFINITION.encode()).hexdigest()[:12]}"
+"""A session that a pooler hands from one version of the program to another has a function for each of them."""
+
+CREATE = f"CREATE OR REPLACE FUNCTION {FUNCTION}{DEFINITION}"
 ARGUMENTS = ", ".join(f"CAST(%({name})s AS json)" for name in ("leases", "heads", "changed", "fresh"))
 CALL = f"SELECT lost, missing, moment FROM {FUNCTION}(%(asking)s, {ARGUMENTS})"  # noqa: S608  constants
 """In the drivers' own spelling: nothing is left to compile."""
+
+FORGOTTEN = (
+    "the database session was reset or exchanged; a master needs a direct connection or session pooling"
+)
 
 
 def is_possible(connection: Connection) -> bool:
@@ -80,13 +89,20 @@ def is_possible(connection: Connection) -> bool:
     if not is_postgres(connection):
         return False
     known = connection.info.get(KNOWN)
-    if known is None:
-        known = bool(connection.execute(MAY_CREATE).scalar_one())
-        if known:
+    return _teach(connection) if known is None else bool(known)
+
+
+def _teach(connection: Connection) -> bool:
+    """Create the function; return whether that could be done: many a hardened database forbids it."""
+    try:
+        with connection.begin_nested():  # a refusal must not end the transaction of the batch
             connection.exec_driver_sql(CREATE)
-        else:
-            connection.info[KNOWN] = False
-    return bool(known)
+    except exc.DBAPIError as error:
+        if reason_unavailable(error) is not None:
+            raise
+        connection.info[KNOWN] = False
+        return False
+    return True
 
 
 def remember(connection: Connection) -> None:
@@ -100,8 +116,15 @@ def write(connection: Connection, changes: Sequence[InstanceChange], leases: Lea
     Raises:
         LeaseLost: Another master owns a slot, or its epoch moved on.
         RevisionLost: An instance, or an attempt's row, is not what memory took it for.
+        StoreUnavailable: The session has lost the function; the next batch creates it again.
     """
-    row = connection.exec_driver_sql(CALL, _arguments(changes, leases)).one()
+    try:
+        row = connection.exec_driver_sql(CALL, _arguments(changes, leases)).one()
+    except exc.DBAPIError as error:
+        # Where it was created a moment ago, or never will be, the same state tells of a bug.
+        if sql_state(error) in UNDEFINED_STATES and connection.info.pop(KNOWN, None):
+            raise StoreUnavailable(FORGOTTEN) from error
+        raise
     if row.lost is not None:
         raise LeaseLost(row.lost)
     if row.missing is not None:

@@ -1,18 +1,58 @@
 """The group commit's rows as one call of PostgreSQL, and what becomes of it when the call is not to be had."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy import Connection, create_engine, event, exc, make_url, text
 
 from orchestrator.core.changes import InstanceChange
-from orchestrator.errors import LeaseLost, RevisionLost
+from orchestrator.errors import LeaseLost, RevisionLost, StoreUnavailable
+from orchestrator.store import one_call
 from orchestrator.store.session import open_engine
 from tests.contract.store.bench import Bench, listening, make_attempt, make_bench
 
-USER = "no_temporary_objects"
+USER = "hardened"
+
+FORBID_TEMPORARY = "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC"
+FORBID_LANGUAGE = "REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC"
+FORBID_DDL = """
+CREATE FUNCTION forbid_functions() RETURNS event_trigger LANGUAGE plpgsql
+AS $$ BEGIN RAISE EXCEPTION 'no DDL here'; END $$;
+CREATE EVENT TRIGGER forbid_functions ON ddl_command_start WHEN TAG IN ('CREATE FUNCTION')
+EXECUTE FUNCTION forbid_functions()
+"""
+ALLOW_AGAIN = (
+    "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC",
+    "GRANT USAGE ON LANGUAGE plpgsql TO PUBLIC",
+    "DROP EVENT TRIGGER IF EXISTS forbid_functions",
+    "DROP FUNCTION IF EXISTS forbid_functions",
+    "DROP OWNED BY {user}",
+    "DROP ROLE {user}",
+)
+
+
+@contextmanager
+def hardened(url: str, prohibition: str) -> Iterator[str]:
+    """Give the URL of a user who may write all rows, in a database in which something else is forbidden."""
+    admin = create_engine(url, isolation_level="AUTOCOMMIT")
+    names = {"database": make_url(url).database, "user": USER}
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE ROLE {USER} LOGIN"))
+        connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {USER}"))
+        connection.execute(text(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {USER}"))
+        connection.execute(text(prohibition.format(**names)))
+    try:
+        yield make_url(url).set(username=USER).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            for statement in ALLOW_AGAIN:
+                connection.execute(text(statement.format(**names)))
+        admin.dispose()
 
 
 def write_one(bench: Bench) -> None:
@@ -61,31 +101,109 @@ def test_a_first_batch_that_is_refused_leaves_a_usable_connection(postgres_url: 
     bench.engine.dispose()
 
 
-def test_a_user_without_temporary_objects_commits_by_plain_statements(postgres_url: str) -> None:
-    """A hardened database loses speed, not the fence, the guards or the rows."""
-    admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE ROLE {USER} LOGIN"))
-        connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {USER}"))
-        connection.execute(text(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {USER}"))
-        connection.execute(
-            text(f"REVOKE TEMPORARY ON DATABASE {make_url(postgres_url).database} FROM PUBLIC")
-        )
-    url = make_url(postgres_url).set(username=USER).render_as_string(hide_password=False)
-    bench = make_bench(open_engine(url, "master", pool_size=1))
-    try:
+@pytest.mark.parametrize(
+    "prohibition",
+    [FORBID_TEMPORARY, FORBID_LANGUAGE, FORBID_DDL],
+    ids=["temporary objects", "language", "event trigger"],
+)
+def test_where_the_function_is_forbidden_plain_statements_commit(postgres_url: str, prohibition: str) -> None:
+    """A hardened database loses speed, not the fence, the guards or the rows.
+
+    Teeth: fails without the savepoint of `_teach`; without the note that the connection cannot have the function.
+    """
+    statements: list[str] = []
+    with hardened(postgres_url, prohibition) as url:
+        bench = make_bench(open_engine(url, "master", pool_size=1))
         write_one(bench)
-        loaded = bench.submit_and_load()
-        with pytest.raises(RevisionLost):
-            bench.commit(InstanceChange(head=loaded.head, revision=loaded.revision + 7))
-        with pytest.raises(LeaseLost):
-            replace(bench, leases=replace(bench.leases, owner="somebody else")).commit()
-    finally:
+        with listening(bench.engine, "before_cursor_execute", collecting(statements)):
+            loaded = bench.submit_and_load()
+            with pytest.raises(RevisionLost):
+                bench.commit(InstanceChange(head=loaded.head, revision=loaded.revision + 7))
+            with pytest.raises(LeaseLost):
+                replace(bench, leases=replace(bench.leases, owner="somebody else")).commit()
         bench.engine.dispose()
-        with admin.connect() as connection:
-            connection.execute(
-                text(f"GRANT TEMPORARY ON DATABASE {make_url(postgres_url).database} TO PUBLIC")
-            )
-            connection.execute(text(f"DROP OWNED BY {USER}"))
-            connection.execute(text(f"DROP ROLE {USER}"))
-        admin.dispose()
+    assert not any("group_commit" in one for one in statements)
+
+
+def test_a_database_that_goes_away_while_it_teaches_is_no_prohibition(postgres_url: str) -> None:
+    """It is an outage as any other; the connection is not noted as one that cannot have the function."""
+    # Teeth: fails without the look at `reason_unavailable` in `_teach`.
+    bench = make_bench(open_engine(postgres_url, "master", pool_size=1))
+    tried: list[None] = []
+
+    def cancel_once(_connection: Connection, _cursor: Any, statement: str, given: Any, *_: Any) -> Any:
+        if "CREATE OR REPLACE" not in statement or tried:
+            return statement, given
+        tried.append(None)
+        return "DO $$ BEGIN RAISE EXCEPTION 'cancelled' USING ERRCODE = '57014'; END $$", given
+
+    event.listen(bench.engine, "before_cursor_execute", cancel_once, retval=True)
+    with pytest.raises(StoreUnavailable):
+        bench.commit()
+    write_one(bench)
+
+    with bench.engine.connect() as connection:
+        assert connection.info[one_call.KNOWN] is True
+    bench.engine.dispose()
+
+
+@pytest.mark.parametrize("reset", ["DISCARD ALL", "DISCARD TEMP"])
+def test_a_session_that_lost_the_function_is_taught_again(postgres_url: str, reset: str) -> None:
+    """A pooler reset it: one batch is tried again, none fails for ever.
+
+    Teeth: fails (ProgrammingError, again and again) without the `except` of `one_call.write`.
+    """
+    bench = make_bench(open_engine(postgres_url, "master", pool_size=1))
+    write_one(bench)
+    with bench.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(reset)
+
+    with pytest.raises(StoreUnavailable, match="session pooling"):
+        bench.commit()
+
+    write_one(bench)
+    bench.engine.dispose()
+
+
+def test_a_session_that_was_exchanged_is_taught_again(postgres_url: str) -> None:
+    """A pooler gave another one, which never had a temporary object: PostgreSQL even misses the schema."""
+    bench = make_bench(open_engine(postgres_url, "master", pool_size=1))
+    bench.engine.dispose()
+    event.listen(
+        bench.engine, "connect", lambda _, record: record.info.update({one_call.KNOWN: True}), once=True
+    )
+
+    with pytest.raises(StoreUnavailable, match="session pooling"):
+        bench.commit()
+
+    write_one(bench)
+    bench.engine.dispose()
+
+
+def test_another_version_of_the_function_is_another_function() -> None:
+    """Its name says what it does: sessions that two versions of the program share do not mix them up."""
+    assert re.fullmatch(r"pg_temp\.orchestrator_group_commit_[0-9a-f]{12}", one_call.FUNCTION)
+    assert len(one_call.FUNCTION.partition(".")[2]) < 64, "PostgreSQL cuts longer names off"
+    assert sha256(one_call.DEFINITION.encode()).hexdigest().startswith(one_call.FUNCTION[-12:])
+
+
+def test_an_attempt_that_is_changed_twice_is_a_bug_and_loses_nothing(postgres_url: str) -> None:
+    """No row is missing, and yet not all was written as given: the batch fails as a whole.
+
+    Teeth: without the RAISE of the function the new attempt is left out, and the rest is committed.
+    """
+    bench = make_bench(open_engine(postgres_url, "master", pool_size=1))
+    loaded = bench.run_with("a")
+    new = (make_attempt(loaded, "b", sequence=2),)
+    twice = InstanceChange(
+        head=loaded.head, revision=loaded.revision, changed=(*loaded.attempts, *loaded.attempts), new=new
+    )
+    before = bench.contents()
+
+    with pytest.raises(exc.DBAPIError, match="given twice"):
+        bench.commit(twice)
+
+    assert bench.contents() == before
+    bench.commit(replace(twice, changed=loaded.attempts))
+    assert [one.task for one in bench.load(loaded.head.id).attempts] == ["a", "b"]
+    bench.engine.dispose()

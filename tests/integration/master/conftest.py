@@ -1,5 +1,5 @@
-"""Fixtures of the master's longer tests: the worlds of its unit tests."""
+"""Fixtures of the master's tests."""
 
-from tests.unit.master.conftest import busy_world, memory_engine, quiet, world
+from tests.fixtures.worlds import busy_world, memory_engine, quiet, world
 
 __all__ = ["busy_world", "memory_engine", "quiet", "world"]

@@ -19,7 +19,7 @@ from orchestrator.errors import StoreUnavailable
 from orchestrator.master.lanes import AttemptKey
 from orchestrator.store.instances import Instances
 from orchestrator.testing.worker import Ending
-from tests.unit.master.test_parking import take_all
+from tests.integration.master.test_parking import take_all
 from tests.world import World, a_task
 
 KIB = 1024

@@ -15,7 +15,7 @@ from orchestrator.master.alerts import Bulletin, buried, parked
 from orchestrator.master.announcer import Announcer
 from orchestrator.store.outbox import Outbox
 from orchestrator.testing.redis import MemoryStreams
-from tests.unit.master.test_parking import Allergic, paused_run, rename
+from tests.integration.master.test_parking import Allergic, paused_run, rename
 from tests.world import World, a_task, slot_of
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

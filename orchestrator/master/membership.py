@@ -113,7 +113,8 @@ class Membership:
             first = self.generation_changed_at is None and not self.snapshot.last_seen
             (log.info if first else log.warning)("redis.new_generation", generation=generation)
             self.generation_changed_at = self._monotonic()
-            self._on_renewal()
+            if not first:
+                self._on_renewal()
         self.snapshot = self._snapshot(now, beats)
         self._note_heard(now, beats)
         self._known_capacity.update(self.snapshot.capacity)

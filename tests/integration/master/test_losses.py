@@ -145,7 +145,7 @@ class _Deaf:
         """Fail."""
         raise StoreUnavailable("gone")
 
-    claim_pending = read
+    claim_pending = ensure_groups = read
 
 
 def test_losses_of_workers_do_not_count_as_deaths_of_the_attempt_itself(world: World) -> None:

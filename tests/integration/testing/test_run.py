@@ -195,7 +195,9 @@ def spoken() -> None:
 
 
 def test_nothing_of_the_engine_is_printed_but_what_the_tasks_say(capsys: pytest.CaptureFixture[str]) -> None:
-    """A user's test shows the user's lines only."""
+    """A user's test shows the user's lines only, where the user has configured nothing."""
+    structlog.reset_defaults()
+
     run(spoken)
 
     assert "hello" in capsys.readouterr().out.splitlines()[0]

@@ -73,7 +73,7 @@ class Disorder:
             yield self._either(rejected, notice_of(attempt, RecallWon))
             return
         yield report_of(attempt, TaskRunning)
-        if attempt.losses < now.deaths:
+        if attempt.losses + attempt.deaths < now.deaths:
             died = report_of(attempt, TaskResult, state=TaskState.FAILURE, error=CHILD_DIED)
             yield self._either(died, notice_of(attempt, AttemptLost, incarnation="w1-1", reason="gone"))
             return

@@ -13,12 +13,31 @@ COMMIT = "orchestrator.store.commit:GroupCommit.commit"
 
 COMMIT_MUTANTS = (
     Mutant(
+        name="acknowledge-duplicate-at-once",
+        breaks="what changes nothing is acknowledged before the transaction",
+        target=HANDLE,
+        old=COMMIT_OF_LOOP,
+        new="        known = [one for one, _ in batch.dropped if isinstance(one, ReportItem) and one.entry]\n"
+        "        self._outside.acknowledger.acknowledge([(one.entry, 'ok') for one in known])\n"
+        + COMMIT_OF_LOOP,
+        caught_by=400,
+        provokes=O7,
+    ),
+    Mutant(
+        name="inverse-in-wrong-order",
+        breaks="the oldest change is undone first",
+        target="orchestrator.master.batch:Batch.undo",
+        old="self._undo.pop()",
+        new="self._undo.pop(0)",
+        caught_by=211,
+    ),
+    Mutant(
         name="acknowledge-before-commit",
         breaks="workers are acknowledged before the transaction",
         target=HANDLE,
         old=COMMIT_OF_LOOP,
         new="        self._acknowledge(batch)\n" + COMMIT_OF_LOOP,
-        caught_by=142,
+        caught_by=40,
         provokes=O7,
     ),
     Mutant(
@@ -29,7 +48,7 @@ COMMIT_MUTANTS = (
         new="        for touched in batch.touched.values():\n"
         "            self._crew.aftermath.follow(touched)\n"
         "        self._crew.dispatcher.step()\n" + COMMIT_OF_LOOP,
-        caught_by=99,
+        caught_by=1,
     ),
     Mutant(
         name="no-inverse",
@@ -37,7 +56,7 @@ COMMIT_MUTANTS = (
         target="orchestrator.master.batch:Batch.undo",
         old="        instance.apply(inverse)\n",
         new="",
-        caught_by=85,
+        caught_by=41,
     ),
     Mutant(
         name="decide-on-old-state",
@@ -51,7 +70,7 @@ COMMIT_MUTANTS = (
         "            finally:\n"
         "                for one in reversed(ahead):\n"
         "                    instance.apply(one)\n",
-        caught_by=6,
+        caught_by=1,
     ),
     Mutant(
         name="drop-instead-of-retry",
@@ -59,7 +78,7 @@ COMMIT_MUTANTS = (
         target="orchestrator.master.loop:Loop._failed",
         old="self._put_back([*self._crew.aftermath.reload(in_doubt, suspect=True), *items])",
         new="self._put_back(self._crew.aftermath.reload(in_doubt, suspect=True))",
-        caught_by=41,
+        caught_by=1,
     ),
     Mutant(
         name="alert-outside-the-transaction",
@@ -94,6 +113,6 @@ COMMIT_MUTANTS = (
         target="orchestrator.store.session:writing",
         old="            _abandon(connection)\n            raise\n",
         new="            _abandon(connection)\n",
-        caught_by=175,
+        caught_by=1,
     ),
 )

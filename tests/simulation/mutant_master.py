@@ -14,7 +14,7 @@ MASTER_MUTANTS = (
         '        raise StaleEvent(f"{event.task}: {event.token} is behind {attempt.token}")\n'
         "    if event.ticket != attempt.ticket:\n",
         new="if event.token == attempt.token and event.ticket != attempt.ticket:\n",
-        caught_by=28,
+        caught_by=17,
     ),
     Mutant(
         name="reject-keeps-the-dispatch",
@@ -62,7 +62,7 @@ MASTER_MUTANTS = (
         target="orchestrator.master.effects:Effects.arm",
         old="        self.enact(instance, attempt)\n",
         new="        if attempt.state is TaskState.SUBMITTED:\n            self.enact(instance, attempt)\n",
-        caught_by=82,
+        caught_by=115,
     ),
     Mutant(
         name="takeover-leaves-pending-entries",
@@ -70,7 +70,7 @@ MASTER_MUTANTS = (
         target="orchestrator.master.reader:Reader._step",
         old="        self._source.claim_pending(self._slots)\n",
         new="",
-        caught_by=47,
+        caught_by=241,
     ),
     Mutant(
         name="reader-goes-on-after-an-error",
@@ -78,7 +78,7 @@ MASTER_MUTANTS = (
         target="orchestrator.master.reader:Reader.step",
         old="        self._prepared = False\n",
         new="",
-        caught_by=129,
+        caught_by=290,
     ),
     Mutant(
         name="groups-begin-at-the-end",

@@ -1,6 +1,6 @@
 """Owns the mutants that no simulation notices: others hold what each lets go, or it comes too rarely."""
 
-from tests.simulation.mutant_commit import COMMIT_OF_LOOP, HANDLE, O7
+from tests.simulation.mutant_commit import O7
 from tests.simulation.mutant_master import CHECK
 from tests.simulation.mutant_patch import Mutant
 from tests.simulation.mutant_protocol import CLAIMS, RESENDER
@@ -13,25 +13,6 @@ if run_id and run_id ~= known[2] then return {'OLD_GENERATION'} end
 """
 
 SURVIVORS = (
-    Mutant(
-        name="acknowledge-duplicate-at-once",
-        breaks="what changes nothing is acknowledged before the transaction",
-        target=HANDLE,
-        old=COMMIT_OF_LOOP,
-        new="        known = [one for one, _ in batch.dropped if isinstance(one, ReportItem) and one.entry]\n"
-        "        self._outside.acknowledger.acknowledge([(one.entry, 'ok') for one in known])\n"
-        + COMMIT_OF_LOOP,
-        caught_by=None,
-        provokes=O7,
-    ),
-    Mutant(
-        name="inverse-in-wrong-order",
-        breaks="the oldest change is undone first",
-        target="orchestrator.master.batch:Batch.undo",
-        old="self._undo.pop()",
-        new="self._undo.pop(0)",
-        caught_by=None,
-    ),
     Mutant(
         name="no-fence",
         breaks="a commit does not look whether the leases are still its own",

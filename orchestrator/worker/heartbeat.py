@@ -50,6 +50,7 @@ class Heartbeat:
         enforcer: Ends attempts.
         redis: Where heartbeats go, and the claims that they renew.
         monotonic: Seconds that never go back.
+        pid: Id of this process.
     """
 
     def __init__(  # noqa: PLR0913  time and chance are handed in too
@@ -62,6 +63,7 @@ class Heartbeat:
         redis: tuple[Presence, Claims],
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        pid: Callable[[], int] = os.getpid,
     ) -> None:
         self._identity = identity
         self._pulse = pulse
@@ -70,6 +72,7 @@ class Heartbeat:
         self._enforcer = enforcer
         self._presence, self._claims = redis
         self._monotonic = monotonic
+        self._pid = pid
         self._stopping = False
         self._heard_at = monotonic()
 
@@ -109,7 +112,7 @@ class Heartbeat:
             name=self._identity.name,
             incarnation=self._identity.incarnation,
             host=self._identity.host,
-            pid=os.getpid(),
+            pid=self._pid(),
             groups=self._pulse.groups(),
             capacity=self._pulse.capacity(),
             running=tuple(self._spool.claimed()),

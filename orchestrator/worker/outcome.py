@@ -1,6 +1,6 @@
 """Owns the events that end a hand-over: what an attempt's end, or its child's death, says to the master."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,11 @@ TIMEOUT = "timeout"
 STOP = "stop"
 STALE = "stale"
 PARTITION = "partition"
+
+
+def utc_now() -> datetime:
+    """Return what this machine's clock shows, aware UTC."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +90,12 @@ class Speaker:
 
     Args:
         identity: Who speaks.
+        clock: What this machine's clock shows, aware UTC.
     """
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, clock: Callable[[], datetime] = utc_now) -> None:
         self._identity = identity
+        self._clock = clock
 
     def running(self, order: Order, place: Place) -> TaskRunning:
         """Return RUNNING: the attempt starts."""
@@ -136,5 +143,5 @@ class Speaker:
             "ticket": order.ticket,
             "worker": self._identity.name,
             "incarnation": self._identity.incarnation,
-            "at": datetime.now(UTC),
+            "at": self._clock(),
         }

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,7 +31,7 @@ from orchestrator.worker.executors.registry import UnknownType
 from orchestrator.worker.gate import Gate, Rejected
 from orchestrator.worker.interrupt import Interrupted
 from orchestrator.worker.logs import AttemptLog, log_path
-from orchestrator.worker.outcome import Outcome, Place, Speaker, ended_by, failed, succeeded
+from orchestrator.worker.outcome import Outcome, Place, Speaker, ended_by, failed, succeeded, utc_now
 from orchestrator.worker.ports import Identity
 from orchestrator.worker.process_groups import started_at
 from orchestrator.worker.reporter import Reporter
@@ -58,6 +58,7 @@ class Tools:
         threaded: The pool has threads instead of children.
         pid: Id of the process that runs an attempt.
         monotonic: Seconds that never go back.
+        clock: What this machine's clock shows, aware UTC.
     """
 
     spool: Spool
@@ -70,6 +71,7 @@ class Tools:
     threaded: bool = False
     pid: Callable[[], int] = os.getpid
     monotonic: Callable[[], float] = time.monotonic
+    clock: Callable[[], datetime] = utc_now
 
 
 class Runner:
@@ -83,7 +85,7 @@ class Runner:
     def __init__(self, identity: Identity, tools: Tools) -> None:
         self._identity = identity
         self._tools = tools
-        self._speaker = Speaker(identity)
+        self._speaker = Speaker(identity, tools.clock)
 
     def run(self, message: Mapping[str, Any]) -> None:
         """Carry out the order in `message`, and return when its end is safely reported.
@@ -135,7 +137,7 @@ class Runner:
             pid=self._tools.pid(),
             process_group=work.process_group,
             log_path=str(attempt_log.path),
-            started_at=datetime.now(UTC),
+            started_at=self._tools.clock(),
         )
         try:
             claimed = self._claim(order, generation, place)

@@ -4,56 +4,121 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from tests.simulation import workload
 from tests.simulation.campaign import document, run_seeds
 from tests.simulation.database import Database
 from tests.simulation.plan import Plan
 from tests.simulation.shrink import shrink
-from tests.simulation.simulation import Outcome, simulate
-from tests.simulation.story import Story, describe, listening
+from tests.simulation.simulation import Outcome, examine
+from tests.simulation.story import Story, describe, listening, quiet
+from tests.simulation.watchdog import PROCESSOR_S
+from tests.simulation.workload_shapes import SHAPES
 
 HASH_SEED = "PYTHONHASHSEED"
+
+SEEDS = 1_000
+
+SHAPE_PROCESSOR_S = 900.0
+"""A shape in full size may have 2,000 tasks."""
+
+NAMED = 20
+"""So many seeds that failed are named."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run simulations; return 0 if nothing was violated."""
+    asked = _asked(arguments)
+    if asked.shape is not None:
+        return _one(asked, workload.shape(asked.shape, asked.seed or 1), SHAPE_PROCESSOR_S)
+    if asked.seed is not None:
+        return _one(asked, workload.draw(asked.seed), PROCESSOR_S)
+    outcomes = run_seeds(range(asked.first, asked.first + asked.seeds), asked.processes)
+    return _tell(asked, asked.first, outcomes)
+
+
+def _asked(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    asked = parser.parse_args(arguments)
+    for fault in _contradictions(asked):
+        parser.error(fault)
+    asked.seeds, asked.first = asked.seeds or SEEDS, asked.first or 1
+    asked.processes = asked.processes or os.cpu_count() or 1
+    return asked
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m tests.simulation",
         description="Runs the real master and the real worker protocol on a simulated clock, under random faults.",
     )
-    parser.add_argument("--seeds", type=int, default=1000, help="how many simulations (default: 1000)")
-    parser.add_argument("--first", type=int, default=1, help="the first seed (default: 1)")
-    parser.add_argument("--seed", type=int, help="one simulation, with its story")
-    parser.add_argument("--trace", action="store_true", help="with --seed: tell everything that happened")
-    parser.add_argument(
-        "--shrink", action="store_true", help="with --seed: look for a smaller plan that fails"
-    )
+    many = parser.add_argument_group("many simulations")
+    many.add_argument("--seeds", type=_positive, metavar="N", help=f"how many (default: {SEEDS})")
+    many.add_argument("--first", type=_positive, metavar="N", help="the first seed (default: 1)")
+    many.add_argument("--processes", type=_positive, metavar="N", help="how many at the same time")
+    one = parser.add_argument_group("one simulation")
+    one.add_argument("--seed", type=_positive, metavar="N", help="the one of this seed")
+    one.add_argument("--shape", choices=SHAPES, help="a shape that hurts, in full size (seed: 1)")
+    one.add_argument("--trace", action="store_true", help="tell everything that happened")
+    one.add_argument("--shrink", action="store_true", help="look for a smaller plan that fails, and tell it")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.add_argument(
-        "--processes", type=int, default=os.cpu_count() or 1, help="how many at the same time"
-    )
-    asked = parser.parse_args(arguments)
-    if asked.seed is not None:
-        return _one(workload.draw(asked.seed), trace=asked.trace, smaller=asked.shrink)
-    outcomes = run_seeds(range(asked.first, asked.first + asked.seeds), asked.processes)
-    found = document(asked.first, outcomes)
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not above 0")
+    return number
+
+
+def _contradictions(asked: argparse.Namespace) -> list[str]:
+    """Return which options say nothing together."""
+    single = asked.seed is not None or asked.shape is not None
+    many = [name for name in ("seeds", "first", "processes") if getattr(asked, name) is not None]
+    told = [name for name in ("trace", "shrink") if getattr(asked, name)]
+    if single:
+        faults = [f"--{name} is for many simulations: not with --seed or --shape" for name in many]
+        return faults + [f"--{name} tells a story: not with --json" for name in told if asked.json]
+    return [f"--{name} is for one simulation: give --seed or --shape" for name in told]
+
+
+# --- one -------------------------------------------------------------------------------------
+
+
+def _one(asked: argparse.Namespace, plan: Plan, processor_s: float) -> int:
     if asked.json:
-        print(json.dumps(found, indent=2))
-    else:
-        _print(found, outcomes)
-    return 1 if found["violations"] else 0
-
-
-def _one(plan: Plan, *, trace: bool, smaller: bool) -> int:
-    database = Database()
-    if smaller:
-        plan = shrink(plan, lambda one: bool(simulate(one, database).violations))
-    story = Story(listening=trace or smaller)
+        quiet()
+        return _tell(asked, plan.seed, [examine(plan, Database(), processor_s=processor_s)])
+    attempt = partial(examine, processor_s=processor_s)
+    if asked.shrink:
+        quiet()
+        plan = shrink(plan, _failing(attempt))
+    story = Story(listening=asked.trace or asked.shrink)
     with listening(story):
-        outcome = simulate(plan, database, story)
-    if trace or smaller:
+        outcome = attempt(plan, Database(), story)
+    _tell_story(plan, story, outcome, shrunk=asked.shrink)
+    return 1 if outcome.violations else 0
+
+
+def _failing(attempt: Callable[[Plan, Database], Outcome]) -> Callable[[Plan], bool]:
+    """Return what tries a plan, on the same database as long as none crashes."""
+    database = Database()
+
+    def fails(plan: Plan) -> bool:
+        nonlocal database
+        outcome = attempt(plan, database)
+        if outcome.crashed:
+            database = Database()
+        return bool(outcome.violations)
+
+    return fails
+
+
+def _tell_story(plan: Plan, story: Story, outcome: Outcome, *, shrunk: bool) -> None:
+    if story.listening and (outcome.violations or not shrunk):
         print(describe(plan))
         print("\n".join(story.lines))
     print(
@@ -61,7 +126,20 @@ def _one(plan: Plan, *, trace: bool, smaller: bool) -> int:
     )
     for line in outcome.violations:
         print(f"  {line}")
-    return 1 if outcome.violations else 0
+    if shrunk and not outcome.violations:
+        print("nothing to shrink: it holds")
+
+
+# --- many ------------------------------------------------------------------------------------
+
+
+def _tell(asked: argparse.Namespace, first: int, outcomes: Sequence[Outcome]) -> int:
+    found = document(first, outcomes)
+    if asked.json:
+        print(json.dumps(found, indent=2))
+    else:
+        _print(found, outcomes)
+    return 1 if found["violations"] else 0
 
 
 def _print(found: dict[str, object], outcomes: Sequence[Outcome]) -> None:
@@ -74,7 +152,9 @@ def _print(found: dict[str, object], outcomes: Sequence[Outcome]) -> None:
             print(f"  seed {one.seed}: {line}")
     failed = [one.seed for one in outcomes if one.violations]
     if failed:
-        print(f"{len(failed)} failed; see one: python -m tests.simulation --seed {failed[0]} --trace")
+        named = ", ".join(map(str, failed[:NAMED])) + (", …" if len(failed) > NAMED else "")
+        print(f"{len(failed)} failed: {named}")
+        print(f"see one: python -m tests.simulation --seed {failed[0]} --trace (or --shrink)")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,15 @@
 """Owns the hunt: which simulation notices a mutant, and what it says."""
 
-import signal
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-from tests.simulation import simulation, workload
+from tests.simulation import workload
 from tests.simulation.database import Database
 from tests.simulation.mutant_patch import Mutant, mutated
-
-PROCESSOR_S = 60.0
-"""Seconds of processor time after which a simulation counts as one that never ends."""
+from tests.simulation.simulation import examine
 
 PATIENCE_S = 400.0
 """Simulated seconds after which a run counts as stuck here, for the sake of speed."""
-
-
-class Endless(BaseException):
-    """A simulation goes round in circles: the mutant made something spin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,30 +40,8 @@ def hunt(mutant: Mutant, seeds: Iterable[int]) -> Catch | None:
 
 def symptoms(seed: int, database: Database) -> tuple[str, ...]:
     """Return everything that is wrong with a simulation."""
-    try:
-        with _limited():
-            return simulation.simulate(workload.draw(seed), database).violations
-    except (Exception, Endless) as error:  # noqa: BLE001  whatever a mutant breaks is noticed
-        return (f"{type(error).__name__}: {error}",)
+    return examine(workload.draw(seed), database, patience_s=PATIENCE_S).violations
 
 
 def _is_provoked(mutant: Mutant, line: str) -> bool:
     return mutant.provokes is not None and line.startswith(mutant.provokes)
-
-
-@contextmanager
-def _limited() -> Iterator[None]:
-    """Have less patience, and raise Endless, wherever the program is, when too much processor time is spent."""
-
-    def end(*_: Any) -> None:
-        raise Endless
-
-    before, patience_s = signal.signal(signal.SIGPROF, end), simulation.PATIENCE_S
-    simulation.PATIENCE_S = PATIENCE_S
-    signal.setitimer(signal.ITIMER_PROF, PROCESSOR_S, 1.0)  # again and again: something may swallow it
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0.0)
-        signal.signal(signal.SIGPROF, before)
-        simulation.PATIENCE_S = patience_s

@@ -10,7 +10,6 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import NoReturn
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -30,17 +29,12 @@ class Signal:
 
 
 class Process:
-    """A simulated process: alive, frozen or dead; its threads live and die with it.
+    """A simulated process: alive, frozen or dead; its threads live and die with it."""
 
-    Attributes:
-        death: Called once when it has died, before its threads are unwound.
-    """
-
-    def __init__(self, name: str, *, death: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
         self.alive = True
         self.frozen = False
-        self.death = death
         self.threads: list[Thread] = []
 
     def check(self) -> None:
@@ -75,7 +69,6 @@ class Schedule:
     Args:
         chance: Decides which of two simultaneous steps comes first, and how long steps take.
         pace_s: Mean of the random time that is added to each pause, in seconds.
-        on_step: Told the thread that goes on, for the trace.
     """
 
     def __init__(self, chance: random.Random, pace_s: float) -> None:
@@ -152,7 +145,6 @@ class Schedule:
             return
         process.alive = False
         process.frozen = False
-        process.death()
         here = self.current
         for thread in process.threads:
             self._forget_signal(thread)
@@ -258,8 +250,3 @@ class Schedule:
             pass
         except BaseException as error:  # noqa: BLE001  the oracle reads it
             self.errors.append((thread, error))
-
-
-def never() -> NoReturn:
-    """Say that a line cannot be reached."""
-    raise AssertionError("cannot be reached")

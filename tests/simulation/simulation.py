@@ -6,8 +6,10 @@ from functools import partial
 
 from tests.simulation import faults, oracle
 from tests.simulation.database import Database
-from tests.simulation.plan import Plan
+from tests.simulation.plan import Plan, PlannedFault
 from tests.simulation.story import Story
+from tests.simulation.watchdog import PROCESSOR_S, Endless, last_words, limited
+from tests.simulation.workload_faults import KINDS
 from tests.simulation.world import World
 
 LOOK_EVERY_S = 7.0
@@ -22,37 +24,69 @@ class Outcome:
     """What came of a simulation.
 
     Attributes:
+        attempts: How many executions began.
         ended_s: Simulated second at which everything was at rest.
-        steps: How many steps of threads were taken.
+        recovery_s: Simulated seconds from the end of the last fault that happened until then; `None`: none did.
+        crashed: It did not come to its end; nothing but the violation is known of it.
     """
 
     seed: int
     violations: tuple[str, ...]
     workflows: int
-    attempts: int
+    attempts: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     ended_s: float = 0.0
-    recovery_s: float = 0.0
+    recovery_s: float | None = None
+    crashed: bool = False
 
 
-def simulate(plan: Plan, database: Database, story: Story | None = None) -> Outcome:
+def examine(
+    plan: Plan,
+    database: Database,
+    story: Story | None = None,
+    *,
+    patience_s: float = PATIENCE_S,
+    processor_s: float = PROCESSOR_S,
+) -> Outcome:
+    """Let a plan happen; say what was wrong, also if that is a crash, or that it never ends.
+
+    Args:
+        plan: What happens.
+        database: Emptied first; after a crash it is not used again.
+        story: Told everything, if given.
+        patience_s: See `simulate`.
+        processor_s: A simulation that takes longer never ends, in seconds of processor time.
+    """
+    try:
+        with limited(processor_s):
+            return simulate(plan, database, story, patience_s=patience_s)
+    except (Exception, Endless) as error:  # noqa: BLE001  the seed must be named, whatever it is
+        return Outcome(
+            seed=plan.seed, violations=(last_words(error),), workflows=len(plan.runs), crashed=True
+        )
+
+
+def simulate(
+    plan: Plan, database: Database, story: Story | None = None, *, patience_s: float = PATIENCE_S
+) -> Outcome:
     """Let a plan happen; say what was wrong.
 
     Args:
         plan: What happens.
         database: Emptied first.
         story: Told everything, if given.
+        patience_s: How long everything may take to end once faults and tasks are over, in simulated seconds.
     """
-    story = story or Story()
-    world = World(plan, database, story)
+    world = World(plan, database, story or Story())
     try:
-        differences = _watch(world)
+        differences, troubles = _watch(world), _Troubles(world)
         world.begin()
-        for fault in plan.faults:
-            world.schedule.at(fault.at_s, partial(faults.cause, world, fault))
-        world.schedule.run(lambda: bool(world.schedule.errors) or oracle.is_over(world), limit_s(plan))
+        troubles.begin(plan.faults)
+        world.schedule.run(
+            lambda: troubles.look() or bool(world.schedule.errors) or oracle.is_over(world),
+            limit_s(plan, patience_s),
+        )
         found = [*differences, *oracle.violations(world)]
-        last = max((fault.at_s + fault.seconds for fault in plan.faults), default=0.0)
         return Outcome(
             seed=plan.seed,
             violations=tuple(dict.fromkeys(found)),
@@ -60,13 +94,13 @@ def simulate(plan: Plan, database: Database, story: Story | None = None) -> Outc
             attempts=len(world.ledger.executions),
             faults=Counter(world.ledger.faults),
             ended_s=world.schedule.now_s,
-            recovery_s=max(world.schedule.now_s - last, 0.0),
+            recovery_s=troubles.recovery_s(),
         )
     finally:
         world.close()
 
 
-def limit_s(plan: Plan) -> float:
+def limit_s(plan: Plan, patience_s: float = PATIENCE_S) -> float:
     """Return the simulated second by which everything must have ended."""
     work = 0.0
     for run in plan.runs:
@@ -83,7 +117,47 @@ def limit_s(plan: Plan) -> float:
         [fault.at_s + fault.seconds for fault in plan.faults] + [control.at_s for control in plan.controls],
         default=0.0,
     )
-    return last + work + PATIENCE_S
+    return last + work + patience_s
+
+
+class _Troubles:
+    """Knows when the last fault that really happened was over.
+
+    Args:
+        world: Whose faults are meant.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._happened = 0
+        self._over_s: float | None = None
+
+    def begin(self, planned: tuple[PlannedFault, ...]) -> None:
+        """Put the faults into the calendar."""
+        for fault in planned:
+            self._world.schedule.at(fault.at_s, partial(self._cause, fault))
+
+    def look(self) -> bool:
+        """Note what happened since the last look, as over now; what waits for its moment is only seen here."""
+        self._note(0.0)
+        return False
+
+    def recovery_s(self) -> float | None:
+        """Return how long it took from the end of the last fault to now; `None` if there was none."""
+        self.look()
+        return None if self._over_s is None else max(self._world.schedule.now_s - self._over_s, 0.0)
+
+    def _cause(self, fault: PlannedFault) -> None:
+        self.look()
+        faults.cause(self._world, fault)
+        lasts = fault.kind in KINDS and KINDS[fault.kind].longest_s > 0
+        self._note(fault.seconds if lasts else 0.0)
+
+    def _note(self, lasts_s: float) -> None:
+        happened = len(self._world.ledger.faults)
+        if happened > self._happened:
+            self._happened = happened
+            self._over_s = max(self._over_s or 0.0, self._world.schedule.now_s + lasts_s)
 
 
 def _watch(world: World) -> list[str]:

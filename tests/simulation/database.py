@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,16 +18,31 @@ ABOUT_RUNS = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) (workflow_instance|ta
 REPLY_LOST = "reply of COMMIT lost"
 
 
+@dataclass(slots=True, kw_only=True)
+class Spoil:
+    """One failure of a transaction about runs.
+
+    Attributes:
+        number: Of the statement that fails, from the first one about runs on (1 is that one).
+        how: `before`: the COMMIT fails; `after`: it is carried out and its reply is lost.
+        hit: Called when it happens.
+    """
+
+    number: int = 0
+    how: str = ""
+    hit: Callable[[], None]
+
+
 @dataclass(slots=True)
 class Spoiler:
-    """Which of the next writing transactions of a master fails, and where.
+    """Which of the next transactions of a master's loop about runs fails, and where.
 
     Attributes:
         away: Whether the database answers nobody now.
         master: The master whose thread runs now, if it is one's: faults are meant for those alone.
         in_loop: Whether it is the loop's thread: the one whose transactions are told to fail.
-        statement: Fail at this statement of the next writing transaction (1 is the first).
-        commit: `before`: its COMMIT fails; `after`: it is carried out and the reply is lost.
+        statements: Failures at a statement, each of them after the one before it.
+        commits: Failures of a COMMIT, each of them after the one before it.
         troubles: How many times something failed.
         trespassers: Masters that wrote about runs without owning the slots.
         writes_runs: Whether the present transaction has done so.
@@ -35,8 +51,8 @@ class Spoiler:
     away: Callable[[], bool]
     master: Callable[[], str | None]
     in_loop: Callable[[], bool]
-    statement: int = 0
-    commit: str = ""
+    statements: deque[Spoil] = field(default_factory=deque)
+    commits: deque[Spoil] = field(default_factory=deque)
     troubles: int = 0
     trespassers: list[str] = field(default_factory=list)
     writes_runs: bool = False
@@ -90,11 +106,24 @@ class Database:
         if spoiler.away():
             spoiler.troubles += 1
             raise _broken("the simulated database is away")
-        if spoiler.statement and spoiler.in_loop() and connection.get_execution_options().get(WRITING):
-            spoiler.statement -= 1
-            if spoiler.statement == 0:
-                spoiler.troubles += 1
-                raise _broken("a statement failed")
+        if spoiler.statements and self._is_meant(spoiler, connection):
+            self._count_down(spoiler)
+
+    def _is_meant(self, spoiler: Spoiler, connection: Connection) -> bool:
+        """Whether this is a transaction of a loop that has written about runs."""
+        return (
+            spoiler.writes_runs
+            and spoiler.in_loop()
+            and bool(connection.get_execution_options().get(WRITING))
+        )
+
+    def _count_down(self, spoiler: Spoiler) -> None:
+        first = spoiler.statements[0]
+        first.number -= 1
+        if first.number <= 0:
+            spoiler.statements.popleft().hit()
+            spoiler.troubles += 1
+            raise _broken("a statement failed")
 
     def _owns(self, connection: Connection, master: str) -> bool:
         raw: Any = connection.connection.dbapi_connection
@@ -108,15 +137,20 @@ class Database:
             return
         if spoiler.writes_runs and not self._owns(connection, master):
             spoiler.trespassers.append(master)
-        if not (spoiler.commit and spoiler.in_loop() and connection.get_execution_options().get(WRITING)):
+        if not (spoiler.commits and self._is_meant(spoiler, connection)):
             return
-        how, spoiler.commit = spoiler.commit, ""
-        spoiler.troubles += 1
+        how = self._next_end(spoiler)
         if how == "after":
             raw = connection.connection.dbapi_connection
             assert raw is not None
             raw.commit()
         raise _broken("COMMIT failed" if how == "before" else REPLY_LOST)
+
+    def _next_end(self, spoiler: Spoiler) -> str:
+        spoil = spoiler.commits.popleft()
+        spoil.hit()
+        spoiler.troubles += 1
+        return spoil.how
 
 
 def _broken(text: str) -> exc.OperationalError:

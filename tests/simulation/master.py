@@ -21,6 +21,7 @@ from orchestrator.errors import LeaseLost, RetryEvent
 from orchestrator.master.announcer import Announcer
 from orchestrator.master.assembly import Identity, Limits, Master, Ports, Timing, World, assemble
 from orchestrator.master.chores import Chore, chores
+from orchestrator.master.inbox import LULL_S, PATIENCE_S
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
 from orchestrator.store.commands import Commands
@@ -36,6 +37,9 @@ LEASE_S = 10.0
 RENEWAL_S = 3.0
 IDLE_S = 0.25
 TIMING = Timing(sweep_s=4.0)
+GATHERS = 0.5
+"""In so many turns the loop waits for more; the inbox would not wait with what is pressing."""
+
 UNASKED_S = 1.0
 """How often the reader and the messenger look although nobody told them that something is there."""
 
@@ -155,6 +159,7 @@ class SimulatedMaster:
             except RetryEvent:
                 self._schedule.pause(RENEWAL_S)
         while True:
+            self._gather(parts)
             self.in_turn = True
             busy = parts.loop.step(0.0)
             self.in_turn = False
@@ -166,6 +171,11 @@ class SimulatedMaster:
                 self._schedule.pause(self._lag_s())
             else:
                 self._schedule.wait(self._pressing, self._idle_s(parts))
+
+    def _gather(self, parts: Master) -> None:
+        """Wait a moment for what comes behind what is here, as the inbox does unless it is pressing."""
+        if len(parts.inbox) and self._around.chance.random() < GATHERS:
+            self._schedule.pause(LULL_S if parts.inbox.relaxed else PATIENCE_S)
 
     def _lag_s(self) -> float:
         return self._around.chance.expovariate(1.0) * self._around.lag_s

@@ -8,12 +8,11 @@ from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import TimeoutError as NoReply
 
 from tests.simulation.celery_broker import QUEUES
+from tests.simulation.network_aims import ONLINE, Aim, Command, as_bytes, is_publication, is_running
 from tests.simulation.schedule import Process, Schedule, Signal
 from tests.simulation.story import DULL, Story, shortened
 
 RETRY_AFTER_OUTAGE_S = 0.05
-CLAIM_KEYS = 3
-"""The script with so many keys is the claim, which also adds RUNNING to a stream."""
 
 
 @dataclass(slots=True)
@@ -22,17 +21,41 @@ class Weather:
 
     Attributes:
         away_until_s: Nobody reaches Redis before this simulated second.
-        lost_commands: So many of the next round trips do not arrive.
-        lost_replies: So many of the next round trips arrive, and nobody hears the answer.
+        restarts: How often the server has closed all connections.
+        apart_until_s: Who does not reach Redis before which simulated second.
+        aims: Round trips that get lost.
+        at_next_message: What is done once, as soon as a message has come into a queue.
         troubles: How many round trips went wrong.
-        sent_events: Events that workers sent, with their streams: what faults send again.
+        sent_events: Events of attempts that workers sent, with their streams: what faults send again.
     """
 
     away_until_s: float = 0.0
-    lost_commands: int = 0
-    lost_replies: int = 0
+    restarts: int = 0
+    apart_until_s: dict[str, float] = field(default_factory=dict)
+    aims: list[Aim] = field(default_factory=list)
+    at_next_message: list[Callable[[], None]] = field(default_factory=list)
     troubles: int = 0
     sent_events: list[tuple[bytes, dict[bytes, bytes]]] = field(default_factory=list)
+
+    def cut_off(self, name: str, until_s: float) -> None:
+        """Let a worker with all its processes, or a master, not reach Redis for a while."""
+        self.apart_until_s[name] = max(self.apart_until_s.get(name, 0.0), until_s)
+
+    def is_away(self, process: Process, now_s: float) -> bool:
+        """Return whether a process cannot reach Redis now."""
+        name = process.name.partition("/")[0]
+        return now_s < max(self.away_until_s, self.apart_until_s.get(name, 0.0))
+
+    def aim_at(self, process: Process, commands: Sequence[Command], *, after: bool) -> bool:
+        """Return whether this round trip gets lost: before it is carried out, or after."""
+        is_master = process.name.startswith("master-")
+        for aim in self.aims:
+            if aim.after is after and any(aim.matches(is_master, command) for command in commands):
+                self.aims.remove(aim)
+                self.troubles += 1
+                aim.hit()
+                return True
+        return False
 
 
 @dataclass(slots=True)
@@ -76,6 +99,7 @@ class Cable:
         self._signals = signals
         self._story = story
         self._spoilt = spoilt
+        self._restarts = weather.restarts
 
     def call(
         self, who: str, commands: Sequence[tuple[Any, ...]], execute: Callable[[], list[Any]]
@@ -83,29 +107,33 @@ class Cable:
         """Carry out one round trip, before and after which others may take their turns."""
         self._process.check()
         self._schedule.pause()
-        weather = self._weather
-        if self._schedule.now_s < weather.away_until_s:
-            weather.troubles += 1
-            self._schedule.pause(RETRY_AFTER_OUTAGE_S)
-            raise Unreachable("the simulated Redis is away")
-        if self._spoilt and weather.lost_commands:
-            weather.lost_commands -= 1
-            weather.troubles += 1
+        self._reach()
+        if self._spoilt and self._weather.aim_at(self._process, commands, after=False):
             self._say(who, commands, "never arrives")
             raise NoReply("a command got lost")
         replies = execute()
         self._tell(commands)
-        if self._spoilt and weather.lost_replies:
-            weather.lost_replies -= 1
-            weather.troubles += 1
+        if self._spoilt and self._weather.aim_at(self._process, commands, after=True):
             self._say(who, commands, "its reply is lost")
             raise NoReply("a reply got lost")
         self._say(who, commands, replies)
         self._schedule.pause()
-        if self._schedule.now_s < weather.away_until_s:
-            weather.troubles += 1
+        if self._weather.is_away(self._process, self._schedule.now_s):
+            self._weather.troubles += 1
             raise Unreachable("the simulated Redis went away before it answered")
         return replies
+
+    def _reach(self) -> None:
+        """Return if a command can arrive; raise what redis-py raises if not."""
+        weather = self._weather
+        if weather.is_away(self._process, self._schedule.now_s):
+            weather.troubles += 1
+            self._schedule.pause(RETRY_AFTER_OUTAGE_S)
+            raise Unreachable("the simulated Redis is away")
+        known, self._restarts = self._restarts, weather.restarts
+        if self._spoilt and known != weather.restarts:
+            weather.troubles += 1
+            raise Unreachable("the simulated Redis has closed the connection")
 
     def _tell(self, commands: Sequence[tuple[Any, ...]]) -> None:
         for command in commands:
@@ -113,13 +141,20 @@ class Cable:
                 case "XADD":
                     self._note(command)
                     self._schedule.notify(self._signals.stream)
-                case "EVALSHA" if command[2] == CLAIM_KEYS:
+                case "EVALSHA" if is_running(command):
                     self._remember(command[5], command[-3], command[-2], command[-1])
                     self._schedule.notify(self._signals.stream)
                 case "RPUSH" | "LPUSH":
                     self._schedule.notify(self._signals.of(command[1]))
                 case _:
                     pass
+        if any(is_publication(command) for command in commands):
+            self._tell_of_messages()
+
+    def _tell_of_messages(self) -> None:
+        waiting, self._weather.at_next_message = self._weather.at_next_message, []
+        for act in waiting:
+            act()
 
     def _say(self, who: str, commands: Sequence[tuple[Any, ...]], replies: object) -> None:
         if self._story.listening and replies != [None] and any(one[0] not in DULL for one in commands):
@@ -130,14 +165,12 @@ class Cable:
         """Remember an event; wake entries and dead letters are none."""
         if command[2] != "*":
             return
-        fields = {_bytes(name): value for name, value in zip(command[3::2], command[4::2], strict=True)}
+        fields = {as_bytes(name): value for name, value in zip(command[3::2], command[4::2], strict=True)}
         if b"p" in fields:
             self._remember(command[1], fields[b"w"], fields[b"s"], fields[b"p"])
 
     def _remember(self, stream: object, worker: object, spool_id: object, payload: object) -> None:
-        fields = {b"w": _bytes(worker), b"s": _bytes(spool_id), b"p": _bytes(payload)}
-        self._weather.sent_events.append((_bytes(stream), fields))
-
-
-def _bytes(value: Any) -> bytes:
-    return value if isinstance(value, bytes) else str(value).encode()
+        if ONLINE in as_bytes(payload):
+            return  # most of what workers send, and nobody's report
+        fields = {b"w": as_bytes(worker), b"s": as_bytes(spool_id), b"p": as_bytes(payload)}
+        self._weather.sent_events.append((as_bytes(stream), fields))

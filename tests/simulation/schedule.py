@@ -78,6 +78,7 @@ class Schedule:
         self._numbers = count()
         self._hub: greenlet | None = None
         self._held: list[Thread] = []
+        self._held_until_s = 0.0
         self.now_s = 0.0
         self.current: Thread | None = None
         self.errors: list[tuple[Thread, BaseException]] = []
@@ -137,6 +138,10 @@ class Schedule:
         """Do something at a time, outside of all processes."""
         heapq.heappush(self._queue, (max(seconds, self.now_s), next(self._numbers), None, 0, action))
 
+    def hold(self, seconds: float) -> None:
+        """Let `run` not be over before that time: something is under way until then."""
+        self._held_until_s = max(self._held_until_s, seconds)
+
     # --- processes ---------------------------------------------------------------------------
 
     def kill(self, process: Process) -> None:
@@ -180,7 +185,7 @@ class Schedule:
         while self._queue and self.now_s < limit_s:
             if self.now_s - asked_at >= ASK_EVERY_S:
                 asked_at = self.now_s
-                if until():
+                if self.now_s >= self._held_until_s and until():
                     return True
             self._next()
         return until()

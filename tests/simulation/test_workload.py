@@ -20,9 +20,12 @@ from orchestrator.core.definition import (
     to_document,
 )
 from tests.simulation import faults, workload
+from tests.simulation.database import Database
 from tests.simulation.model_attempts import CHILD_DEATHS
 from tests.simulation.plan import Plan, PlannedRun, Script
+from tests.simulation.simulation import simulate
 from tests.simulation.workload_faults import KINDS, LATEST_S, MOST
+from tests.simulation.workload_length import length_s
 from tests.simulation.workload_shapes import SHAPES
 from tests.simulation.workload_tasks import HOURS_S
 
@@ -200,6 +203,30 @@ def test_faults_come_early_and_are_few() -> None:
     numbers = [len(plan.faults) for plan in plans()]
     assert 0.05 < numbers.count(0) / len(numbers) < 0.2
     assert max(numbers) <= MOST + 18
+
+
+def test_a_run_without_faults_takes_about_as_long_as_estimated() -> None:
+    """Faults are spread over the estimate: were it far too long, they would come when all is over."""
+    database = Database()
+    calm = [one for one in plans() if not one.faults and not one.controls and not _may_end_early(one)]
+    for plan in calm[:10]:
+        ended_s = simulate(replace(plan, lag_s=0.0), database).ended_s
+
+        assert length_s(plan) * 0.5 <= ended_s <= length_s(plan) * 3 + 10.0
+
+
+def _may_end_early(plan: Plan) -> bool:
+    return any(run.definition.on_failure is OnFailure.END for run in plan.runs)
+
+
+def test_faults_of_messages_find_one_in_a_full_queue() -> None:
+    """What loses, doubles and delays messages waits until there is one, and counts when it hits."""
+    database = Database()
+    outcomes = [simulate(workload.shape("queue", seed, small=True), database) for seed in range(6)]
+
+    assert [line for one in outcomes for line in one.violations] == []
+    hit = sum((one.faults for one in outcomes), Counter())
+    assert min(hit[kind] for kind in ("message_lost", "message_duplicated", "message_late")) >= 1
 
 
 def test_sizes_are_skewed_to_small_runs() -> None:

@@ -10,6 +10,7 @@ from orchestrator.core.definition import OnFailure, Priority, WorkflowDefinition
 from tests.simulation.plan import Plan, PlannedControl, PlannedFault, PlannedRun, PlannedWorker, Script
 from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order
 from tests.simulation.workload_graphs import draw_needs, draw_size
+from tests.simulation.workload_length import length_s
 from tests.simulation.workload_shapes import OFTEN, SHAPES
 from tests.simulation.workload_tasks import GROUPS, Mood, draw_tasks
 
@@ -38,7 +39,7 @@ def draw(seed: int) -> Plan:
     return replace(
         plan,
         controls=plan.controls or _draw_controls(dice_of(seed, "controls"), plan.runs),
-        faults=plan.faults if calm else in_order([*plan.faults, *draw_faults(dice_of(seed, "faults"))]),
+        faults=plan.faults if calm else with_faults(plan).faults,
         pace_s=dice_of(seed, "pace").choice(PACES_S),
         lag_s=plan.lag_s or dice_of(seed, "lag").choice(LAGS_S),
     )
@@ -57,7 +58,8 @@ def shape(name: str, seed: int, *, small: bool = False) -> Plan:
 
 def with_faults(plan: Plan) -> Plan:
     """Return a plan with the faults that `draw` would give its seed, besides its own."""
-    faults: list[PlannedFault] = [*plan.faults, *draw_faults(dice_of(plan.seed, "faults"))]
+    drawn = draw_faults(dice_of(plan.seed, "faults"), length_s(plan))
+    faults: list[PlannedFault] = [*plan.faults, *drawn]
     return replace(plan, faults=in_order(faults))
 
 

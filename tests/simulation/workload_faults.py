@@ -9,9 +9,10 @@ from tests.simulation.plan import PlannedFault
 MOST = 12
 LATEST_S = 60.0
 
-HORIZONS_S = (3.0, 6.0, 10.0, 20.0, 40.0, LATEST_S)
-"""Most simulations are short, so most faults come early."""
+HORIZONS = (0.3, 0.6, 0.9, 0.9, 1.3)
+"""Up to which share of the time that the runs take faults come; what goes wrong makes them longer."""
 
+SHORTEST_S = 1.0
 BURST_S = 0.5
 
 
@@ -66,6 +67,7 @@ KINDS: Mapping[str, Kind] = {
     "worker_dies_after_spool": Kind(weight=2),
     "worker_dies_after_send": Kind(weight=2),
     "worker_frozen": Kind(weight=5, shortest_s=1.0, longest_s=45.0),
+    "worker_cut_off": Kind(weight=4, shortest_s=1.0, longest_s=45.0),
     "worker_drained": Kind(weight=2, shortest_s=1.0, longest_s=20.0),
     "master_killed": Kind(weight=6, shortest_s=0.5, longest_s=20.0),
     "master_crash_before_decide": Kind(weight=2),
@@ -77,17 +79,23 @@ KINDS: Mapping[str, Kind] = {
     "master_crash_after_acknowledge": Kind(weight=2),
     "master_crash_after_dispatch": Kind(weight=3),
     "master_frozen": Kind(weight=3, shortest_s=2.0, longest_s=40.0),
+    "master_cut_off": Kind(weight=3, shortest_s=1.0, longest_s=40.0),
     "worker_clock_jumps": Kind(weight=1),
     "database_clock_jumps": Kind(weight=2, shortest_s=0.5, longest_s=20.0),
 }
 """Every kind that is drawn; what each does stands in `faults`."""
 
 
-def draw_faults(dice: Random) -> tuple[PlannedFault, ...]:
-    """Return 1 to `MOST` faults in order of time: of any kinds, of one kind, or in bursts."""
+def draw_faults(dice: Random, length_s: float) -> tuple[PlannedFault, ...]:
+    """Return 1 to `MOST` faults in order of time: of any kinds, of one kind, or in bursts.
+
+    Args:
+        dice: Decides.
+        length_s: About how long the runs take if nothing goes wrong, in seconds.
+    """
     number = min(MOST, 1 + int(dice.expovariate(0.4)))
     kinds = tuple(KINDS) if dice.random() < 0.8 else (dice.choice(tuple(KINDS)),)
-    horizon_s = dice.choice(HORIZONS_S)
+    horizon_s = min(max(dice.choice(HORIZONS) * length_s, SHORTEST_S), LATEST_S - BURST_S)
     drawn = [draw_fault(dice, kinds, dice.uniform(0.0, horizon_s)) for _ in range(number)]
     if dice.random() < 0.2:
         drawn = _in_bursts(dice, drawn, horizon_s)

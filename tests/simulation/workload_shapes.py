@@ -174,6 +174,30 @@ def twice(seed: int, *, small: bool) -> Plan:
     return replace(plan, lag_s=0.3)
 
 
+def queue(seed: int, *, small: bool) -> Plan:
+    """Return many tasks for a worker that does one at a time: messages always wait, and some come to harm."""
+    number = SMALL if small else 60
+    dice = Random(f"{seed}:queue")
+    tasks = [_task(f"t{index}", retries=index % 2, retry_delay_s=0.5) for index in range(number)]
+    tasks.append(_task("join", *(task.name for task in tasks), trigger=Trigger.ALL_DONE))
+    scripts = {
+        f"t{index}": Script(takes_s=dice.choice([0.5, 1.0, 2.0]), failures=index % 2)
+        for index in range(number)
+    }
+    faults = [
+        PlannedFault(
+            at_s=dice.uniform(0.0, 1.5 * number),
+            kind=dice.choice(["message_lost", "message_duplicated", "message_late", "reply_lost"]),
+            seconds=dice.uniform(0.5, 40.0),
+            pick=dice.random(),
+        )
+        for _ in range(number // 3)
+    ]
+    worker = PlannedWorker(name="w1", capacity=1)
+    in_order = tuple(sorted(faults, key=lambda one: one.at_s))
+    return _plan(seed, [_run("queue", tasks, scripts)], (worker,), faults=in_order)
+
+
 Shape = Callable[..., Plan]
 
 SHAPES: Mapping[str, Shape] = {
@@ -188,11 +212,12 @@ SHAPES: Mapping[str, Shape] = {
     "pause_storm": pause_storm,
     "reject_storm": reject_storm,
     "twice": twice,
+    "queue": queue,
 }
 """Every shape by its name."""
 
-OFTEN = tuple(name for name in SHAPES if name != "twice")
-"""The shapes that plans are drawn of; `twice` has a share of its own."""
+OFTEN = (*(name for name in SHAPES if name != "twice"), "queue", "queue")
+"""The shapes that plans are drawn of; `twice` has a share of its own, and `queue` a bigger one."""
 
 
 def _task(name: str, *needs: str, **fields: Any) -> TaskDefinition:

@@ -2,7 +2,9 @@
 
 import random
 import tempfile
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -36,6 +38,19 @@ from tests.simulation.worker import Child, SimulatedWorker, Site
 
 RESTORE_EVERY_S = 15.0
 """How often Celery restores messages that nobody holds any more; a real visibility timeout is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ambush:
+    """A death that waits at a crash point.
+
+    Attributes:
+        victim: Who dies: the `child`, its `worker` or the `master`.
+        hit: Called when it happens.
+    """
+
+    victim: str
+    hit: Callable[[], None]
 
 
 class World:
@@ -84,7 +99,7 @@ class World:
         self.masters: list[SimulatedMaster] = []
         self.workers = [self._worker(one) for one in plan.workers]
         self.tasks.kill_own_process = self._kill_own_process
-        self.armed: dict[str, str] = {}
+        self.armed: dict[str, deque[Ambush]] = {}
         crash.observe(self._at_crash_point)
 
     def close(self) -> None:
@@ -214,14 +229,25 @@ class World:
             return
         if name == "worker.after_spool":
             self.tasks.reported(thread.process)
-        if name not in self.armed:
-            return
-        how = self.armed.pop(name)
-        process = thread.process
-        self.story.tell(process.name, f"dies at {name}")
+        if self.armed.get(name) and self._is_meant(name, thread.process):
+            ambush = self.armed[name].popleft()
+            ambush.hit()
+            self.story.tell(thread.process.name, f"dies at {name}")
+            self._end(thread.process, ambush.victim)
+
+    def _is_meant(self, point: str, process: Process) -> bool:
+        """Whether a death that waits at a point is meant for this process, and for what it does there."""
+        if point.startswith("worker."):
+            return self.child_of(process) is not None
+        if point.startswith("store."):
+            about_runs = self.spoiler.writes_runs or point == "store.before_flush"
+            return self._master() is not None and self._in_loop() and about_runs
+        return self._master() is not None
+
+    def _end(self, process: Process, victim: str) -> None:
         found = self.child_of(process)
         if found is not None:
-            self.kill_worker(found[0]) if how == "worker" else found[0].kill_child(found[1])
+            self.kill_worker(found[0]) if victim == "worker" else found[0].kill_child(found[1])
             return
         for master in self.masters:
             if master.process is process:

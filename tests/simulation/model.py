@@ -36,7 +36,8 @@ class Seen:
     Attributes:
         stop_was_sent: A person asked for a stop, whether or not it still found something to stop.
         paused_was_sent: A person asked for a pause; that changes no end.
-        disturbed: Something broke: attempts may have been lost, and clocks may have jumped.
+        disturbed: Something broke: attempts may have been lost.
+        clock_jumped: The clock of the rows jumped: their times say nothing about order.
     """
 
     state: str
@@ -44,6 +45,7 @@ class Seen:
     stop_was_sent: bool
     paused_was_sent: bool = False
     disturbed: bool = True
+    clock_jumped: bool = False
 
 
 def judge(run: PlannedRun, seen: Seen) -> list[str]:
@@ -131,12 +133,13 @@ class _Judgement:
             rows=rows,
             interrupted=self._ending or self._seen.stop_was_sent,
             disturbed=self._seen.disturbed,
+            clock_jumped=self._seen.clock_jumped,
         )
 
     def _order_faults(self, name: str, rows: Sequence[SeenAttempt]) -> Iterator[str]:
         """Yield if a task was submitted before its upstreams allowed it; only where no clock jumped."""
         created_at = rows[0].created_at
-        if self._seen.disturbed or created_at is None or _decides_early(self._tasks[name]):
+        if self._seen.clock_jumped or created_at is None or _decides_early(self._tasks[name]):
             return
         for upstream in self._upstreams[name]:
             ended_at = self._rows[upstream][-1].ended_at if upstream in self._rows else None

@@ -51,6 +51,7 @@ class Account:
         rows: In order of their numbers; at least one.
         interrupted: The run may have been stopped, or ended by a failure, at any moment.
         disturbed: Things broke around it, so that attempts may have been lost without their script's doing.
+        clock_jumped: The clock of the rows jumped: their times say nothing about order.
     """
 
     task: TaskDefinition
@@ -58,6 +59,7 @@ class Account:
     rows: Sequence[SeenAttempt]
     interrupted: bool = False
     disturbed: bool = True
+    clock_jumped: bool = False
 
     @property
     def last(self) -> SeenAttempt:
@@ -97,7 +99,7 @@ def attempt_faults(account: Account) -> Iterator[str]:
         return
     yield from _failure_faults(account)
     yield from _loss_faults(account)
-    if not account.disturbed:
+    if not account.clock_jumped:
         yield from _time_faults(rows)
 
 

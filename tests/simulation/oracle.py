@@ -134,6 +134,8 @@ def _right_ends(world: World) -> Iterator[str]:
             attempts=tuple(_attempt(row) for row in by_run[number]),
             stop_was_sent=CommandKind.STOP in sent,
             paused_was_sent=CommandKind.PAUSE in sent,
+            disturbed=bool(world.ledger.faults),
+            clock_jumped="database_clock_jumps" in world.ledger.faults,
         )
         for line in judge(world.plan.runs[position], seen):
             yield f"{line} (run {number})"

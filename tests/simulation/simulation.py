@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 
-from tests.simulation import faults, oracle
+from tests.simulation import error_lines, faults, oracle
 from tests.simulation.database import Database
 from tests.simulation.plan import Plan, PlannedFault
 from tests.simulation.story import Story
@@ -82,10 +82,11 @@ def simulate(
         differences, troubles = _watch(world), _Troubles(world)
         world.begin()
         troubles.begin(plan.faults)
-        world.schedule.run(
-            lambda: troubles.look() or bool(world.schedule.errors) or oracle.is_over(world),
-            limit_s(plan, patience_s),
-        )
+        with error_lines.into(world.tasks.wrong, world.ledger.faults):
+            world.schedule.run(
+                lambda: troubles.look() or bool(world.schedule.errors) or oracle.is_over(world),
+                limit_s(plan, patience_s),
+            )
         found = [*differences, *oracle.violations(world)]
         return Outcome(
             seed=plan.seed,

@@ -15,8 +15,7 @@ from orchestrator import crash
 from orchestrator.broker.keys import Keys
 from orchestrator.broker.stream import EventSender
 from orchestrator.core.command import CommandKind
-from orchestrator.core.definition import TaskDefinition, Trigger
-from orchestrator.core.order import Order
+from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.status import WorkflowState
 from orchestrator.store import schema
 from orchestrator.store.commands import Commands
@@ -34,6 +33,7 @@ from tests.simulation.redis_server import SimulatedServer
 from tests.simulation.schedule import Process, Schedule
 from tests.simulation.story import Story
 from tests.simulation.tasks import SimulatedTasks
+from tests.simulation.witness import Witness
 from tests.simulation.worker import Child, SimulatedWorker, Site
 
 RESTORE_EVERY_S = 15.0
@@ -91,11 +91,12 @@ class World:
         self.people = self._connect(Process("people"), "people", spoilt=False)
         self.scripts: dict[int, Mapping[str, Script]] = {}
         self._definitions: dict[int, Mapping[str, TaskDefinition]] = {}
-        self.tasks = SimulatedTasks(
-            self.schedule, self.ledger, self.scripts, self._failures, self._witness, story
-        )
         self.runs: dict[int, int] = {}
         self.sent: dict[int, list[CommandKind]] = {}
+        witness = Witness(database, self.ledger, self._definitions, self.sent)
+        self.tasks = SimulatedTasks(
+            self.schedule, self.ledger, self.scripts, witness.failures, witness.look, story
+        )
         self.masters: list[SimulatedMaster] = []
         self.workers = [self._worker(one) for one in plan.workers]
         self.tasks.kill_own_process = self._kill_own_process
@@ -277,35 +278,3 @@ class World:
         thread = self.schedule.current
         is_one = thread is not None and thread.process.name.startswith("master-")
         return thread.process.name if thread is not None and is_one else None
-
-    def _failures(self, run: int, task: str) -> int:
-        return self.database.number(
-            "SELECT count(*) FROM task_instance WHERE workflow_instance_id = ? AND task = ? AND state = 'FAILURE'",
-            run,
-            task,
-        )
-
-    def _witness(self, order: Order) -> str | None:
-        """Return what is wrong with the beginning of an execution, if anything (O2, O3)."""
-        decided = self.database.number(
-            "SELECT coalesce(max(dispatch), 0) FROM task_instance"
-            " WHERE workflow_instance_id = ? AND task = ? AND attempt = ?",
-            order.workflow_instance_id,
-            order.task,
-            order.attempt,
-        )
-        if decided < order.dispatch:
-            return f"O2: {order.id} runs before a commit decided it"
-        if any(one.order_id == order.id for one in self.ledger.executions):
-            return f"O3: {order.id} runs twice"
-        return self._too_early(order)
-
-    def _too_early(self, order: Order) -> str | None:
-        """Return which upstream has not come to its end, if the task had to wait for it."""
-        task = self._definitions[order.workflow_instance_id][order.task]
-        if task.trigger in {Trigger.ONE_SUCCESS, Trigger.ONE_FAILED}:
-            return None
-        for one in self.ledger.running():
-            if one.key[0] == order.workflow_instance_id and one.key[1] in task.needs and not one.zombie:
-                return f"O2: {order.id} runs before {one.order_id} has ended"
-        return None

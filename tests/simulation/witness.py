@@ -1,0 +1,93 @@
+"""Owns the witness: what must be true at the moment an execution begins."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from orchestrator.core.command import CommandKind
+from orchestrator.core.definition import TaskDefinition, Trigger
+from orchestrator.core.order import Order
+from tests.simulation.database import Database
+from tests.simulation.ledger import Ledger
+
+REFERENCE = re.compile(r"\$\{(\w+)\.(\w+)\}")
+
+ATTEMPT = " FROM task_instance WHERE workflow_instance_id = ? AND task = ?"
+RUN = "SELECT count(*) FROM workflow_instance WHERE id = ? AND state "
+
+CONTROLS = frozenset({CommandKind.PAUSE, CommandKind.RESUME, CommandKind.STOP})
+
+
+class Witness:
+    """Looks at the rows when an execution begins.
+
+    Args:
+        database: Where the rows are.
+        ledger: What was executed before.
+        definitions: Run id to its tasks by name.
+        sent: Run id to the controls that people sent, in order.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        definitions: Mapping[int, Mapping[str, TaskDefinition]],
+        sent: Mapping[int, list[CommandKind]],
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._definitions = definitions
+        self._sent = sent
+
+    def failures(self, run: int, task: str) -> int:
+        """Return how many failed attempts of a task the database has."""
+        return self._database.number(f"SELECT count(*){ATTEMPT} AND state = 'FAILURE'", run, task)
+
+    def look(self, order: Order) -> str | None:
+        """Return what is wrong with the beginning of an execution, if anything."""
+        return next(self._faults(order), None)
+
+    def _faults(self, order: Order) -> Iterator[str]:
+        task = (order.workflow_instance_id, order.task)
+        query = f"SELECT coalesce(max(dispatch), 0){ATTEMPT} AND attempt = ?"
+        if self._database.number(query, *task, order.attempt) < order.dispatch:
+            yield f"O2: {order.id} runs before a commit decided it"
+        if any(one.order_id == order.id for one in self._ledger.executions):
+            yield f"O3: {order.id} runs twice"
+        yield from self._too_early(order)
+        yield from self._wrong_inputs(order)
+        yield from self._ignored_control(order)
+
+    def _too_early(self, order: Order) -> Iterator[str]:
+        """Say which upstream has not come to its end, if the task had to wait for it."""
+        task = self._definitions[order.workflow_instance_id][order.task]
+        if task.trigger in {Trigger.ONE_SUCCESS, Trigger.ONE_FAILED}:
+            return
+        for one in self._ledger.running():
+            if one.key[0] == order.workflow_instance_id and one.key[1] in task.needs and not one.zombie:
+                yield f"O2: {order.id} runs before {one.order_id} has ended"
+
+    def _wrong_inputs(self, order: Order) -> Iterator[str]:
+        """Say which parameter is not what the upstream's script gave."""
+        task = self._definitions[order.workflow_instance_id][order.task]
+        for name, text in task.params.items():
+            reference = REFERENCE.fullmatch(str(text))
+            given = order.params.get(name)
+            if reference and given != f"{reference[1]}.{reference[2]}":
+                yield f"O1: {order.id} got {name} = {given!r}, and {text} was to be given"
+
+    def _ignored_control(self, order: Order) -> Iterator[str]:
+        """Say which control was taken, and yet the run goes on as if nobody had sent it."""
+        run = order.workflow_instance_id
+        sent = self._sent.get(run, [])
+        if not sent or self._database.number(f"{RUN} = 'RUNNING' AND NOT ending", run) == 0:
+            return
+        failed = "SELECT count(*) FROM error_command WHERE workflow_instance_id = ?"
+        if self._database.number(failed, run):
+            return
+        waiting = "SELECT count(*) FROM command WHERE workflow_instance_id = ?"
+        taken = [] if self._database.number(waiting, run) else [one for one in sent if one in CONTROLS]
+        if CommandKind.STOP in taken:
+            yield f"O1: {order.id} begins in a run that was stopped and is RUNNING"
+        elif taken[-1:] == [CommandKind.PAUSE]:
+            yield f"O1: {order.id} begins in a run that was paused and is RUNNING"

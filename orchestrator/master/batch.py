@@ -7,6 +7,7 @@ from orchestrator.broker.stream import Entry
 from orchestrator.core.changes import Changes, InstanceChange
 from orchestrator.core.command import Alert, CommandKind, Mail
 from orchestrator.core.decide import decide_command, decide_notice, decide_report
+from orchestrator.core.event import TaskRunning
 from orchestrator.core.handlers.token import check_event
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.notice import CannotStart
@@ -90,6 +91,7 @@ class Batch:
         self.alerts: list[Alert] = []
         self.cut: dict[int, Cut] = {}
         self.ahead: dict[int, list[InstanceItem]] = {}
+        self.heard: set[str] = set()
         self.slots: set[int] = set()
         self.rows = 0
 
@@ -214,6 +216,8 @@ class Batch:
         self.rows += len(transition.inserted) + len(transition.updated)
 
     def _accept(self, item: InstanceItem) -> None:
+        if isinstance(item, ReportItem) and isinstance(item.event, TaskRunning):
+            self.heard.add(item.event.incarnation)
         if isinstance(item, ReportItem) and item.entry is not None:
             self.answer(item.entry, "ok")
         elif isinstance(item, CommandItem):

@@ -122,6 +122,7 @@ class Effects:
         if self._taken_back.get(key) != attempt.token:
             self._taken_back.pop(key, None)
         want = wants(head, task, attempt)
+        self._desk.messenger.withdraw(key, keep=attempt.token if isinstance(want, Dispatch) else None)
         if not isinstance(want, Dispatch):
             withdrawn = self._desk.ready.withdraw(key)
         match want:
@@ -186,6 +187,7 @@ class Effects:
             key = (number, task)
             self._desk.timers.cancel(key)
             self._desk.ready.withdraw(key)
+            self._desk.messenger.withdraw(key)
             self._pressing.pop(key, None)
             self._inherited.discard(key)
             self._taken_back.pop(key, None)

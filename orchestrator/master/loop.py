@@ -221,6 +221,7 @@ class Loop:
         crew = self._crew
         self._backoff.worked()
         crew.desk.clock.learn(now)
+        crew.reaper.heard(batch.heard)
         for number, touched in batch.touched.items():
             self._carry.extend(crew.aftermath.follow(touched))
             crew.parking.worked([number])

@@ -38,6 +38,7 @@ class Messenger:
         self._doubt = Doubt(monotonic)
         self._changed = Condition()
         self._orders: deque[Order] = deque()
+        self._held: dict[tuple[int, str], tuple[int, int]] = {}
         self._recalls: dict[str, HandOver] = {}
         self._kills: dict[str, HandOver] = {}
         self._failed: dict[int, Exception] = {}
@@ -45,14 +46,29 @@ class Messenger:
     def publish(self, orders: Sequence[Order]) -> None:
         """Queue orders for the broker."""
         with self._changed:
+            self._hold(orders)
             self._orders.extend(orders)
             self._changed.notify_all()
 
     def publish_again(self, orders: Sequence[Order]) -> None:
         """Queue orders that a master of before may have published, until their claims are known again."""
         with self._changed:
+            self._hold(orders)
             self._doubt.orders.extend(orders)
             self._changed.notify_all()
+
+    def withdraw(self, key: tuple[int, str], keep: tuple[int, int] | None = None) -> None:
+        """Let no order for a task go out that has not yet: what it was made for is over.
+
+        Args:
+            key: Run and task.
+            keep: Attempt and dispatch of the order that may still go out.
+        """
+        if self._held.get(key) in (None, keep):  # mostly so: not worth a lock
+            return
+        with self._changed:
+            if self._held.get(key) != keep:
+                self._held.pop(key, None)
 
     def recall(self, what: HandOver) -> None:
         """Queue a recall; a second one for the same hand-over is the same request."""
@@ -70,6 +86,7 @@ class Messenger:
         """Forget what was not sent yet: the slots belong to somebody else."""
         with self._changed:
             self._orders.clear()
+            self._held.clear()
             self._recalls.clear()
             self._kills.clear()
             self._failed.clear()
@@ -120,6 +137,7 @@ class Messenger:
                 with self._changed:  # some of them may be in the broker, or have run: like those of another
                     self._doubt.orders.extend(orders)
                 raise
+            self._let_go(orders)
             self._doubt.note(sent, generation)
             crash_point("master.after_dispatch")
             self._inbox.put_notices([_dispatched(order) for order in sent])
@@ -159,8 +177,22 @@ class Messenger:
             self._post.recaller.recall(before)
 
     def _taken(self, most: int) -> list[Order]:
+        """Return up to `most` orders, without those that were withdrawn."""
         with self._changed:
-            return [self._orders.popleft() for _ in range(min(most, len(self._orders)))]
+            taken = [self._orders.popleft() for _ in range(min(most, len(self._orders)))]
+            return [
+                order for order in taken if self._held.get(_key(order)) == (order.attempt, order.dispatch)
+            ]
+
+    def _hold(self, orders: Sequence[Order]) -> None:
+        self._held.update((_key(order), (order.attempt, order.dispatch)) for order in orders)
+
+    def _let_go(self, orders: Sequence[Order]) -> None:
+        """Forget what has gone out."""
+        with self._changed:
+            for order in orders:
+                if self._held.get(_key(order)) == (order.attempt, order.dispatch):
+                    del self._held[_key(order)]
 
     def _recall(self) -> None:
         asked = self._snapshot(self._recalls)
@@ -188,6 +220,10 @@ class Messenger:
     def _snapshot(self, asked: Mapping[str, HandOver]) -> dict[str, HandOver]:
         with self._changed:
             return dict(asked)
+
+
+def _key(order: Order) -> tuple[int, str]:
+    return (order.workflow_instance_id, order.task)
 
 
 def _dispatched(order: Order) -> ReportItem:

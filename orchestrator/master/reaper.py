@@ -47,12 +47,19 @@ class Reaper:
         self._settle_s = settle_s
         self._seen_generation: float | None = None
         self._gone: dict[str, float] = {}
+        self._heard: dict[str, float] = {}
         self._missing: dict[tuple[Key, Token], float] = {}
         self._disowned: frozenset[str] = frozenset()
+
+    def heard(self, incarnations: Iterable[str]) -> None:
+        """Note who has just begun something: the last look at heartbeats may have been before they came back."""
+        now = self._desk.clock.monotonic()
+        self._heard.update((one, now) for one in incarnations)
 
     def step(self) -> int:
         """Look at everything that is owned; return how many attempts were found lost."""
         now = self._desk.clock.monotonic()
+        self._heard = {one: at for one, at in self._heard.items() if now - at < self._lost_s}
         self._after_new_generation(now)
         self._end_disowned()
         gone, missing = self._gone, self._missing
@@ -61,6 +68,8 @@ class Reaper:
         for incarnation in self._desk.holdings.incarnations():
             keys = self._desk.holdings.owned_by(incarnation)
             if self._membership.is_silent(incarnation):
+                if incarnation in self._heard:
+                    continue
                 due = self._silent_since(incarnation, gone.get(incarnation, now))
                 lost += self._accuse(keys, incarnation, "its worker is silent", due)
             else:

@@ -6,6 +6,7 @@ import pytest
 
 from orchestrator.broker.claims import NOTHING, RecallAnswer
 from orchestrator.core.command import CommandKind
+from orchestrator.core.event import TaskResult
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.errors import BrokerUnavailable
 from tests.world import StumblingBroker, World, a_task
@@ -91,6 +92,23 @@ def test_what_may_have_gone_out_waits_too(world: World, broker: ForgetfulBroker)
     broker.unsettled = False
     world.pass_time(2)
     assert broker.published == [f"{world.run}:bad:1:1"]
+
+
+def test_what_has_ended_meanwhile_does_not_go_out_again(world: World, broker: ForgetfulBroker) -> None:
+    """A worker ran what a master of before had published, and its report came while the order still waited."""
+    # Teeth: fails without `Messenger.withdraw` in `Effects.enact`.
+    world.submit(a_task("only"), a_task("next", needs=("only",)))
+    world.step()
+    broker.unsettled = True
+    world.restart_master()
+    world.pass_time(3)
+    world.say(world.attempt("only"), TaskResult, state=TaskState.SUCCESS, outputs={})
+    world.settle()
+
+    broker.unsettled = False
+    world.pass_time(5)
+
+    assert broker.published == [f"{world.run}:next:1:1"]
 
 
 def test_a_pause_takes_nothing_back_whose_claim_may_be_forgotten(

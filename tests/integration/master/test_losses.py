@@ -39,6 +39,22 @@ def test_a_silent_worker_loses_its_attempt_and_no_retry_is_used(world: World) ->
     assert world.attempt("only").failures == 0
 
 
+def test_a_worker_that_has_just_begun_something_is_not_silent(world: World) -> None:
+    """It came back after a long silence, and the last look at the heartbeats was before that.
+
+    Teeth: fails without `Reaper.heard`.
+    """
+    world.pass_time(1)
+    world.worker.silent = True
+    world.pass_time(LOST_S + 6)
+    running(world)
+
+    world.pass_time(6)
+    assert states(world) == [(1, TaskState.RUNNING)]
+    world.pass_time(LOST_S)
+    assert states(world)[0] == (1, TaskState.LOST)
+
+
 def test_a_restarted_worker_loses_its_attempts_at_once(world: World) -> None:
     """ONLINE stands behind all that its predecessor said."""
     running(world)

@@ -15,6 +15,7 @@ from typing import Any, overload
 from orchestrator.authoring.modules import import_path
 from orchestrator.authoring.results import ParameterHandle, Result, data_edges, written
 from orchestrator.authoring.trace import Trace, current_trace
+from orchestrator.core.callables import why_no_task
 from orchestrator.core.definition import WorkflowDefinition
 
 _TYPES = {
@@ -35,6 +36,9 @@ class Task:
     Args:
         function: A function at the top level of a module; it gets its arguments by keyword.
         fields: Fields of the task as in YAML (`retries`, `timeout`, …); `name` defaults to the function's.
+
+    Raises:
+        TypeError: It is an async function or a generator, or has an argument `needs`.
     """
 
     __name__: str
@@ -45,6 +49,8 @@ class Task:
         self.fields = dict(fields)
         self.name: str = self.fields.pop("name", None) or function.__name__
         self.signature = inspect.signature(function)
+        if (reason := why_no_task(function)) is not None:
+            raise TypeError(f"{self.name}: {reason}")
         if "needs" in self.signature.parameters:
             raise TypeError(
                 f"{self.name}: an argument cannot be called 'needs'; load(…, needs=[…]) adds edges"
@@ -106,6 +112,10 @@ class Workflow:
         self.function = function
         self.fields = dict(fields)
         self.name: str = self.fields.pop("name", None) or function.__name__
+        if why_no_task(function) is not None:
+            raise TypeError(
+                f"{self.name}: a @workflow function is called once, to be drawn; write `def`, without `yield`"
+            )
 
     def __call__(self, *, needs: Sequence[Result] = (), **params: Any) -> Result:
         """Note the workflow as a sub-workflow of the one that is being drawn."""

@@ -4,7 +4,7 @@ Python callables are called for real; shell scripts and whatever is named in `ou
 simulated: a retry after an hour takes no time.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from orchestrator.core.deferral import Defer
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.order import Order
 from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.core.types import type_of
 from orchestrator.errors import UserError
 from orchestrator.service.parameters import parameters_from_values
 from orchestrator.store.queries import Queries
@@ -44,6 +45,7 @@ class TestRun:
         states: Of the last attempt of each task that had one.
         outputs: Of each task that succeeded.
         attempts: How many attempts each task had.
+        reasons: Why, of each task whose last attempt failed.
         reason: Why the run failed, if it did.
     """
 
@@ -53,6 +55,7 @@ class TestRun:
     states: Mapping[str, TaskState]
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     attempts: Mapping[str, int] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
     reason: str | None = None
 
 
@@ -61,7 +64,7 @@ def run(
     *,
     params: Mapping[str, Any] | None = None,
     fail: Mapping[str, Failures] | None = None,
-    outputs: Mapping[str, Mapping[str, Any]] | None = None,
+    outputs: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> TestRun:
     """Run a workflow to its end in this process.
@@ -71,7 +74,8 @@ def run(
         params: Start parameters.
         fail: Task name to the exception it fails with: always, or, as a list, attempt by attempt (`None` is a
             success).
-        outputs: Task name to the outputs it succeeds with, without being run.
+        outputs: Task name to what it succeeds with, without being run: a map of outputs, or any value that its
+            function could return (`3` is the output `result`).
         seed: Of everything random (jitter).
 
     Returns:
@@ -79,12 +83,13 @@ def run(
 
     Raises:
         DefinitionError: The workflow is wrong, or uses what cannot be run yet.
-        UserError: It is no workflow, or a file with several; `fail` or `outputs` names no task of it, or
-            `params` what it does not declare.
+        UserError: It is no workflow, or a file with several; `fail` or `outputs` names no task of it, `params`
+            what it does not declare, or `fail` holds what is no exception.
     """
     definition = _definition_of(workflow)
     refuse_unsupported(definition)
     _check_names(definition, fail=fail or {}, outputs=outputs or {})
+    _check_failures(fail or {})
     parameters = parameters_from_values(definition, params or {})
     with _silence():
         rig = Rig(behaviour=_Script(fail or {}, outputs or {}), seed=seed)
@@ -93,8 +98,11 @@ def run(
         return _result(rig, number)
 
 
-def _check_names(definition: WorkflowDefinition, **given: Iterable[str]) -> None:
+def _check_names(definition: WorkflowDefinition, **given: Mapping[str, Any]) -> None:
     known = [task.name for task in definition.tasks]
+    for argument, value in given.items():
+        if not isinstance(value, Mapping):
+            raise UserError(f"{argument}: must be a map from task names, not {type_of(value)}")
     faults = [
         f"{argument}: '{definition.name}' has no task '{name}'{did_you_mean(name, known)}"
         for argument, names in given.items()
@@ -103,6 +111,24 @@ def _check_names(definition: WorkflowDefinition, **given: Iterable[str]) -> None
     ]
     if faults:
         raise UserError("\n".join(faults))
+
+
+def _check_failures(fail: Mapping[str, Any]) -> None:
+    faults = [
+        f"fail: '{name}' is to fail with {failure!r}, which is no exception; write ValueError, ValueError('why'),"
+        " or a list of them, one for each attempt (None is a success)"
+        for name, failures in fail.items()
+        for failure in (failures if isinstance(failures, list | tuple) else [failures])
+        if not _is_failure(failure)
+    ]
+    if faults:
+        raise UserError("\n".join(faults))
+
+
+def _is_failure(value: Any) -> bool:
+    if isinstance(value, type):
+        return issubclass(value, BaseException)
+    return value is None or isinstance(value, BaseException)
 
 
 @contextmanager
@@ -142,7 +168,7 @@ def _definition_of(workflow: Any) -> WorkflowDefinition:
 class _Script:
     """What tasks do in a test."""
 
-    def __init__(self, fail: Mapping[str, Failures], outputs: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, fail: Mapping[str, Failures], outputs: Mapping[str, Any]) -> None:
         self._fail = fail
         self._outputs = outputs
 
@@ -152,7 +178,7 @@ class _Script:
         if failure is not None:
             return _failed(failure)
         if order.task in self._outputs:
-            return Ending(outputs=self._outputs[order.task])
+            return _given(order, self._outputs[order.task])
         if order.type == "python" and order.spec.get("call"):
             return _call(order)
         return Ending()
@@ -168,6 +194,14 @@ def _failed(failure: Failure) -> Ending:
     kind = failure if isinstance(failure, type) else type(failure)
     text = "" if isinstance(failure, type) else f": {failure}"
     return Ending(error=kind.__name__, reason=f"{kind.__name__}{text}")
+
+
+def _given(order: Order, result: Any) -> Ending:
+    """End as if the task's own callable had returned `result`."""
+    try:
+        return Ending(outputs=from_result(result, order.outputs))
+    except TaskFailure as failure:
+        return Ending(error=failure.error, reason=failure.reason)
 
 
 def _call(order: Order) -> Ending:
@@ -193,5 +227,6 @@ def _result(rig: Rig, number: int) -> TestRun:
         states={attempt["name"]: TaskState(attempt["state"]) for attempt in current},
         outputs={attempt["name"]: attempt["outputs"] for attempt in current if attempt["state"] == "SUCCESS"},
         attempts={attempt["name"]: attempt["attempt"] for attempt in current},
+        reasons={attempt["name"]: attempt["reason"] for attempt in current if attempt["reason"]},
         reason=document["reason"],
     )

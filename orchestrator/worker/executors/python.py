@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from orchestrator.core.callables import why_no_task
 from orchestrator.core.deferral import Defer
 from orchestrator.core.order import Order
 from orchestrator.worker.executors import launch
@@ -29,7 +30,7 @@ class PythonExecutor:
 
         Raises:
             UnknownCallable: The callable cannot be imported here.
-            TaskFailure: Neither `call` nor `script` is there, or `cwd` or a parameter cannot be used.
+            TaskFailure: `call` and `script` are missing, or the callable, `cwd` or a parameter is unusable.
         """
         if order.spec.get("call"):
             return CallWork(order, workplace, self._find(str(order.spec["call"]), order, workplace))
@@ -89,6 +90,7 @@ def find_callable(name: str, source_dir: Path | None) -> Callable[..., Any]:
 
     Raises:
         UnknownCallable: It cannot be imported; the message is the import error.
+        TaskFailure: It is an async function or a generator: no worker could run it.
     """
     module_name, _, path = name.partition(":")
     try:
@@ -100,6 +102,8 @@ def find_callable(name: str, source_dir: Path | None) -> Callable[..., Any]:
     found = getattr(found, "function", found)
     if not callable(found):
         raise UnknownCallable(f"{name}: is not callable")
+    if (reason := why_no_task(found)) is not None:
+        raise TaskFailure(f"{name}: {reason}", error="InvalidTask")
     function: Callable[..., Any] = found
     return function
 

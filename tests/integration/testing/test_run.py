@@ -84,6 +84,25 @@ def test_named_outputs_stand_in_for_the_task() -> None:
     assert ended.outputs["load"] == {"result": 42}
 
 
+@pytest.mark.parametrize(
+    ("given", "outputs"), [(3, {"result": 3}), ([1], {"result": [1]}), (None, {}), ({"n": 1}, {"n": 1})]
+)
+def test_output_that_is_no_map_means_what_returning_it_would(given: Any, outputs: dict[str, Any]) -> None:
+    """A single value is the output `result`, as for a function that returns it."""
+    ended = run(nightly, outputs={"load": given}, fail={"report": []})
+
+    assert ended.states["load"] == SUCCESS
+    assert ended.outputs["load"] == outputs
+
+
+def test_output_that_no_function_could_return_fails_the_task() -> None:
+    """As a worker does when it cannot write the result as JSON."""
+    ended = run(fragile, outputs={"broken": {1, 2}})
+
+    assert ended.states == {"broken": FAILURE}
+    assert "cannot be written as JSON" in ended.reasons["broken"]
+
+
 @pytest.mark.parametrize("failure", [ValueError, ValueError("no rows")])
 def test_a_task_fails_as_often_as_it_has_retries(failure: Any) -> None:
     """Always: three attempts, two simulated hours, no real time; what stands behind it does not run."""
@@ -210,6 +229,12 @@ def test_nothing_of_the_engine_is_printed_but_what_the_tasks_say(capsys: pytest.
         ({"fail": {"laod": ValueError}}, "fail: 'nightly' has no task 'laod' (did you mean 'load'?)"),
         ({"outputs": {"nobody": {}}}, "outputs: 'nightly' has no task 'nobody'"),
         ({"params": {"dya": "x"}}, "parameter 'dya' is not declared by workflow 'nightly'"),
+        ({"fail": {"load": 3}}, "fail: 'load' is to fail with 3, which is no exception; write ValueError"),
+        ({"fail": {"load": "ValueError"}}, "fail with 'ValueError', which is no exception"),
+        ({"fail": {"load": int}}, "fail with <class 'int'>, which is no exception"),
+        ({"fail": {"load": [None, True]}}, "fail with True, which is no exception"),
+        ({"fail": ["load"]}, "fail: must be a map from task names, not list"),
+        ({"outputs": "load"}, "outputs: must be a map from task names, not string"),
     ],
 )
 def test_names_that_mean_nothing_are_refused(arguments: dict[str, Any], message: str) -> None:

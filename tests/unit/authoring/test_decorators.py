@@ -1,5 +1,6 @@
 """Workflows written in Python."""
 
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,47 @@ def test_value_that_cannot_be_stored_is_refused_with_its_line() -> None:
 
     (fault,) = caught.value.faults
     assert (fault.task, fault.line) == ("a", wrong.function.__code__.co_firstlineno + 2)
+
+
+async def _asynchronous() -> None:
+    """Wait for nothing."""
+
+
+async def _asynchronous_generator() -> AsyncIterator[int]:
+    """Yield nothing."""
+    yield 1
+
+
+def _generator() -> Iterator[int]:
+    """Yield one value."""
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("function", "remedy"),
+    [
+        (_asynchronous, "is an async function.+asyncio.run"),
+        (_asynchronous_generator, "is a generator.+return a list"),
+        (_generator, "is a generator.+return a list"),
+    ],
+)
+def test_function_whose_call_is_no_result_is_refused_when_it_is_decorated(
+    function: Callable[..., Any], remedy: str
+) -> None:
+    """No worker could run it; the message says what to write instead."""
+    with pytest.raises(TypeError, match=f"{function.__name__}: {remedy}"):
+        task(function)
+    with pytest.raises(TypeError, match="a @workflow function is called once"):
+        workflow(function)
+
+
+def test_refused_function_of_a_file_has_its_line(tmp_path: Path) -> None:
+    """Validation names file and line, as for every fault."""
+    path = tmp_path / "awaiting.py"
+    path.write_text("from orchestrator import task\n\n@task\nasync def load():\n    pass\n")
+
+    with pytest.raises(DefinitionError, match=r"awaiting.py:[34]: load: is an async function"):
+        load_file(path)
 
 
 def test_wrong_arguments_and_misuse_are_one_clear_error() -> None:

@@ -61,6 +61,17 @@ def test_callables_that_are_not_there_are_named(name: str) -> None:
         find_callable(name, None)
 
 
+def test_function_whose_call_is_no_result_fails_at_once(tmp_path: Path) -> None:
+    """No other worker could run it either; the reason says what to write instead."""
+    (tmp_path / "awaits.py").write_text("async def load(): pass\n")
+
+    with pytest.raises(TaskFailure, match="awaits:load: is an async function") as failed:
+        find_callable("awaits:load", tmp_path)
+
+    assert failed.value.error == "InvalidTask"
+    sys.path.remove(str(tmp_path))
+
+
 def test_registry_knows_builtin_types_and_refuses_others() -> None:
     """An unknown type is named."""
     registry = builtin_registry()

@@ -118,6 +118,8 @@ def _parameters(draft: Draft, value: Any, place: Place) -> dict[str, ParameterDe
 def _parameter(draft: Draft, name: str, value: Any, place: Place) -> ParameterDefinition:
     if not (isinstance(value, dict) and value and set(value) <= _DECLARATION):
         return ParameterDefinition(default=plain(value))
+    if any(types.unstorable(value)):  # noted with the workflow's fields
+        return ParameterDefinition()
     part = Place(value=value, file=place.file, prefix=("params", name))
     model = _validated(draft, Parameter, value, part)
     if model is None:
@@ -160,6 +162,8 @@ def _build_task(draft: Draft, value: Mapped) -> None:
     if not _is_new(draft, place):
         return
     model_type = _model_type(draft, value.get("type"), place)
+    if model_type is None:
+        draft.faults.extend(_unstorable(value, place))
     model = _validated(draft, model_type, value, place) if model_type else None
     if model is not None:
         draft.tasks.append(_task(model))
@@ -223,23 +227,20 @@ def _typed(name: str, value: Any) -> Any:
 
 def _validated(draft: Draft, model: type[Strict], value: Mapping[str, Any], place: Place) -> Any:
     """Return the model of `value`, or note its faults and return `None`."""
-    faults = [place.fault(message, [name]) for name, one in value.items() for message in _not_storable(one)]
+    faults = _unstorable(value, place)
     faults.extend(place.fault(message) for message in model.contradictions(value))
+    told = {fault.field for fault in faults}
     try:
         checked = model.model_validate(value)
     except ValidationError as error:
-        faults.extend(faults_of(error, model, place))
+        faults.extend(fault for fault in faults_of(error, model, place) if fault.field not in told)
     draft.faults.extend(faults)
     return None if faults else checked
 
 
-def _not_storable(value: Any) -> list[str]:
-    """Return why `value` cannot be stored as JSON; only definitions written in Python can hold such."""
-    try:
-        types.storable(value)
-    except types.TypeMismatch as error:
-        return [str(error)]
-    return []
+def _unstorable(value: Any, place: Place) -> list[Fault]:
+    """Return a fault for each part of `value` that cannot be stored: odd numbers and texts, Python's own types."""
+    return [place.fault(message, path) for path, message in types.unstorable(value)]
 
 
 def _without_aliases(draft: Draft, value: dict[str, Any]) -> Mapped:

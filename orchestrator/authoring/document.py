@@ -1,7 +1,9 @@
 """Owns reading YAML text into plain values that remember their lines; no text can blow it up or run code."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import yaml
@@ -13,6 +15,9 @@ from orchestrator.errors import DefinitionError, Fault
 MAX_TEXT_BYTES = 32 * 1024 * 1024
 MAX_WEIGHT = 2 * MAX_TEXT_BYTES
 MAX_DEPTH = 50
+MOST_CONTROL_CHARACTERS = 100
+
+_CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_TAGS = {
@@ -64,7 +69,7 @@ def read_documents(text: str, file: str | None = None) -> list[Any]:
     Scalars are read by YAML 1.2's core rules: `no`, `on`, `12:30`, `007` and `2026-11-01` are text.
 
     Raises:
-        DefinitionError: It is no YAML, too large, too deep, or holds a tag, number or key that has no place.
+        DefinitionError: It is no YAML, too large, too deep, or holds a tag or key that has no place.
     """
     if len(text) > MAX_TEXT_BYTES:
         raise DefinitionError([Fault(message=f"larger than {MAX_TEXT_BYTES} bytes", file=file)])
@@ -101,6 +106,28 @@ def plain(value: Any) -> Any:
             return [plain(one) for one in value]
         case _:
             return value
+
+
+def control_characters(text: str, file: str | None = None) -> list[Fault]:
+    """Return a fault for each line of `text` that holds characters that no YAML file may hold."""
+    places = {
+        text.count("\n", 0, match.start()) + 1: match[0]
+        for match in islice(_CONTROL.finditer(text), MOST_CONTROL_CHARACTERS)
+    }
+    return [
+        Fault(
+            message=f"holds the character U+{ord(found):04X}, which no YAML file may hold; write it as an escape"
+            " between double quotes, or leave it out",
+            file=file,
+            line=line,
+        )
+        for line, found in places.items()
+    ]
+
+
+def without_control_characters(text: str) -> str:
+    """Return `text` with a replacement for each character that no YAML file may hold: the rest can be read."""
+    return _CONTROL.sub("\ufffd", text)
 
 
 def line_of(value: Any, path: Sequence[str | int]) -> int | None:

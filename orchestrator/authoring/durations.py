@@ -22,6 +22,18 @@ def seconds(value: Any) -> float:
     return length
 
 
+def seconds_above_zero(value: Any) -> float:
+    """Return the duration in seconds, where one of nothing has no meaning: limits and intervals.
+
+    Raises:
+        ValueError: It is 0, or no duration.
+    """
+    length = seconds(value)
+    if length == 0:
+        raise ValueError("must be longer than 0; write 10s, 5m, 1h30m, or leave the field out")
+    return length
+
+
 def _number(value: Any) -> float:
     match value:
         case bool():

@@ -93,7 +93,15 @@ _DURATION_SCHEMA = {
     ]
 }
 
+_LONG_SCHEMA = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0},
+        {"type": "string", "pattern": r"^(?=.*[1-9])[0-9.]+[dhms]([0-9.]+[hms])*$"},
+    ]
+}
+
 Duration = Annotated[float, BeforeValidator(durations.seconds), WithJsonSchema(_DURATION_SCHEMA)]
+LongDuration = Annotated[float, BeforeValidator(durations.seconds_above_zero), WithJsonSchema(_LONG_SCHEMA)]
 TaskName = Annotated[str, AfterValidator(names.task_name)]
 Name = Annotated[str, AfterValidator(names.workflow_name)]
 ParameterName = Annotated[str, AfterValidator(_parameter_name)]

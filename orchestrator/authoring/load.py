@@ -9,7 +9,12 @@ from typing import Any, Protocol
 from orchestrator.authoring import names
 from orchestrator.authoring.build import Draft, build, located
 from orchestrator.authoring.checks import check, size_faults
-from orchestrator.authoring.document import MAX_TEXT_BYTES, read_documents
+from orchestrator.authoring.document import (
+    MAX_TEXT_BYTES,
+    control_characters,
+    read_documents,
+    without_control_characters,
+)
 from orchestrator.authoring.later import unsupported
 from orchestrator.authoring.pyfile import fault_of, workflows_in
 from orchestrator.core.definition import WorkflowDefinition
@@ -107,7 +112,13 @@ def _read(file: Path) -> str:
 
 
 def _written(text: str, file: str | None, source_dir: str | None) -> list[Draft]:
-    return [build(one, file, source_dir) for one in read_documents(text, file) if one is not None]
+    faults = control_characters(text, file)
+    try:
+        documents = read_documents(without_control_characters(text) if faults else text, file)
+    except DefinitionError as error:
+        raise DefinitionError([*faults, *error.faults]) from None
+    drafts = [build(one, file, source_dir) for one in documents if one is not None]
+    return [Draft(file=file, faults=faults), *drafts] if faults else drafts
 
 
 def _drawn(workflow: DrawnWorkflow, file: str) -> list[Draft]:
@@ -147,7 +158,9 @@ def _repeated(drafts: list[Draft]) -> list[Fault]:
     seen: set[str] = set()
     faults = []
     for draft in drafts:
-        name = draft.workflow.name if draft.workflow else ""
+        if draft.workflow is None:
+            continue
+        name = draft.workflow.name
         if name in seen:
             faults.append(
                 draft.places[None].fault(f"two workflows of this file are called '{name}'", ["name"])

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from orchestrator.authoring.fields import (
     Duration,
+    LongDuration,
     Name,
     ParameterName,
     Params,
@@ -114,7 +115,7 @@ class DependentTask(Triggered):
     any: list[Dependency] | None = Field(None, min_length=1)
     on_missing: Literal["wait", "fail"] = "wait"
     wait: Duration | None = None
-    check_every: Duration = 10.0
+    check_every: LongDuration = 10.0
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
@@ -129,5 +130,5 @@ class ApprovalTask(Triggered):
     spec_fields = ("message", "default")
     message: str = ""
     outputs: dict[ParameterName, TypeName] = Field(default_factory=dict)
-    timeout: Duration | None = None
+    timeout: LongDuration | None = None
     default: Params | None = Field(None, description="What counts when time is up.")

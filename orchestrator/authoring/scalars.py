@@ -1,6 +1,5 @@
 """Owns what a YAML scalar means: the core rules of YAML 1.2, so that `no`, `12:30` and `007` stay text."""
 
-import math
 import re
 from typing import Any
 
@@ -14,6 +13,7 @@ _CONSTANTS = {
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
 _MAX_DIGITS = 300
+"""Far beyond what can be stored: of an integer with more digits the first ones are read, to be refused as such."""
 
 
 class YamlFault(Exception):
@@ -25,35 +25,27 @@ class YamlFault(Exception):
 
 
 def read(event: Any, line: int) -> Any:
-    """Return the value of a scalar event of the YAML parser.
+    """Return the value of a scalar event of the YAML parser; it may be a number that cannot be stored.
 
     Raises:
-        YamlFault: It has a tag that has no place here, or is a number that cannot be stored.
+        YamlFault: It has a tag that has no place here.
     """
     if event.tag not in (None, "!", "tag:yaml.org,2002:str"):
         raise YamlFault(f"the tag {event.tag} has no place here", line)
     text: str = event.value
-    if "\0" in text:
-        raise YamlFault("a text holds a NUL character", line)
     is_text = not event.implicit[0] or event.style not in (None, "") or event.tag is not None
-    return text if is_text else _plain_scalar(text, line)
+    return text if is_text else _plain_scalar(text)
 
 
-def _plain_scalar(text: str, line: int) -> Any:
+def _plain_scalar(text: str) -> Any:
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if _NOT_FINITE.fullmatch(text):
-        raise YamlFault(f"{text} is no number that can be stored", line)
-    if _PREFIXED.fullmatch(text) and len(text) < _MAX_DIGITS:
-        return int(text, 0)
-    if _INTEGER.fullmatch(text) and len(text) < _MAX_DIGITS:
-        return int(text)
+        return float(text.replace(".", ""))
+    if _PREFIXED.fullmatch(text):
+        return int(text[:_MAX_DIGITS], 0)
+    if _INTEGER.fullmatch(text):
+        return int(text[:_MAX_DIGITS])
     if _FLOAT.fullmatch(text) and len(text) < _MAX_DIGITS:
-        return _finite(float(text), text, line)
+        return float(text)
     return text
-
-
-def _finite(value: float, text: str, line: int) -> float:
-    if not math.isfinite(value):
-        raise YamlFault(f"{text} is too large a number", line)
-    return value

@@ -9,6 +9,7 @@ from orchestrator.authoring.fields import (
     Count,
     Duration,
     Factor,
+    LongDuration,
     Name,
     ParameterName,
     Params,
@@ -57,7 +58,7 @@ class Attempted(Triggered):
     non_retryable: Words = Field(
         default_factory=list, description="Exit codes and exception names that are not tried again."
     )
-    timeout: Duration | None = Field(None, description="From the first RUNNING of each attempt.")
+    timeout: LongDuration | None = Field(None, description="From the first RUNNING of each attempt.")
     on_timeout: Literal["fail", "warn"] = "fail"
     delay: Duration = Field(0.0, description="Wait before the first attempt; holds no worker.")
     map: Any = Field(None, description="One task instance per element of this list.")
@@ -86,7 +87,7 @@ def _as_check(value: Any) -> Any:
 class OnWorker(Attempted):
     """What a task has that a worker executes."""
 
-    queue_timeout: Duration | None = Field(None, description="Most time until a worker starts it.")
+    queue_timeout: LongDuration | None = Field(None, description="Most time until a worker starts it.")
     on_queue_timeout: Literal["fail", "warn"] = "fail"
     worker_group: Name | None = Field(None, description="Celery queue; default: the workflow's.")
     environment: Name | None = None

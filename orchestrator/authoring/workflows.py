@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from orchestrator.authoring.fields import (
     Cron,
     Duration,
+    LongDuration,
     Moment,
     Name,
     ParameterName,
@@ -69,7 +70,7 @@ class Workflow(Strict):
     params: dict[ParameterName, Any] = Field(
         default_factory=dict, description="Defaults, or {type, default, required}."
     )
-    timeout: Duration | None = Field(None, description="From the start; paused time does not count.")
+    timeout: LongDuration | None = Field(None, description="From the start; paused time does not count.")
     on_timeout: Literal["alert", "stop"] = "alert"
     on_failure: Literal["continue", "end"] = "continue"
     execution: Literal["parallel", "serial_wait", "serial_discard", "serial_priority"] = "parallel"

@@ -3,13 +3,16 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
 TYPES = ("string", "integer", "float", "boolean", "date", "list", "map")
 
 _INTEGER_LIMIT = 2**63
+_RANGE = f"{-_INTEGER_LIMIT} and {_INTEGER_LIMIT - 1}"
+_INTEGER_TEXT = re.compile(r"\s*[-+]?[0-9]+\s*")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _JSON_SCALAR = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?|true|false")
 
 
@@ -62,27 +65,50 @@ def from_shell(text: str) -> Any:
 
 
 def storable(value: Any) -> Any:
-    """Return `value` if it and all its parts are JSON values.
+    """Return `value` if it and all its parts are JSON values that a database can hold.
 
     Raises:
-        TypeMismatch: A part is not: a set, a NaN, a number beyond 64 bits, a key that is no text, …
+        TypeMismatch: A part is not: a set, a NaN, a number beyond 64 bits, a key that is no text, a NUL, …
     """
-    waiting = [value]
-    while waiting:
-        match waiting.pop():
-            case None | str() | bool():
-                pass
-            case int() as number if _is_wide_enough(number):
-                pass
-            case float() as number if math.isfinite(number):
-                pass
-            case list() | tuple() as items:
-                waiting.extend(items)
-            case Mapping() as members if all(isinstance(key, str) for key in members):
-                waiting.extend(members.values())
-            case other:
-                raise _mismatch(other, "text, numbers, true, false, null, and lists and maps of them")
+    for _, message in unstorable(value):
+        raise TypeMismatch(message)
     return value
+
+
+def unstorable(value: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Yield the place and the fault of each part of `value` that is no JSON value that a database can hold."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), value)]
+    while waiting:
+        path, part = waiting.pop()
+        match part:
+            case list() | tuple() as items:
+                waiting.extend(((*path, index), one) for index, one in enumerate(items))
+            case Mapping() as members if all(isinstance(key, str) for key in members):
+                yield from ((path, fault) for key in members if (fault := _fault_of_text(key)))
+                waiting.extend(((*path, key), one) for key, one in members.items())
+            case _ if (fault := _fault_of(part)) is not None:
+                yield path, fault
+
+
+def _fault_of(value: Any) -> str | None:
+    """Return why a value that holds no others cannot be stored."""
+    match value:
+        case None | bool():
+            return None
+        case str():
+            return _fault_of_text(value)
+        case int():
+            return None if _is_wide_enough(value) else f"an integer lies between {_RANGE}; write it as text"
+        case float():
+            return None if math.isfinite(value) else "infinity and not-a-number cannot be stored"
+        case _:
+            return str(_mismatch(value, "text, numbers, true, false, null, and lists and maps of them"))
+
+
+def _fault_of_text(text: str) -> str | None:
+    if "\0" in text:
+        return "a text holds a NUL character, which no database stores"
+    return None if _SURROGATE.search(text) is None else "a text holds half of a character (a lone surrogate)"
 
 
 def type_of(value: Any) -> str:
@@ -122,7 +148,7 @@ def _integer(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _mismatch(value, "an integer")
     if not _is_wide_enough(value):
-        raise _mismatch(value, "an integer of at most 64 bits")
+        raise TypeMismatch(f"expected an integer between {_RANGE}, got one beyond them")
     return value
 
 
@@ -169,6 +195,8 @@ def _number(text: str, type_name: str) -> int | float:
     try:
         return int(text) if type_name == "integer" else float(text)
     except ValueError:
+        if _INTEGER_TEXT.fullmatch(text):  # thousands of digits: Python refuses to read them
+            return _INTEGER_LIMIT
         raise _mismatch(text, "an integer" if type_name == "integer" else "a float") from None
 
 

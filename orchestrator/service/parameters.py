@@ -3,11 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-import yaml
-
+from orchestrator.authoring.document import read_scalar
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.core.definition import ParameterDefinition, WorkflowDefinition
-from orchestrator.core.types import TypeMismatch, check, from_text, type_of
+from orchestrator.core.types import TypeMismatch, check, from_text, storable, type_of
 from orchestrator.errors import UserError
 
 Reader = Callable[[ParameterDefinition, Any], Any]
@@ -61,8 +60,8 @@ def _collect(definition: WorkflowDefinition, given: Mapping[str, Any], read: Rea
             continue
         try:
             values[name] = read(declared, value)
-        except (TypeMismatch, yaml.YAMLError) as error:
-            faults.append(f"parameter '{name}': {_first_line(error)}")
+        except TypeMismatch as error:
+            faults.append(f"parameter '{name}': {error}")
     missing = [name for name, one in definition.params.items() if one.required and name not in given]
     faults.extend(f"parameter '{name}' is required: -p {name}=…" for name in missing)
     if faults:
@@ -80,11 +79,11 @@ def _undeclared(definition: WorkflowDefinition, name: str) -> str:
 
 def _read_text(declared: ParameterDefinition, text: str) -> Any:
     type_name = declared.type or _shape_of(declared.default)
-    return from_text(text, type_name) if type_name else _yaml_scalar(text)
+    return storable(from_text(text, type_name) if type_name else _yaml_scalar(text))
 
 
 def _check_value(declared: ParameterDefinition, value: Any) -> Any:
-    return check(value, declared.type) if declared.type else value
+    return storable(check(value, declared.type) if declared.type else value)
 
 
 def _shape_of(default: Any) -> str | None:
@@ -94,9 +93,5 @@ def _shape_of(default: Any) -> str | None:
 
 def _yaml_scalar(text: str) -> Any:
     """Return a number, boolean, null or text; anything else (a date, a list) is the text itself."""
-    value = yaml.safe_load(text) if text and len(text) <= LONGEST_SCALAR else text
+    value = read_scalar(text) if len(text) <= LONGEST_SCALAR else text
     return value if value is None or isinstance(value, str | int | float | bool) else text
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -215,6 +215,15 @@ def test_source_directory_does_not_change_the_hash() -> None:
         ("{name: a, type: noop, retries: -1}", "field 'retries': input should be greater than or equal to 0"),
         ("{name: a, type: noop, disabled: yes}", "field 'disabled': must be true or false, not text"),
         ("{name: a, type: noop, timeout: 5 min}", "field 'timeout': not a duration; write 10s"),
+        ("{name: a, type: noop, timeout: 0}", "w.yaml:3: task 'a', field 'timeout': must be longer than 0"),
+        ("{name: a, type: noop, timeout: 0s}", "field 'timeout': must be longer than 0; write 10s"),
+        ("{name: a, type: noop, timeout: -5}", "field 'timeout': a duration lies between 0 and 10 years"),
+        ("{name: a, type: noop, queue_timeout: 0}", "field 'queue_timeout': must be longer than 0"),
+        ("{name: a, type: noop, retry_delay: -1}", "field 'retry_delay': a duration lies between 0 and 10"),
+        ("{name: a, type: noop, delay: -1s}", "field 'delay': not a duration"),
+        ("{name: a, type: approval, timeout: 0}", "field 'timeout': must be longer than 0"),
+        ("{name: a, type: dependent, check_every: 0, any: [{workflow: v, window: today}]}",
+         "field 'check_every': must be longer than 0"),
         ("{name: a, type: noop, trigger: all}",
          "field 'trigger': must be one of 'all_success', 'none_failed'"),
         ("{name: a, type: noop, trigger: one_failed}", "field 'trigger': one_failed needs upstream tasks"),
@@ -231,7 +240,14 @@ def test_source_directory_does_not_change_the_hash() -> None:
         ("{name: a, type: noop, params: {x: 1, y: '${x}'}}",
          "field 'params.y': ${x}: the params of a task do not see"),
         ("{name: a, type: noop, params: {x: '${b.*}'}}", "field 'params.x': ${b.*}: there is no task 'b'"),
-        ("{name: a, type: noop, params: {x: 99999999999999999999}}", "field 'params': expected"),
+        ("{name: a, type: noop, params: {x: 99999999999999999999}}",
+         "field 'params.x': an integer lies between -9223372036854775808 and 9223372036854775807; write it as"),
+        ("{name: a, type: noop, retries: 99999999999999999999}", "field 'retries': an integer lies between"),
+        ("{name: a, type: noop, params: {x: [1, " + "9" * 5000 + "]}}",
+         "field 'params.x[1]': an integer lies between"),
+        ("{name: a, type: noop, timeout: .inf}", "field 'timeout': infinity and not-a-number cannot be stored"),
+        ("{name: a, type: noop, retry_backoff: .nan}", "field 'retry_backoff': infinity and not-a-number"),
+        ('{name: a, type: shell, run: "a\\0"}', "field 'run': a text holds a NUL character"),
         ("{name: a, type: noop, outputs: {x: int}}", "field 'outputs.x': must be one of 'string', 'integer'"),
         ("{name: a, type: noop, max_parallel: 2}", "max_parallel belongs to map"),
         ("{name: a, type: noop, check: 'rows >'}", "field 'check': not CEL: line and column 1:7"),
@@ -277,6 +293,9 @@ def test_fault_of_a_task_names_place_field_and_remedy(task: str, expected: str) 
             "{name: w, schedules: [{cron: '0 2 * * *', start: soon}]}",
             "field 'schedules[0].start': not a time",
         ),
+        ("{name: w, timeout: 0}", "field 'timeout': must be longer than 0"),
+        ("{name: w, params: {n: {type: float, default: .nan}}}", "field 'params.n.default': infinity and"),
+        ("{name: w, params: {n: 1e400}}", "w.yaml:1: field 'params.n': infinity and"),
         ("{name: w, params: {n: {type: int}}}", "field 'params.n.type': must be one of 'string', 'integer'"),
         (
             "{name: w, params: {n: {type: integer, default: x}}}",
@@ -355,6 +374,46 @@ def test_every_fault_is_reported_at_once() -> None:
     )
 
     assert [fault.line for fault in faults] == [1, 1, 3, 3, 3, 4, 5, 5, 6]
+
+
+def test_value_that_cannot_be_stored_hides_no_other_fault() -> None:
+    """Odd numbers and characters are faults among others, each with its line."""
+    text = (
+        "workflow: {name: w, params: {a: .nan}}\ntasks:\n"
+        "  - name: one\n    type: noop\n    retrys: 1\n    params:\n      x: 1\n      y: 1e400\n"
+        "  - {name: two, type: nop, params: {x: 99999999999999999999}}\n"
+        "  - {name: three, type: shell, run: 'a\0b'}\n  - {name: four, type: noop, needs: [fife]}\n"
+    )
+
+    with pytest.raises(DefinitionError) as caught:
+        load_text(text, "w.yaml")
+
+    assert [(fault.line, fault.field) for fault in caught.value.faults] == [
+        (1, "params.a"),
+        (5, "retrys"),
+        (8, "params.y"),
+        (9, "type"),
+        (9, "params.x"),
+        (10, None),
+        (11, "needs"),
+    ]
+    assert "U+0000" in str(caught.value)
+
+
+def test_no_limit_is_said_by_leaving_it_out_and_no_wait_by_zero() -> None:
+    """No retries, no delay: 0 is fine where it means nothing to wait for."""
+    fields = "retries: 0, retry_delay: 0, delay: 0, max_retry_delay: 0s"
+    (loaded,) = load_text(f"workflow: {{name: w}}\ntasks: [{{name: a, type: noop, {fields}}}]")
+
+    assert loaded.tasks[0].timeout_s is None
+
+
+def test_documents_that_are_no_maps_are_each_a_fault() -> None:
+    """Two of them are no workflows of one name."""
+    with pytest.raises(DefinitionError) as caught:
+        load_text("- a\n---\n- b\n")
+
+    assert [fault.line for fault in caught.value.faults] == [1, 3]
 
 
 def test_two_workflows_of_one_name_are_refused() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestrator.core.types import TYPES, TypeMismatch, check, from_shell, from_text, storable
+from orchestrator.core.types import TYPES, TypeMismatch, check, from_shell, from_text, storable, unstorable
 
 
 @pytest.mark.parametrize(
@@ -108,8 +108,24 @@ def test_any_text_is_read_or_refused(text: str, type_name: str) -> None:
     assert check(value, type_name) == value
 
 
-@pytest.mark.parametrize("value", [{1, 2}, [float("inf")], {"a": [b"x"]}, 2**70, {1: "a"}])
+@pytest.mark.parametrize(
+    "value", [{1, 2}, [float("inf")], {"a": [b"x"]}, 2**70, {1: "a"}, "\0", {"\ud800": 1}]
+)
 def test_value_that_json_cannot_hold_is_refused(value: Any) -> None:
     """Rows hold JSON values only."""
     with pytest.raises(TypeMismatch):
         storable(value)
+
+
+@pytest.mark.parametrize("text", [str(2**63), "9" * 5000])
+def test_integer_beyond_64_bits_is_told_the_limits(text: str) -> None:
+    """A declared integer that is too large is no "text instead of an integer"."""
+    with pytest.raises(TypeMismatch, match="expected an integer between -9223372036854775808 and"):
+        from_text(text, "integer")
+
+
+def test_every_part_that_cannot_be_stored_has_its_place() -> None:
+    """A message can point at it."""
+    value = {"a": [1, float("nan")], "b": {"c": 2**64}, "d": "fine"}
+
+    assert sorted(path for path, _ in unstorable(value)) == [("a", 1), ("b", "c")]

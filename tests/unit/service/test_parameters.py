@@ -32,6 +32,10 @@ def a_workflow(**params: ParameterDefinition) -> WorkflowDefinition:
         (P(default="x"), "2026-01-02", "2026-01-02"),
         (P(default="x"), "[a, b]", "[a, b]"),
         (P(default=["x"]), '["a"]', ["a"]),
+        (P(default="x"), "no", "no"),
+        (P(default="x"), "12:30", "12:30"),
+        (P(default="x"), "a: b: c", "a: b: c"),
+        (P(default="x"), str(2**63 - 1), 2**63 - 1),
         (P(default="x"), "a=b", "a=b"),
     ],
 )
@@ -42,6 +46,32 @@ def test_text_is_read_by_the_declared_type_else_as_a_scalar(
     texts = read_pairs([f"p={text}"])
 
     assert parameters_from_texts(a_workflow(p=declared), texts) == {"p": value}
+
+
+@pytest.mark.parametrize(
+    ("declared", "text"),
+    [
+        (P(type="integer"), str(2**63)),
+        (P(type="integer"), "-" + "9" * 5000),
+        (P(default="x"), str(2**63)),
+        (P(type="list"), f"[{2**63}]"),
+        (P(default="x"), ".nan"),
+        (P(type="float"), "1e400"),
+        (P(type="string"), "\0"),
+    ],
+)
+def test_value_that_no_database_holds_is_refused_by_name(declared: ParameterDefinition, text: str) -> None:
+    """The message names the parameter and the limit, whether it came as a text or as a value."""
+    limit = "between -9223372036854775808 and 9223372036854775807|infinity|finite|NUL"
+    with pytest.raises(UserError, match=f"parameter 'p': .*({limit})"):
+        parameters_from_texts(a_workflow(p=declared), {"p": text})
+
+
+@pytest.mark.parametrize("value", [2**63, [{"a": -(2**63) - 1}], float("nan"), {"a": {1, 2}}])
+def test_python_value_that_no_database_holds_is_refused_by_name(value: Any) -> None:
+    """`submit(limit=2**63)` is told before anything is stored."""
+    with pytest.raises(UserError, match=r"parameter 'p': (an integer lies|infinity|expected text)"):
+        parameters_from_values(a_workflow(p=P()), {"p": value})
 
 
 @pytest.mark.parametrize("text", ["novalue", "=3", ""])

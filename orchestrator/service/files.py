@@ -29,14 +29,15 @@ def read_runnable(paths: Iterable[Path]) -> list[WorkflowDefinition]:
     Raises:
         DefinitionError: As `read_files`; or they use what is parsed but not run yet: each field with its line.
     """
-    found = look_into(paths)
-    if found.later:
-        raise DefinitionError(found.later)
-    return list(found.definitions)
+    return list(look_into(paths, runnable=True).definitions)
 
 
-def look_into(paths: Iterable[Path]) -> LoadedFile:
+def look_into(paths: Iterable[Path], *, runnable: bool = False) -> LoadedFile:
     """Return the workflows of all files, and where they ask for what this version cannot run.
+
+    Args:
+        paths: The files.
+        runnable: Whether what this version cannot run is a fault.
 
     Raises:
         DefinitionError: The files have faults; all of them are listed, of all files.
@@ -53,8 +54,8 @@ def look_into(paths: Iterable[Path]) -> LoadedFile:
             definitions.extend(loaded.definitions)
             later.extend(loaded.later)
     faults.extend(_told_twice(definitions))
-    if faults:
-        raise DefinitionError(faults)
+    if faults or (runnable and later):
+        raise DefinitionError(faults or later)
     return LoadedFile(definitions=tuple(definitions), later=tuple(later))
 
 

@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.definition import OnFailure, Priority
+from orchestrator.errors import UserError
 from orchestrator.service.backend import Backend
 from orchestrator.service.definitions import deploy, find
 from orchestrator.service.files import check_start_nodes, read_runnable, refuse_unsupported
 from orchestrator.service.parameters import parameters_from_texts, read_pairs
 from orchestrator.store.definitions import StoredDefinition
 from orchestrator.store.submissions import SubmitRequest
+
+DEPENDS = "downstream"
+"""What runs besides the start nodes where nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,10 @@ class SubmitOptions:
     Attributes:
         planned_time: What the run is about, aware; `None`: now.
         start_nodes: Begin with these tasks only.
-        depends: `only`, `upstream` or `downstream`: what runs besides the start nodes.
+        depends: `only`, `upstream` or `downstream`: what runs besides the start nodes; `None`: downstream.
+
+    Raises:
+        UserError: `depends` is given and no start node: there is nothing that it could speak of.
     """
 
     idempotency_key: str | None = None
@@ -31,8 +38,16 @@ class SubmitOptions:
     worker_group: str | None = None
     on_failure: OnFailure | None = None
     start_nodes: tuple[str, ...] = ()
-    depends: str = "downstream"
+    depends: str | None = None
     dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what would be accepted and ignored."""
+        if self.depends is not None and not self.start_nodes:
+            raise UserError(
+                f"--depends {self.depends}: says what runs besides the start nodes, and there are none;"
+                " name them with --start-node TASK"
+            )
 
 
 def submit(
@@ -52,8 +67,9 @@ def submit(
         DefinitionError: It uses what this version cannot run.
     """
     refuse_unsupported([stored.definition])
-    check_start_nodes(stored.definition, options.start_nodes, options.depends)
-    chosen = {one.name: getattr(options, one.name) for one in fields(options)}
+    depends = options.depends or DEPENDS
+    check_start_nodes(stored.definition, options.start_nodes, depends)
+    chosen = {one.name: getattr(options, one.name) for one in fields(options)} | {"depends": depends}
     submitted = backend.submissions.submit(
         SubmitRequest(definition_id=stored.id, params=parameters, **chosen)
     )

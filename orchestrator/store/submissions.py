@@ -87,17 +87,18 @@ class Submissions:
             CommitInDoubt: There may be a run; under an idempotency key the request can be repeated.
         """
         check_storable(request.params, "start parameters")
+        check_storable(request.idempotency_key, "idempotency key")
         with writing(self._engine) as connection:
             row = _definition(connection, request.definition_id)
             fingerprint = request_hash(request, row["name"])
-            earlier = _earlier(connection, request, fingerprint)
+            earlier = _earlier(connection, request, row["name"], fingerprint)
             if earlier is not None:
                 return earlier
             if not row["online"]:
                 raise Conflict(f"workflow definition '{row['name']}' is offline; put it online first")
             head = _head(connection, request, row)
             if not _insert(connection, head, request.idempotency_key, fingerprint):
-                return _won_by_another(connection, request, fingerprint)
+                return _won_by_another(connection, request, row["name"], fingerprint)
             _insert_start(connection, head)
         return Submitted(id=head.id, slot=head.slot, state=head.state, created=True)
 
@@ -122,27 +123,36 @@ def _definition(connection: Connection, definition_id: int) -> RowMapping:
     return row
 
 
-def _earlier(connection: Connection, request: SubmitRequest, fingerprint: str) -> Submitted | None:
+def _earlier(
+    connection: Connection, request: SubmitRequest, workflow: str, fingerprint: str
+) -> Submitted | None:
     if request.idempotency_key is None:
         return None
     columns = workflow_instance.c
-    statement = select(columns.id, columns.slot, columns.state, columns.request_hash)
+    statement = select(columns.id, columns.workflow, columns.slot, columns.state, columns.request_hash)
     found = connection.execute(
         statement.where(columns.idempotency_key == request.idempotency_key)
     ).one_or_none()
     if found is None:
         return None
+    if found.workflow != workflow:
+        raise Conflict(
+            f"the idempotency key '{request.idempotency_key}' belongs to run {found.id} of workflow"
+            f" '{found.workflow}'; give this run of '{workflow}' another one"
+        )
     if found.request_hash != fingerprint:
         raise Conflict(
             f"the idempotency key '{request.idempotency_key}' belongs to run {found.id}, which was asked for"
-            " with other parameters"
+            " with other parameters or options; ask as before, or give this run another key"
         )
     return Submitted(id=found.id, slot=found.slot, state=WorkflowState(found.state), created=False)
 
 
-def _won_by_another(connection: Connection, request: SubmitRequest, fingerprint: str) -> Submitted:
+def _won_by_another(
+    connection: Connection, request: SubmitRequest, workflow: str, fingerprint: str
+) -> Submitted:
     """Return the run of the request that held the same key in a transaction at the same time."""
-    earlier = _earlier(connection, request, fingerprint)
+    earlier = _earlier(connection, request, workflow, fingerprint)
     if earlier is None:
         raise Conflict(f"a run under the idempotency key '{request.idempotency_key}' has just been deleted")
     return earlier

@@ -32,18 +32,18 @@ FILE_SUFFIXES = (".yaml", ".yml", ".py")
 @click.option(
     "--depends",
     type=click.Choice(["only", "upstream", "downstream"]),
-    default="downstream",
-    help="What runs besides the start nodes.",
+    help="What runs besides the start nodes; default: downstream.",
 )
 @click.option("--dry-run", is_flag=True, help="Walk the whole graph; execute nothing.")
 @json_option
 def submit(target: str, *, as_json: bool, **options: Any) -> None:
     """Start a run of the workflow NAME, or of the one in FILE (which is deployed first); return at once."""
     parameters = options.pop("parameters")
+    chosen = _options(**options)
     with open_backend() as backend:
         path = _file(target)
         name = submission.deploy_file(backend, path) if path is not None else target
-        document = submission.submit_texts(backend, name, parameters, _options(**options))
+        document = submission.submit_texts(backend, name, parameters, chosen)
         if as_json:
             print_json(document)
             return

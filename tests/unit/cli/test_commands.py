@@ -1,5 +1,6 @@
 """What single commands say, besides what they do."""
 
+import json
 from pathlib import Path
 
 import fakeredis
@@ -9,9 +10,10 @@ from orchestrator.broker.keys import Keys
 from orchestrator.broker.masters import MasterBoard
 from orchestrator.cli.main import exit_code
 from orchestrator.config import load_settings
+from orchestrator.service import definitions
 from orchestrator.service.attendance import why_nothing_happens
 from orchestrator.service.backend import Backend
-from tests.unit.service.submitting import end_run, submit_small
+from tests.unit.service.submitting import SMALL, end_run, small_definition, submit_small
 
 NO_MASTER = "no master is running"
 
@@ -81,6 +83,36 @@ def test_redis_that_does_not_answer_is_named_instead(tmp_path: Path) -> None:
     )
 
     assert "ORCHESTRATOR_REDIS_URL" in str(why_nothing_happens(Backend(settings)))
+
+
+@pytest.mark.parametrize("depends", ["only", "upstream", "downstream"])
+def test_depends_without_a_start_node_is_refused(
+    depends: str, home: Path, backend: Backend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says what runs besides the start nodes: without one it would be ignored. Nothing is deployed before."""
+    file = home.parent / "small.yaml"
+    file.write_text(SMALL)
+
+    assert exit_code(["submit", str(file), "--depends", depends]) == 2
+    assert f"error: --depends {depends}: says what runs besides the start nodes" in capsys.readouterr().err
+    assert not backend.definitions.list()
+    assert exit_code(["submit", str(file), "--depends", depends, "--start-node", "two"]) == 0
+
+
+@pytest.mark.usefixtures("home")
+def test_key_of_another_workflow_is_refused_with_its_run(
+    backend: Backend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A key stands for one request: the message names the key, the other workflow and its run."""
+    definitions.deploy(backend, [small_definition(), small_definition("other")], online=True)
+    exit_code(["submit", "other", "--idempotency-key", "day-1", "--json"])
+    number = json.loads(capsys.readouterr().out)["workflow_instance_id"]
+
+    assert exit_code(["submit", "small", "--idempotency-key", "day-1"]) == 2
+    assert capsys.readouterr().err == (
+        f"error: the idempotency key 'day-1' belongs to run {number} of workflow 'other'; give this run of 'small'"
+        " another one\n"
+    )
 
 
 @pytest.mark.usefixtures("home")

@@ -135,6 +135,39 @@ def test_validate_names_every_fault_of_every_file(tmp_path: Path, capsys: pytest
     assert "b.yaml:3" in error
 
 
+def test_validate_prints_faults_as_one_json_document(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An editor or a pipeline reads the place of each fault, and the exit code is 2 all the same."""
+    file = tmp_path / "wrong.yaml"
+    file.write_text(
+        "workflow: {name: w}\ntasks:\n  - {name: one, type: noop, pool: few}\n  - {type: noop, retrys: 1}\n"
+    )
+
+    assert exit_code(["validate", str(file), "--json"]) == 2
+
+    told = capsys.readouterr()
+    document = json.loads(told.out)
+    assert told.err == ""
+    assert {(fault["file"], fault["line"], fault["field"]) for fault in document["faults"]} == {
+        (str(file), 4, "name"),
+        (str(file), 4, "retrys"),
+    }
+    assert set(document["faults"][0]) == {"file", "line", "task", "field", "message"}
+
+
+def test_what_cannot_run_yet_is_a_fault_in_json_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --runnable the document is that of the faults."""
+    file = tmp_path / "later.yaml"
+    file.write_text("workflow: {name: later}\ntasks:\n  - {name: one, type: noop, pool: few}\n")
+
+    assert exit_code(["validate", str(file), "--json", "--runnable"]) == 2
+    (fault,) = json.loads(capsys.readouterr().out)["faults"]
+    assert (fault["line"], fault["task"], fault["field"]) == (3, "one", "pool")
+
+
 def test_validate_tells_what_is_valid_and_cannot_run_yet(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

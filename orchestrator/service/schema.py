@@ -20,14 +20,15 @@ def upgrade(settings: Settings) -> str | None:
         return migrate.current(engine)
 
 
-def downgrade(settings: Settings, revision: str) -> str | None:
+def downgrade(settings: Settings, revision: str, *, force: bool) -> str | None:
     """Take the schema back; return its revision, `None` when nothing is left.
 
     Raises:
+        Conflict: A master works on it, and `force` was not given.
         StoreUnavailable: The database did not answer.
     """
     with _engine(settings) as engine:
-        migrate.downgrade(engine, revision)
+        migrate.downgrade(engine, revision, force=force)
         return migrate.current(engine)
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, inspect, text
 
 import orchestrator
-from orchestrator.errors import SchemaMismatch
+from orchestrator.errors import Conflict, SchemaMismatch
+from orchestrator.store.leases import lock_and_name_holders
+from orchestrator.store.schema import slot_lease
 from orchestrator.store.session import is_postgres, reading, writing
 
 HEAD = "0003"
@@ -64,21 +66,30 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     _move(engine, lambda connection: migration_steps.upgrade(connection, script_location(), revision))
 
 
-def downgrade(engine: Engine, revision: str = "-1") -> None:
+def downgrade(engine: Engine, revision: str = "-1", *, force: bool = False) -> None:
     """Take the schema back to `revision`, in one transaction.
+
+    Unlike a way up, which adds before anything is taken away, it takes from a living master what it writes to.
 
     Args:
         engine: Opened with the role `migration`: statements may take long.
         revision: A revision, `-1` for one step, or `base` for no tables at all.
+        force: Whether to go on although masters hold leases.
 
     Raises:
+        Conflict: A master holds leases; the message names it.
         UserError: There is no such revision.
         SchemaMismatch: The database's own revision is unknown to this program.
         StoreUnavailable: The database is away.
     """
     from orchestrator.store import migration_steps  # noqa: PLC0415  alembic takes 0.3 s to import
 
-    _move(engine, lambda connection: migration_steps.downgrade(connection, script_location(), revision))
+    def step(connection: Connection) -> None:
+        if not force:
+            _refuse_masters(connection)
+        migration_steps.downgrade(connection, script_location(), revision)
+
+    _move(engine, step)
 
 
 def script_location() -> Path:
@@ -104,6 +115,17 @@ def _move(engine: Engine, step: Callable[[Connection], None]) -> None:
         if here is not None and here not in known_revisions():
             raise _newer(here)
         step(connection)
+
+
+def _refuse_masters(connection: Connection) -> None:
+    if not inspect(connection).has_table(slot_lease.name):
+        return
+    holders = lock_and_name_holders(connection)
+    if holders:
+        raise Conflict(
+            f"the database is in use by master {', '.join(holders)}; stop it first (one that was killed counts"
+            " until its leases have expired), or take its tables away all the same with --force"
+        )
 
 
 def _current(connection: Connection) -> str | None:

@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, select, update
 
 from orchestrator.store.clock import database_now
 from orchestrator.store.schema import outbox
 from orchestrator.store.session import reading, writing
+
+KEPT_FOR = timedelta(days=7)
+"""How long a delivered alert that belongs to no run refuses repeats: an event comes again within minutes."""
+
+MOST_FORGOTTEN = 1000
+"""So many rows one delivery deletes at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +40,9 @@ COLUMNS = tuple(outbox.c[name] for name in OutboxEntry.__slots__)
 
 
 class Outbox:
-    """Reads what is due and notes what became of it. Delivered rows stay: their keys refuse repeats.
+    """Reads what is due, notes what became of it. Delivered rows stay as long as their runs: keys refuse repeats.
+
+    Those that belong to no run would stay for ever: they go when they are so old that no repeat can come any more.
 
     Args:
         engine: Of any role.
@@ -62,7 +70,7 @@ class Outbox:
             return [OutboxEntry(**row) for row in rows.mappings()]
 
     def delivered(self, ids: Collection[int]) -> None:
-        """Note that these alerts have arrived.
+        """Note that these alerts have arrived; forget those of no run that arrived long ago.
 
         Raises:
             StoreUnavailable: The database is away.
@@ -70,6 +78,7 @@ class Outbox:
         with writing(self._engine) as connection:
             now = database_now(connection)
             connection.execute(update(outbox).where(outbox.c.id.in_(sorted(ids))).values(delivered_at=now))
+            _forget(connection, outbox.c.delivered_at < now - KEPT_FOR)
 
     def postpone(self, entry_id: int, seconds: float, error: str = "") -> None:
         """Try this alert again so many seconds from now.
@@ -89,3 +98,10 @@ class Outbox:
                 .where(outbox.c.id == entry_id)
                 .values(due_at=due_at, tries=outbox.c.tries + 1, last_error=error or None)
             )
+
+
+def _forget(connection: Connection, is_old: ColumnElement[bool]) -> None:
+    """Delete old alerts of no run, but those that another master deletes at this moment."""
+    chosen = select(outbox.c.id).where(outbox.c.workflow_instance_id.is_(None), is_old)
+    chosen = chosen.order_by(outbox.c.id).limit(MOST_FORGOTTEN).with_for_update(skip_locked=True)
+    connection.execute(delete(outbox).where(outbox.c.id.in_(chosen)))

@@ -13,16 +13,23 @@ def database() -> None:
 
 @database.command(epilog="Example: orchestrator db upgrade")
 def upgrade() -> None:
-    """Bring the schema up to date; does nothing when it is."""
+    """Bring the schema up to date; does nothing when it is.
+
+    It only adds to what masters work with, so it is not refused while one works on this database.
+    """
     click.echo(f"schema: {schema.upgrade(open_settings())}")
 
 
 @database.command(epilog="Example: orchestrator db downgrade base --yes")
 @click.argument("revision", default="-1")
 @click.confirmation_option("--yes", prompt="This deletes what only the newer schema can hold. Go on?")
-def downgrade(revision: str) -> None:
-    """Take the schema back to REVISION (default: one back; `base`: nothing at all)."""
-    click.echo(f"schema: {schema.downgrade(open_settings(), revision) or 'empty'}")
+@click.option("--force", is_flag=True, help="Go on although a master works on this database.")
+def downgrade(revision: str, *, force: bool) -> None:
+    """Take the schema back to REVISION (default: one back; `base`: nothing at all).
+
+    It is refused while a master works on this database; stop it first.
+    """
+    click.echo(f"schema: {schema.downgrade(open_settings(), revision, force=force) or 'empty'}")
 
 
 @database.command(epilog="Example: orchestrator db current")

@@ -4,12 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from orchestrator.core.changes import Changes, InstanceChange, Leases
-from orchestrator.core.command import CommandKind
+from orchestrator.core.command import Alert, CommandKind
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.errors import LeaseLost, RevisionLost
+from orchestrator.store import schema
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.outbox import Outbox
 from orchestrator.store.session import is_postgres, writing
@@ -296,3 +297,27 @@ def test_alert_of_one_fact_is_stored_once(bench: Bench) -> None:
 
     assert outbox.due(SLOTS, 10) == []
     assert len(bench.contents()["outbox"]) == 2
+
+
+def test_delivered_alerts_of_no_run_are_forgotten_in_the_end(bench: Bench) -> None:
+    """A buried event belongs to no run that could take its row along: its key refuses repeats for a week only."""
+    # Teeth: without the deletion every event that was ever buried leaves a row for ever.
+    loaded = bench.submit_and_load()
+    of_a_run, waiting, told = make_alert(loaded), *(_buried(name) for name in ("waiting", "told"))
+    bench.commit(alerts=(of_a_run, waiting, told))
+    rows = {row["key"]: row["id"] for row in bench.contents()["outbox"]}
+    outbox = Outbox(bench.engine)
+    outbox.delivered([rows[of_a_run.key], rows[told.key]])
+    assert len(bench.contents()["outbox"]) == 3
+
+    with writing(bench.engine) as connection:
+        long_ago = AT - timedelta(days=400)
+        chosen = update(schema.outbox).where(schema.outbox.c.delivered_at.is_not(None))
+        connection.execute(chosen.values(delivered_at=long_ago))
+    outbox.delivered([])
+
+    assert {row["key"] for row in bench.contents()["outbox"]} == {of_a_run.key, waiting.key}
+
+
+def _buried(key: str) -> Alert:
+    return Alert(key=key, slot=1, workflow_instance_id=None, kind="buried")

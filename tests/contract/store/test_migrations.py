@@ -11,8 +11,10 @@ from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.types import JSON, BigInteger
 
 from orchestrator.embedded.postgres import PrivatePostgres
-from orchestrator.errors import SchemaMismatch, UserError
+from orchestrator.errors import Conflict, SchemaMismatch, UserError
 from orchestrator.store import migrate
+from orchestrator.store.leases import SlotLeases
+from orchestrator.store.masters import Master
 from orchestrator.store.schema import SLOTS, metadata
 from orchestrator.store.session import open_engine
 
@@ -103,6 +105,38 @@ def test_newer_database_is_refused(empty: Engine) -> None:
         migrate.upgrade(empty)
     with pytest.raises(SchemaMismatch, match="9999"):
         migrate.downgrade(empty)
+
+
+def test_schema_under_a_living_master_is_not_taken_away(empty: Engine) -> None:
+    """The message names the master; without leases, or by force, the way down is free."""
+    migrate.upgrade(empty)
+    master = Master(incarnation="i1", name="m1@host", host="host", pid=7)
+    leases = SlotLeases(empty, master)
+    held = leases.acquire("i1", 60.0)
+
+    with pytest.raises(Conflict, match=r"'m1@host' \(host host, pid 7\); stop it first.*--force"):
+        migrate.downgrade(empty, "base")
+
+    migrate.check(empty)
+    assert leases.renew(held, 60.0) == held
+    leases.release(held)
+    migrate.downgrade(empty)
+    migrate.upgrade(empty)
+    leases.acquire("i1", 60.0)
+    migrate.downgrade(empty, "base", force=True)
+
+
+def test_expired_leases_do_not_stop_the_way_down(empty: Engine) -> None:
+    """A master that was killed is gone when its leases are; one that nobody has described has its owner's name."""
+    migrate.upgrade(empty)
+    SlotLeases(empty).acquire("i1", 60.0, limit=2)
+
+    with pytest.raises(Conflict, match="master 'i1'; stop"):
+        migrate.downgrade(empty)
+
+    with empty.begin() as connection:
+        connection.execute(text("UPDATE slot_lease SET expires_at = '2020-01-01 00:00:00.000000'"))
+    migrate.downgrade(empty)
 
 
 def test_unknown_revision_is_a_users_mistake(empty: Engine) -> None:

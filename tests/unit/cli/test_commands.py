@@ -13,6 +13,7 @@ from orchestrator.config import load_settings
 from orchestrator.service import definitions
 from orchestrator.service.attendance import why_nothing_happens
 from orchestrator.service.backend import Backend
+from orchestrator.store.leases import SlotLeases
 from tests.unit.service.submitting import SMALL, end_run, small_definition, submit_small
 
 NO_MASTER = "no master is running"
@@ -97,6 +98,19 @@ def test_depends_without_a_start_node_is_refused(
     assert f"error: --depends {depends}: says what runs besides the start nodes" in capsys.readouterr().err
     assert not backend.definitions.list()
     assert exit_code(["submit", str(file), "--depends", depends, "--start-node", "two"]) == 0
+
+
+@pytest.mark.usefixtures("home")
+def test_way_down_under_a_living_master_ends_with_2(
+    backend: Backend, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would take the tables away from it; --force overrides."""
+    SlotLeases(backend.engine).acquire("m1", 60.0)
+
+    assert exit_code(["db", "downgrade", "--yes"]) == 2
+    assert "error: the database is in use by master 'm1'; stop it first" in capsys.readouterr().err
+    assert exit_code(["db", "downgrade", "--yes", "--force"]) == 0
+    assert exit_code(["db", "upgrade"]) == 0
 
 
 @pytest.mark.usefixtures("home")

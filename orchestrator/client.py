@@ -2,19 +2,29 @@
 
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from orchestrator.cli.live import print_summary
+from orchestrator.cli.output import print_message
+from orchestrator.cli.performing import Performed, carry_out
+from orchestrator.cli.running import LEAVE_PATIENCE_S, Prepared, what_is_started
 from orchestrator.config import Settings, load_settings
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.embedded.guest import Guest
 from orchestrator.embedded.home import Home, with_running
+from orchestrator.embedded.launch import warm_up
+from orchestrator.errors import OrchestratorError
 from orchestrator.service import definitions, files, runs, submission
+from orchestrator.service.attendance import why_nothing_happens
 from orchestrator.service.backend import Backend
 from orchestrator.service.parameters import parameters_from_values
+from orchestrator.service.signs import check_redis
 
-LEAVE_PATIENCE_S = 20.0
+CALL_OF_THE_USER = 3
+"""Frames from a warning back to `nightly.submit(…)` in the user's code."""
 
 
 class Handle:
@@ -23,11 +33,21 @@ class Handle:
     Args:
         settings: Where the run is.
         id: The run's id.
+        workflow: Name of its workflow.
     """
 
-    def __init__(self, settings: Settings, id: int) -> None:  # noqa: A002 - the public name
+    def __init__(self, settings: Settings, id: int, workflow: str) -> None:  # noqa: A002 - the public name
         self._settings = settings
         self.id = id
+        self.workflow = workflow
+
+    def __repr__(self) -> str:
+        """Say which run this is and how far it is; nobody's debugger shall fail because the database is away."""
+        try:
+            state = self.state
+        except OrchestratorError as error:
+            state = f"unknown: {error}"
+        return f"<Handle id={self.id} workflow={self.workflow!r} state={state!r}>"
 
     @property
     def state(self) -> str:
@@ -53,6 +73,8 @@ class Handle:
 def submit(definition: WorkflowDefinition, params: Mapping[str, Any]) -> Handle:
     """Deploy the definition, submit a run of it, and return at once.
 
+    Without a living master it warns (`RuntimeWarning`), as the command line does: the run waits for one.
+
     Args:
         definition: A checked definition.
         params: Start parameters by name.
@@ -62,32 +84,51 @@ def submit(definition: WorkflowDefinition, params: Mapping[str, Any]) -> Handle:
     """
     settings = with_running(load_settings())
     with _backend(settings) as backend:
-        return _submit(backend, settings, definition, params)
+        handle = _submit(backend, settings, definition, params)
+        reason = why_nothing_happens(backend)
+    if reason is not None:
+        warnings.warn(f"run {handle.id}: {reason}", RuntimeWarning, stacklevel=CALL_OF_THE_USER)
+    return handle
 
 
 def run(definition: WorkflowDefinition, params: Mapping[str, Any]) -> Handle:
-    """Run the definition to its end, here, starting what is not running; return the ended run.
+    """Run the definition to its end, here, starting what is not running, and show it as `orchestrator run` does.
 
     Args:
         definition: A checked definition.
         params: Start parameters by name.
 
+    Returns:
+        The ended run.
+
     Raises:
         UserError: The definition or a parameter cannot be used, or the set-up cannot be started.
+        BrokerUnavailable: The settings name a Redis that does not answer.
+        KeyboardInterrupt: Ctrl-C was pressed: once, and the run was stopped; or twice.
     """
     settings = with_running(load_settings())
     files.refuse_unsupported([definition])
-    parameters_from_values(definition, params)
-    guest = Guest(Home(path=settings.home), files.wish_for(settings, [definition]))
+    values = parameters_from_values(definition, params)
+    prepared = Prepared(found=[definition], chosen=definition, parameters=values)
+    if settings.redis_url is not None:  # nothing of the set-up could work without it
+        check_redis(settings.redis_url)
+    performed = _perform(settings, prepared)
+    if performed.interrupted:
+        raise KeyboardInterrupt
+    return Handle(performed.settings, performed.document["id"], definition.name)
+
+
+def _perform(settings: Settings, prepared: Prepared) -> Performed:
+    warm = warm_up(Home(path=settings.home))
+    if warm is not None:
+        print_message(what_is_started(settings))
+    guest = Guest(Home(path=settings.home), files.wish_for(settings, prepared.found), warm)
     try:
-        joined = guest.wait_for(lambda status: status.is_open).applied_to(settings)
-        with _backend(joined) as backend:
-            handle = _submit(backend, joined, definition, params)
-            clockwork = runs.Clockwork(clock=time.monotonic, pause=guest.step)
-            runs.wait(backend, [handle.id], None, clockwork)
+        performed = carry_out(settings, guest, prepared, starts=warm is not None)
+        print_summary(performed.document)
     finally:
         guest.leave(LEAVE_PATIENCE_S)
-    return handle
+    return performed
 
 
 def _submit(
@@ -97,7 +138,7 @@ def _submit(
     stored = definitions.find(backend, definition.name, None)
     values = parameters_from_values(definition, params)
     submitted = submission.submit(backend, stored, values, submission.SubmitOptions())
-    return Handle(settings, submitted["workflow_instance_id"])
+    return Handle(settings, submitted["workflow_instance_id"], definition.name)
 
 
 @contextmanager

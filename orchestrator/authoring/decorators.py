@@ -160,16 +160,19 @@ class Workflow:
     def submit(self, **params: Any) -> Any:
         """Hand the workflow to a running master; return a handle with `id`, `wait()`, `state`, `outputs`.
 
+        Warns (`RuntimeWarning`) if no master is running: the run waits for one.
+
         Raises:
             UserError: The definition or a parameter is wrong.
         """
         return import_module("orchestrator.client").submit(self.definition(), params)
 
     def run(self, **params: Any) -> Any:
-        """Run the workflow to its end, here, as `orchestrator run` does.
+        """Run the workflow to its end, here, and show it as `orchestrator run` does; return its handle.
 
         Raises:
             UserError: The definition or a parameter is wrong.
+            KeyboardInterrupt: Ctrl-C was pressed; the run was stopped.
         """
         return import_module("orchestrator.client").run(self.definition(), params)
 

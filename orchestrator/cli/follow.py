@@ -1,6 +1,7 @@
 """Owns following a run: show it again and again until it ends, and carry Ctrl-C to it."""
 
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ BUSY_SHARE = 4
 
 
 class Interruptions:
-    """Counts Ctrl-C while it is entered; the second one leaves at once."""
+    """Counts Ctrl-C while it is entered; the second one leaves at once. Only a program's main thread hears it."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -27,14 +28,16 @@ class Interruptions:
 
     def __enter__(self) -> Self:
         """Take over SIGINT."""
-        self._before = signal.signal(signal.SIGINT, self._on_signal)
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._on_signal)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give SIGINT back."""
-        signal.signal(signal.SIGINT, self._before)
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.count += 1

@@ -1,6 +1,7 @@
 """Owns the middle of one `run`: deploy, submit, follow to the end, show it."""
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.cli.follow import Watch, follow, last_line_reader
@@ -19,15 +20,54 @@ from orchestrator.service.backend import Backend
 INTERRUPTED = 130
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Performed:
+    """A run that has ended.
+
+    Attributes:
+        settings: With the addresses of the set-up that ran it.
+        document: Of `runs show`.
+        interrupted: Whether Ctrl-C was pressed.
+    """
+
+    settings: Settings
+    document: dict[str, Any]
+    interrupted: bool
+
+
 def perform(settings: Settings, guest: Guest, prepared: Prepared, *, starts: bool, as_json: bool) -> int:
     """Run the prepared workflow to its end and show it; return the exit code.
+
+    Args:
+        settings: As `carry_out`.
+        guest: As `carry_out`.
+        prepared: What to run.
+        starts: As `carry_out`.
+        as_json: Print the document of `runs show` and nothing else.
+
+    Raises:
+        SetUpFailed: The set-up does not start.
+        KeyboardInterrupt: Ctrl-C was pressed twice.
+    """
+    performed = carry_out(settings, guest, prepared, starts=starts, silent=as_json)
+    if as_json:
+        print_json(performed.document)
+    else:
+        print_summary(performed.document)
+    return _code(performed)
+
+
+def carry_out(
+    settings: Settings, guest: Guest, prepared: Prepared, *, starts: bool, silent: bool = False
+) -> Performed:
+    """Run the prepared workflow to its end, and show how it goes on.
 
     Args:
         settings: The settings; the set-up's addresses come from the guest.
         guest: In the set-up that runs it.
         prepared: What to run.
         starts: Whether the set-up is started for this run: whatever is unfinished there was left behind.
-        as_json: Print the document of `runs show` and nothing else.
+        silent: Show nothing.
 
     Raises:
         SetUpFailed: The set-up does not start.
@@ -39,21 +79,16 @@ def perform(settings: Settings, guest: Guest, prepared: Prepared, *, starts: boo
         leftovers = find_leftovers(backend, private) if starts else []
         say_what_goes_on(leftovers)
         number = _submit(backend, prepared)
-        view = make_view(last_line_reader(settings.logs, number), silent=as_json)
+        view = make_view(last_line_reader(settings.logs, number), silent=silent)
         document, interrupted = follow(backend, number, view, _watch(backend, guest, number))
         say_what_is_left(backend, leftovers)
-    if as_json:
-        print_json(document)
-    else:
-        print_summary(document)
-    return _code(document, interrupted=interrupted)
+    return Performed(settings=joined, document=document, interrupted=interrupted)
 
 
 def _submit(backend: Backend, prepared: Prepared) -> int:
     definitions.deploy(backend, prepared.found, online=True)
     stored = definitions.find(backend, prepared.chosen.name, None)
-    request = prepared.request
-    options = submission.SubmitOptions(start_nodes=request.start_nodes, dry_run=request.dry_run)
+    options = submission.SubmitOptions(start_nodes=prepared.start_nodes, dry_run=prepared.dry_run)
     return int(submission.submit(backend, stored, prepared.parameters, options)["workflow_instance_id"])
 
 
@@ -68,7 +103,7 @@ def _watch(backend: Backend, guest: Guest, number: int) -> Watch:
     return Watch(pause=guest.step, clock=time.monotonic, on_interrupt=on_interrupt)
 
 
-def _code(document: dict[str, Any], *, interrupted: bool) -> int:
-    if interrupted:
+def _code(performed: Performed) -> int:
+    if performed.interrupted:
         return INTERRUPTED
-    return 0 if runs.has_succeeded(document) else NOT_SUCCESSFUL
+    return 0 if runs.has_succeeded(performed.document) else NOT_SUCCESSFUL

@@ -48,10 +48,11 @@ class Prepared:
         parameters: Its start parameters.
     """
 
-    request: RunRequest
     found: list[WorkflowDefinition]
     chosen: WorkflowDefinition
     parameters: dict[str, Any] = field(default_factory=dict)
+    start_nodes: tuple[str, ...] = ()
+    dry_run: bool = False
 
 
 def prepare(request: RunRequest) -> Prepared:
@@ -64,7 +65,13 @@ def prepare(request: RunRequest) -> Prepared:
     chosen = choose(found, request)
     parameters = parameters_from_texts(chosen, read_pairs(request.parameters))
     files.check_start_nodes(chosen, request.start_nodes)
-    return Prepared(request=request, found=found, chosen=chosen, parameters=parameters)
+    return Prepared(
+        found=found,
+        chosen=chosen,
+        parameters=parameters,
+        start_nodes=request.start_nodes,
+        dry_run=request.dry_run,
+    )
 
 
 def choose(found: list[WorkflowDefinition], request: RunRequest) -> WorkflowDefinition:
@@ -85,6 +92,11 @@ def choose(found: list[WorkflowDefinition], request: RunRequest) -> WorkflowDefi
     raise NotFound(
         f"{request.file}: no workflow '{request.workflow}'" + did_you_mean(request.workflow, names)
     )
+
+
+def what_is_started(settings: Settings) -> str:
+    """Return the line that tells the user why nothing is to be seen yet."""
+    return f"starting what is missing in {settings.home} …"
 
 
 @contextmanager

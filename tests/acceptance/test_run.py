@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +25,17 @@ FAILING = """
 workflow: {name: failing}
 tasks:
   - {name: breaks, type: shell, run: "echo what went wrong >&2; exit 3"}
+"""
+
+PYTHON = """
+from orchestrator import shell, workflow
+
+@workflow
+def tiny():
+    shell("one", 'echo rows=3 >> "$ORCHESTRATOR_OUTPUT"')
+
+if __name__ == "__main__":
+    print(tiny.run())
 """
 
 WRONG = """
@@ -65,6 +78,29 @@ def test_runs_share_a_home_one_after_the_other_and_leave_nothing_behind(machine:
     assert "exit code 3" in failed.stderr
     assert "what went wrong" in failed.stderr
     assert [run["state"] for run in machine.json("runs", "list")] == ["FAILURE", "SUCCESS"]
+    assert machine.processes() == []
+
+
+def test_run_of_a_python_workflow_shows_what_the_command_shows(machine: Machine) -> None:
+    """`WORKFLOW.run()`: each change of a task, the outputs, and how it ended; nothing is left running."""
+    script = machine.directory / "tiny.py"
+    script.write_text(PYTHON)
+
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=machine.directory,
+        env=machine.environment(),
+        capture_output=True,
+        text=True,
+        timeout=END_WITHIN_S,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["rows = 3", "<Handle id=1 workflow='tiny' state='SUCCESS'>"]
+    assert "starting what is missing in" in done.stderr
+    assert "RUNNING    one" in done.stderr or "SUCCESS    one" in done.stderr
+    assert "tiny run 1: SUCCESS in" in done.stderr
     assert machine.processes() == []
 
 

@@ -18,6 +18,9 @@ LIMIT_LINES = 400
 LEAVES = frozenset({"errors", "config", "crash", "logging"})
 """Modules that know nothing of workflows; everybody but the core may use them."""
 
+SHOWN_BY_RUN = frozenset({"cli.live", "cli.output", "cli.performing", "cli.running"})
+"""What `WORKFLOW.run()` shares with `orchestrator run`: both show the same."""
+
 ARROWS: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "crash": frozenset(),
@@ -32,7 +35,7 @@ ARROWS: dict[str, frozenset[str]] = {
     "service": frozenset({"core", "store", "broker", "authoring"}) | LEAVES,
     "embedded": LEAVES,
     "cli": frozenset({"core", "service", "embedded", "wiring"}) | LEAVES,
-    "client": frozenset({"core", "service", "embedded"}) | LEAVES,
+    "client": frozenset({"core", "service", "embedded", *SHOWN_BY_RUN}) | LEAVES,
 }
 """What each package may import besides itself. The entry points in `KNOWS_ALL` may import everything."""
 

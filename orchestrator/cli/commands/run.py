@@ -36,7 +36,12 @@ def run(  # noqa: PLR0913 - one argument per option
     """
     settings = open_settings()
     warm = warm_up(Home(path=settings.home))
-    from orchestrator.cli.running import RunRequest, prepare, stay  # noqa: PLC0415 - slow; the supervisor loads, too
+    from orchestrator.cli.running import (  # noqa: PLC0415 - slow; the supervisor loads, too
+        RunRequest,
+        prepare,
+        stay,
+        what_is_started,
+    )
     from orchestrator.service.signs import check_redis  # noqa: PLC0415 - the same
 
     request = RunRequest(
@@ -46,7 +51,7 @@ def run(  # noqa: PLR0913 - one argument per option
     if settings.redis_url is not None:  # nothing of the set-up could work without it
         check_redis(settings.redis_url)
     if warm is not None and not as_json:
-        click.echo(f"starting what is missing in {settings.home} …", err=True)
+        click.echo(what_is_started(settings), err=True)
     with stay(settings, prepared.found, warm) as guest:
         from orchestrator.cli.performing import perform  # noqa: PLC0415 - slow to load; the set-up starts meanwhile
 

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,14 @@ def test_last_line_is_the_last_that_says_something(tmp_path: Path) -> None:
 
     assert read({"name": "load", "attempt": 1}) == "second \ufffd"
     assert read({"name": "other", "attempt": 1}) == ""
+
+
+def test_run_is_followed_from_any_thread_of_a_program(backend: Backend) -> None:
+    """`WORKFLOW.run()` may be called in a thread, where no signal can be heard."""
+    number = submit_small(backend)
+    end_run(backend, number, "SUCCESS")
+
+    with ThreadPoolExecutor(1) as threads:
+        followed = threads.submit(follow, backend, number, SilentView(), a_watch(lambda _: None))
+
+    assert followed.result()[0]["state"] == "SUCCESS"

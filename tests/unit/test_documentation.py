@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from orchestrator.authoring.load import load_file
+from orchestrator.cli.main import CATALOGUE
 from orchestrator.config import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -64,6 +66,30 @@ def test_yaml_of_the_documents_is_valid(text: str, tmp_path: Path) -> None:
     file.write_text(text, encoding="utf-8")
 
     assert load_file(file)
+
+
+def test_passwords_that_compose_asks_for_are_exported_where_it_is_described() -> None:
+    """Compose refuses every command without them: who copies the lines of the document has set them before."""
+    text = (ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8")
+    required = set(re.findall(r"\$\{(\w+):\?", text))
+
+    for document in (text, (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")):
+        before = document.partition("docker compose -f docker/compose.yaml up")[0]
+        exported = re.findall(r"export (.+=….+=…)", before)[-1]
+        assert set(re.findall(r"(\w+)=…", exported)) == required
+
+
+def test_compose_runs_commands_that_there_are_in_the_image_that_there_is() -> None:
+    """Compose file, Dockerfile and program agree: commands, the file that is built, and what it copies."""
+    services = yaml.safe_load((ROOT / "docker" / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    ours = {name: one for name, one in services.items() if one["image"] == "orchestrator"}
+    dockerfile = ROOT / ours["master"]["build"]["dockerfile"]
+    copied = re.findall(r"^COPY (?!--)(.+) \S+$", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert {"migrate", "master", "worker", "flower", "orchestrator"} == ours.keys()
+    assert {one["command"][0] for one in ours.values() if one.get("command")} <= CATALOGUE.keys()
+    assert all((ROOT / name).exists() for names in copied for name in names.split())
+    assert "ORCHESTRATOR_DATABASE_URL" not in services["worker"]["environment"]
 
 
 def _log_events() -> Iterator[str]:

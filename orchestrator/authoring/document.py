@@ -116,8 +116,7 @@ def control_characters(text: str, file: str | None = None) -> list[Fault]:
     }
     return [
         Fault(
-            message=f"holds the character U+{ord(found):04X}, which no YAML file may hold; write it as an escape"
-            " between double quotes, or leave it out",
+            message=f"holds the character U+{ord(found):04X}, which no YAML file may hold; leave it out",
             file=file,
             line=line,
         )
@@ -126,8 +125,8 @@ def control_characters(text: str, file: str | None = None) -> list[Fault]:
 
 
 def without_control_characters(text: str) -> str:
-    """Return `text` with a replacement for each character that no YAML file may hold: the rest can be read."""
-    return _CONTROL.sub("\ufffd", text)
+    """Return `text` without the characters that no YAML file may hold, so that the rest of it can be read."""
+    return _CONTROL.sub("", text)
 
 
 def line_of(value: Any, path: Sequence[str | int]) -> int | None:

@@ -98,7 +98,11 @@ def _fault_of(value: Any) -> str | None:
         case str():
             return _fault_of_text(value)
         case int():
-            return None if _is_wide_enough(value) else f"an integer lies between {_RANGE}; write it as text"
+            return (
+                None
+                if _is_wide_enough(value)
+                else f"an integer lies between {_RANGE}; a longer one can only be text"
+            )
         case float():
             return None if math.isfinite(value) else "infinity and not-a-number cannot be stored"
         case _:

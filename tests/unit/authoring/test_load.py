@@ -241,7 +241,7 @@ def test_source_directory_does_not_change_the_hash() -> None:
          "field 'params.y': ${x}: the params of a task do not see"),
         ("{name: a, type: noop, params: {x: '${b.*}'}}", "field 'params.x': ${b.*}: there is no task 'b'"),
         ("{name: a, type: noop, params: {x: 99999999999999999999}}",
-         "field 'params.x': an integer lies between -9223372036854775808 and 9223372036854775807; write it as"),
+         "field 'params.x': an integer lies between -9223372036854775808 and 9223372036854775807; a longer"),
         ("{name: a, type: noop, retries: 99999999999999999999}", "field 'retries': an integer lies between"),
         ("{name: a, type: noop, params: {x: [1, " + "9" * 5000 + "]}}",
          "field 'params.x[1]': an integer lies between"),
@@ -382,7 +382,7 @@ def test_value_that_cannot_be_stored_hides_no_other_fault() -> None:
         "workflow: {name: w, params: {a: .nan}}\ntasks:\n"
         "  - name: one\n    type: noop\n    retrys: 1\n    params:\n      x: 1\n      y: 1e400\n"
         "  - {name: two, type: nop, params: {x: 99999999999999999999}}\n"
-        "  - {name: three, type: shell, run: 'a\0b'}\n  - {name: four, type: noop, needs: [fife]}\n"
+        "  - {name: three, type: shell, run: 'a\0b'}\n  - {name: four, type: noop, needs: [fife]}\n\0"
     )
 
     with pytest.raises(DefinitionError) as caught:
@@ -396,6 +396,7 @@ def test_value_that_cannot_be_stored_hides_no_other_fault() -> None:
         (9, "params.x"),
         (10, None),
         (11, "needs"),
+        (12, None),
     ]
     assert "U+0000" in str(caught.value)
 

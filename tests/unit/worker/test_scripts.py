@@ -135,6 +135,17 @@ def test_python_results_become_outputs(result: object, outputs: dict[str, object
     assert from_result(result, {}) == outputs
 
 
+@pytest.mark.parametrize("declared", ["integer", None])
+def test_integer_beyond_64_bits_is_named_with_its_output(declared: str | None) -> None:
+    """Whether it was declared or not, whether a function returned it or a script wrote it as declared."""
+    types = {"rows": declared} if declared else {}
+
+    with pytest.raises(TaskFailure, match=r"output 'rows'.*(between -9223372036854775808|64 bits)"):
+        from_result({"rows": 2**63}, types)
+    with pytest.raises(TaskFailure, match=r"output 'rows': expected an integer between -9223372036854775808"):
+        from_texts({"rows": "9" * 5000}, {"rows": "integer"})
+
+
 @pytest.mark.parametrize("value", [object(), float("nan"), 2**70, {1, 2}, b"x"])
 def test_results_that_are_not_json_fail_the_task(value: object) -> None:
     """The reason says that it cannot be written as JSON."""

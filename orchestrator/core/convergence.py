@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from orchestrator.core.branches import CONDITIONS, chosen_by_conditions
 from orchestrator.core.draft import Draft
 from orchestrator.core.instance import TaskInstance
-from orchestrator.core.logic import APPROVAL
+from orchestrator.core.logic import APPROVAL, WAITS_FOR_SIGNAL
 from orchestrator.core.node import Decision, Outcome
 from orchestrator.core.run import CREATING, STOPPED_REASON, is_stopping, sweep_target, swept_states
 from orchestrator.core.status import TASK_ACTIVE, WORKFLOW_FINAL, TaskState, WorkflowState
@@ -110,7 +110,10 @@ def _let_go(draft: Draft, attempt: TaskInstance) -> None:
         draft.end(attempt, TaskState.SUCCESS, started_at=draft.context.now, taken=taken)
     elif task.type == APPROVAL:
         due = draft.due(task.timeout_s) if task.timeout_s else None
-        draft.update(attempt, state=TaskState.RUNNING, started_at=draft.context.now, timeout_at=due)
+        now = draft.context.now
+        draft.update(
+            attempt, state=TaskState.RUNNING, started_at=now, timeout_at=due, reason=WAITS_FOR_SIGNAL
+        )
 
 
 def _finish(draft: Draft) -> None:

@@ -9,7 +9,7 @@ import orchestrator
 from orchestrator.errors import SchemaMismatch
 from orchestrator.store.session import is_postgres, reading, writing
 
-HEAD = "0003"
+HEAD = "0004"
 """Revision of the schema that this program needs: the last file in `alembic/versions`."""
 
 ADVISORY_LOCK = 0x6F726368

@@ -66,7 +66,7 @@ def handle_signal(instance: WorkflowInstance, body: Mapping[str, Any], context: 
         state = "has not been reached" if attempt is None else f"is {attempt.state}"
         raise Conflict(f"run {number}: '{name}' {state}: it waits for no signal")
     draft = Draft(instance, context)
-    draft.end(attempt, TaskState.SUCCESS, outputs=checked(task, outputs), timeout_at=None)
+    draft.end(attempt, TaskState.SUCCESS, outputs=checked(task, outputs), timeout_at=None, reason=None)
     converge(draft)
     return draft.transition()
 

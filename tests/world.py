@@ -245,9 +245,9 @@ class World:
             self.rig.clock.advance(tick_s)
             self.settle()
 
-    def command(self, kind: CommandKind, run: int | None = None) -> None:
+    def command(self, kind: CommandKind, run: int | None = None, **body: Any) -> None:
         """Leave a command for the run and say so; the loop has not seen it yet."""
-        command = self.rig.commands.send(run or self.run, kind)
+        command = self.rig.commands.send(run or self.run, kind, body)
         self.streams.wake(command.slot)
         self.read()
 

@@ -3,12 +3,16 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from orchestrator.authoring import expressions, names
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.authoring.references import reference_faults
+from orchestrator.core import types
+from orchestrator.core.branches import CONDITIONS, named_by_conditions
 from orchestrator.core.dag import find_cycle
 from orchestrator.core.definition import TaskDefinition, Trigger, WorkflowDefinition, to_document
+from orchestrator.core.parameters import texts
 from orchestrator.errors import Fault
 
 MAX_CYCLES = 10
@@ -33,6 +37,8 @@ def check(definition: WorkflowDefinition) -> list[Fault]:
         faults.extend(_needs(task, tasks))
         faults.extend(_branches(task, tasks))
         faults.extend(_start(task))
+        faults.extend(_items(task, tasks))
+        faults.extend(_approval(task))
         faults.extend(_expressions(task))
         if task.type == "sub_workflow" and task.spec["workflow"] == definition.name:
             faults.append(_fault(task, "workflow", "a workflow cannot contain itself"))
@@ -97,6 +103,37 @@ def _branches(task: TaskDefinition, tasks: Mapping[str, TaskDefinition]) -> Iter
             elif task.name not in tasks[target].needs:
                 message = f"the branch cannot be reached: '{target}' must have '{task.name}' in its needs"
                 yield _fault(task, field, message)
+
+
+def _items(task: TaskDefinition, tasks: Mapping[str, TaskDefinition]) -> Iterator[Fault]:
+    """Find what a conditions task looks at and cannot see: only what it needs has ended when it runs."""
+    if task.type != CONDITIONS or not task.needs:  # that is said already
+        return
+    for name in sorted(named_by_conditions([replace(task, disabled=False)])):
+        if name not in tasks:
+            yield _fault(task, "conditions", f"there is no task '{name}'{did_you_mean(name, tasks)}")
+        elif name not in task.needs:
+            yield _fault(task, "conditions", f"'{name}' may not have ended when this runs: add it to needs")
+
+
+def _approval(task: TaskDefinition) -> Iterator[Fault]:
+    """Find defaults of an approval that are no data, or not those that it declares."""
+    default = task.spec.get("default") if task.type == "approval" else None
+    if default is None:
+        return
+    if any("${" in text or "$[" in text for text in texts(default)):
+        yield _fault(task, "default", "holds values; references and placeholders are not replaced here")
+    elif task.outputs:
+        for name in sorted(default.keys() ^ task.outputs.keys()):
+            what = "is no declared output" if name in default else "is missing"
+            yield _fault(task, f"default.{name}", what)
+        for name in default.keys() & task.outputs.keys():
+            try:
+                types.check(default[name], task.outputs[name])
+            except types.TypeMismatch as error:
+                yield _fault(task, f"default.{name}", str(error))
+    if task.timeout_s is None:
+        yield _fault(task, "default", "belongs to timeout, which is not there")
 
 
 def _branch_fields(task: TaskDefinition) -> list[tuple[str, list[str]]]:

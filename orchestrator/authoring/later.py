@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from orchestrator.core.definition import Execution, TaskDefinition, WorkflowDefinition
+from orchestrator.core.logic import LOGIC_TYPES
 from orchestrator.core.parameters import texts
 from orchestrator.errors import DefinitionError, Fault
 
-RUNNABLE_TYPES = frozenset({"shell", "python", "noop"})
+RUNNABLE_TYPES = frozenset({"shell", "python", "noop"}) | LOGIC_TYPES
 
 _REASON = "is understood but cannot be run by this version yet"
 

@@ -14,6 +14,7 @@ class CommandKind(StrEnum):
     PAUSE = "PAUSE"
     RESUME = "RESUME"
     STOP = "STOP"
+    SIGNAL = "SIGNAL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

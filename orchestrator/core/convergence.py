@@ -1,12 +1,17 @@
 """Owns convergence: a draft is brought, a bounded step at a time, to what the state of its run asks for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from orchestrator.core.branches import CONDITIONS, chosen_by_conditions
 from orchestrator.core.draft import Draft
 from orchestrator.core.instance import TaskInstance
+from orchestrator.core.logic import APPROVAL, WAITS_FOR_SIGNAL
 from orchestrator.core.node import Decision, Outcome
 from orchestrator.core.run import CREATING, STOPPED_REASON, is_stopping, sweep_target, swept_states
 from orchestrator.core.status import TASK_ACTIVE, WORKFLOW_FINAL, TaskState, WorkflowState
+
+MOST_NAMED = 3
+"""So many failed tasks stand in the reason of a run."""
 
 
 def converge(draft: Draft) -> None:
@@ -20,7 +25,7 @@ def converge(draft: Draft) -> None:
         if target is TaskState.KILLED:
             draft.end(attempt, target, reason=STOPPED_REASON)
         else:
-            _pretend(draft, draft.update(attempt, state=target))
+            _let_go(draft, draft.update(attempt, state=target))
     for task in draft.owed_tasks():
         if budget <= 0 or draft.head.state not in CREATING:
             break
@@ -28,12 +33,15 @@ def converge(draft: Draft) -> None:
     _finish(draft)
 
 
-def final_state(state: WorkflowState, count: Callable[..., int], *, owes: bool) -> WorkflowState:
+def final_state(
+    state: WorkflowState, count: Callable[..., int], *, failed: bool, owes: bool
+) -> WorkflowState:
     """Return the state a run goes to when nothing is active any more.
 
     Args:
         state: RUNNING, PAUSING, STOPPING, or PAUSED if it is being stopped.
         count: Gives the number of current attempts in given states.
+        failed: An attempt failed or was killed, and that was not absorbed.
         owes: Something is still to run.
     """
     if state is WorkflowState.PAUSED:
@@ -42,7 +50,6 @@ def final_state(state: WorkflowState, count: Callable[..., int], *, owes: bool) 
         return WorkflowState.PAUSED
     if state is WorkflowState.STOPPING and (count(TaskState.KILLED) or owes):
         return WorkflowState.STOPPED
-    failed = count(TaskState.FAILURE, TaskState.KILLED)
     return WorkflowState.FAILURE if failed else WorkflowState.SUCCESS
 
 
@@ -70,7 +77,7 @@ def _create(draft: Draft, task: str) -> int:
     if attempt.state is TaskState.SKIPPED:
         draft.settle(task, Outcome.SKIPPED)
     else:
-        _pretend(draft, attempt)
+        _let_go(draft, attempt)
     return 1
 
 
@@ -91,10 +98,22 @@ def _first_attempt(draft: Draft, task: str, *, skipped: bool) -> TaskInstance:
     )
 
 
-def _pretend(draft: Draft, attempt: TaskInstance) -> None:
-    """In a dry run, let a submitted attempt succeed at once: the graph is walked and nothing is executed."""
-    if draft.head.dry_run and attempt.state is TaskState.SUBMITTED:
+def _let_go(draft: Draft, attempt: TaskInstance) -> None:
+    """Carry a submitted attempt as far as it needs nobody: in a dry run to its end, without executing anything."""
+    if attempt.state is not TaskState.SUBMITTED:
+        return
+    task = draft.definition(attempt.task)
+    if draft.head.dry_run:
         draft.end(attempt, TaskState.SUCCESS, reason="dry run")
+    elif task.type == CONDITIONS:
+        taken = chosen_by_conditions(task, draft.outcome)
+        draft.end(attempt, TaskState.SUCCESS, started_at=draft.context.now, taken=taken)
+    elif task.type == APPROVAL:
+        due = draft.due(task.timeout_s) if task.timeout_s else None
+        now = draft.context.now
+        draft.update(
+            attempt, state=TaskState.RUNNING, started_at=now, timeout_at=due, reason=WAITS_FOR_SIGNAL
+        )
 
 
 def _finish(draft: Draft) -> None:
@@ -105,21 +124,22 @@ def _finish(draft: Draft) -> None:
     owes = draft.owes
     if (owes and not stopping) or _to_sweep(draft, 1):
         return
-    final = final_state(draft.head.state, draft.count, owes=owes)
+    failed = draft.failed()
+    final = final_state(draft.head.state, draft.count, failed=bool(failed), owes=owes)
     if final is WorkflowState.PAUSED:
         draft.set_head(state=final)
         return
-    reason = _reason(draft, final)
+    reason = _reason(draft, final, failed)
     draft.set_head(state=final, ended_at=draft.context.now, paused_at=None, reason=reason)
     if final is WorkflowState.FAILURE:
         draft.alert("workflow_failure", "", reason=reason)
 
 
-def _reason(draft: Draft, final: WorkflowState) -> str | None:
+def _reason(draft: Draft, final: WorkflowState, failed: Sequence[str]) -> str | None:
     if final not in WORKFLOW_FINAL or final is WorkflowState.SUCCESS:
         return None
     if final is WorkflowState.STOPPED:
         return draft.head.reason or STOPPED_REASON
-    failed = (TaskState.FAILURE, TaskState.KILLED)
-    more = draft.count(*failed) - len(names := draft.some_in(*failed))
-    return "failed: " + ", ".join(names) + (f" and {more} more" if more > 0 else "")
+    named = sorted(failed[:MOST_NAMED])
+    more = len(failed) - len(named)
+    return "failed: " + ", ".join(named) + (f" and {more} more" if more > 0 else "")

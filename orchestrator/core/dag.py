@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
+from orchestrator.core.branches import Gates, gates_of, named_by_conditions
 from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
 from orchestrator.errors import DefinitionError, Fault
 
@@ -20,6 +21,8 @@ class Graph:
         downstream: Direct downstreams of each task, in topological order.
         roots: Tasks without upstreams.
         leaves: Tasks without downstreams.
+        gates: What hangs on the branches of switch and conditions tasks.
+        absorbed: Tasks whose failure a conditions task names: it does not make the run fail.
     """
 
     tasks: Mapping[str, TaskDefinition]
@@ -29,6 +32,8 @@ class Graph:
     downstream: Mapping[str, tuple[str, ...]] = field(repr=False)
     roots: tuple[str, ...]
     leaves: tuple[str, ...]
+    gates: Gates = field(repr=False)
+    absorbed: frozenset[str] = field(repr=False)
 
 
 def compile_graph(definition: WorkflowDefinition) -> Graph:
@@ -44,7 +49,7 @@ def compile_graph(definition: WorkflowDefinition) -> Graph:
     for name in _ordered(by_name):
         sources = dict.fromkeys(one for need in by_name[name].needs for one in wires.get(need, (need,)))
         (wires if by_name[name].disabled else upstream)[name] = tuple(sources)
-    return _graph({name: by_name[name] for name in upstream}, upstream)
+    return _graph({name: by_name[name] for name in upstream}, upstream, gates_of(by_name))
 
 
 def select_tasks(
@@ -66,10 +71,11 @@ def select_tasks(
     reach = {"upstream": graph.upstream, "downstream": graph.downstream}.get(depends)
     if reach is not None:
         chosen |= {one for name in tuple(chosen) for one in _reach(reach, name)}
+    chosen |= {task.name for task in definition.tasks if task.disabled}  # wires, which branches may name
     tasks = (
-        replace(graph.tasks[name], needs=tuple(need for need in graph.upstream[name] if need in chosen))
-        for name in graph.order
-        if name in chosen
+        replace(task, needs=tuple(need for need in task.needs if need in chosen))
+        for task in definition.tasks
+        if task.name in chosen
     )
     return replace(definition, tasks=tuple(tasks))
 
@@ -127,7 +133,7 @@ def _check_names(definition: WorkflowDefinition) -> None:
         raise DefinitionError(faults)
 
 
-def _graph(tasks: dict[str, TaskDefinition], upstream: dict[str, tuple[str, ...]]) -> Graph:
+def _graph(tasks: dict[str, TaskDefinition], upstream: dict[str, tuple[str, ...]], gates: Gates) -> Graph:
     downstream: dict[str, list[str]] = {name: [] for name in tasks}
     for name, sources in upstream.items():
         for source in sources:
@@ -141,6 +147,8 @@ def _graph(tasks: dict[str, TaskDefinition], upstream: dict[str, tuple[str, ...]
         downstream={name: tuple(targets) for name, targets in downstream.items()},
         roots=tuple(name for name in order if not upstream[name]),
         leaves=tuple(name for name in order if not downstream[name]),
+        gates=gates,
+        absorbed=named_by_conditions(tasks.values()),
     )
 
 

@@ -2,20 +2,22 @@
 
 from typing import assert_never
 
-from orchestrator.core.command import CommandKind
+from orchestrator.core.command import Command, CommandKind
 from orchestrator.core.event import TaskDelayed, TaskDispatched, TaskResult, TaskRunning, WorkerReject
-from orchestrator.core.handlers import control, notice, report
+from orchestrator.core.handlers import control, logic, notice, report
 from orchestrator.core.notice import (
     AttemptDue,
     AttemptLost,
     AttemptTimeout,
     CannotStart,
     Continue,
+    Judged,
     Notice,
     RecallLost,
     RecallWon,
     RunTimeout,
     Unsubmittable,
+    Withdrawn,
 )
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.transition import Context, Transition
@@ -46,14 +48,14 @@ def decide_report(instance: WorkflowInstance, event: Report, context: Context) -
             assert_never(event)
 
 
-def decide_command(instance: WorkflowInstance, kind: CommandKind, context: Context) -> Transition:
+def decide_command(instance: WorkflowInstance, command: Command, context: Context) -> Transition:
     """Return what a command changes.
 
     Raises:
         RepeatedEvent: It is already so.
         Conflict: It does not fit the run's state and never will.
     """
-    match kind:
+    match command.kind:
         case CommandKind.START:
             return control.handle_start(instance, context)
         case CommandKind.PAUSE:
@@ -62,11 +64,13 @@ def decide_command(instance: WorkflowInstance, kind: CommandKind, context: Conte
             return control.handle_resume(instance, context)
         case CommandKind.STOP:
             return control.handle_stop(instance, context)
+        case CommandKind.SIGNAL:
+            return logic.handle_signal(instance, command.body, context)
         case _:
-            assert_never(kind)
+            assert_never(command.kind)
 
 
-def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) -> Transition:  # noqa: PLR0911  one arm a notice
+def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) -> Transition:  # noqa: C901, PLR0911  one arm a notice
     """Return what a notice of the master's own machinery changes.
 
     Raises:
@@ -85,6 +89,8 @@ def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) ->
             return notice.handle_recall_lost(instance, item, context)
         case Unsubmittable():
             return notice.handle_unsubmittable(instance, item, context)
+        case Judged() | Withdrawn():
+            return _decide_logic(instance, item, context)
         case RunTimeout():
             return notice.handle_run_timeout(instance, item, context)
         case Continue():
@@ -93,3 +99,9 @@ def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) ->
             return notice.handle_cannot_start(instance, item, context)
         case _:
             assert_never(item)
+
+
+def _decide_logic(instance: WorkflowInstance, item: Judged | Withdrawn, context: Context) -> Transition:
+    if isinstance(item, Judged):
+        return logic.handle_judged(instance, item, context)
+    return logic.handle_withdrawn(instance, item, context)

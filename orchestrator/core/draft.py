@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from orchestrator.core.branches import edge_outcome
 from orchestrator.core.command import Alert
 from orchestrator.core.definition import OnFailure, TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
@@ -20,6 +21,8 @@ from orchestrator.core.status import (
 )
 from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import IllegalTransition
+
+_FAILED = (TaskState.FAILURE, TaskState.KILLED)
 
 
 class Draft:
@@ -75,6 +78,10 @@ class Draft:
         """Return the counters of `task` as this draft has them."""
         return self._nodes.get(task) or self._instance.nodes[task]
 
+    def outcome(self, task: str) -> Outcome | None:
+        """Return how `task` ended; `None` where it has not, or is not part of the run."""
+        return self.node(task).outcome if task in self._instance.nodes else None
+
     def due(self, seconds: float) -> datetime:
         """Return the database time `seconds` from now."""
         return self.context.now + timedelta(seconds=seconds)
@@ -87,15 +94,10 @@ class Draft:
             number += (attempt.state in states) - (old is not None and old.state in states)
         return number
 
-    def some_in(self, *states: TaskState, most: int = 3) -> list[str]:
-        """Return the names of up to `most` tasks in one of `states`."""
-        names = [task for task, attempt in self._current.items() if attempt.state in states]
-        for task in self._instance.in_state(*states):
-            if len(names) >= most:
-                break
-            if task not in self._current:
-                names.append(task)
-        return sorted(names[:most])
+    def failed(self) -> list[str]:
+        """Return the names of the tasks that failed or were killed, without absorbed failures; O(those)."""
+        absorbed = self._instance.graph.absorbed
+        return [one.task for one in self.waiting(_FAILED) if one.task not in absorbed]
 
     def waiting(self, states: Sequence[TaskState]) -> Iterator[TaskInstance]:
         """Yield the current attempts in one of `states`, those that this draft changed first."""
@@ -156,8 +158,8 @@ class Draft:
         """End an attempt for good and tell its downstreams."""
         self.update(attempt, state=state, ended_at=self.context.now, due_at=None, **changes)
         outcome = OUTCOMES[state]
-        if outcome is Outcome.FAILED and self.head.on_failure is OnFailure.END and not self.is_stopping:
-            self.set_head(ending=True)
+        if outcome is Outcome.FAILED and attempt.task not in self._instance.graph.absorbed:
+            self._end_after_failure()
         self.settle(attempt.task, outcome)
 
     def replace_attempt(self, attempt: TaskInstance, state: TaskState, **changes: Any) -> None:
@@ -204,9 +206,12 @@ class Draft:
         while ended:
             name, how = ended.popleft()
             node = self._set_node(name, self.node(name)._replace(outcome=how, owed=False))
-            started = node.started or self.attempt(name) is not None
+            attempt = self.attempt(name)
+            started = node.started or attempt is not None
+            taken = attempt.taken if attempt is not None else None
             for downstream in self._instance.graph.downstream[name]:
-                self._set_node(downstream, self.node(downstream).with_upstream(how, started=started))
+                seen = edge_outcome(self._instance.graph.gates, name, downstream, how, taken)
+                self._set_node(downstream, self.node(downstream).with_upstream(seen, started=started))
                 if self._consider(downstream) is Decision.NOT_RUN:
                     ended.append((downstream, Outcome.NOT_RUN))
 
@@ -255,6 +260,11 @@ class Draft:
         )
 
     # --- inside ------------------------------------------------------------------------------
+
+    def _end_after_failure(self) -> None:
+        """Under `on_failure: end`, let nothing new start."""
+        if self.head.on_failure is OnFailure.END and not self.is_stopping:
+            self.set_head(ending=True)
 
     def _set_node(self, task: str, node: Node) -> Node:
         self._nodes[task] = node

@@ -54,7 +54,8 @@ def wanted_outputs(task: TaskDefinition, latest: Mapping[str, str]) -> AbstractS
         task: The task to be dispatched.
         latest: Output name to the upstream task whose value counts.
     """
-    paths = {path for value in task.params.values() for path in _paths(value)}
+    cases = [case["when"] for case in task.spec.get("cases", ())]
+    paths = {path for value in [*task.params.values(), *cases] for path in _paths(value)}
     by_task = {path.partition(".")[0] for path in paths if "." in path}
     if task.type not in _SEE_OWN_PARAMS_ONLY:
         return by_task.union(latest.values())
@@ -79,6 +80,18 @@ def resolve_inputs(task: TaskDefinition, around: Surroundings) -> Inputs:
     everything = _parameters_of(task, params, names, built_in)
     parameters.check_size(everything or params, as_environment=task.type == "shell")
     return Inputs(params=params, parameters=everything)
+
+
+def visible_scope(task: TaskDefinition, around: Surroundings) -> parameters.Scope:
+    """Return everything that an expression of `task` can refer to.
+
+    Raises:
+        UnresolvedParameter: One of the task's own params cannot be resolved.
+    """
+    below = _below(around, built_ins(around))
+    scope = parameters.Scope(names=parameters.visible([{}, *below]), outputs=around.outputs)
+    own = {name: _resolved(name, value, scope, around) for name, value in task.params.items()}
+    return parameters.Scope(names=parameters.visible([own, *below]), outputs=around.outputs)
 
 
 def built_ins(around: Surroundings) -> dict[str, Any]:

@@ -83,6 +83,14 @@ def decide_trigger(trigger: Trigger, node: Node) -> Decision:
     return _decide_done(trigger, node)
 
 
+def decide_conditions(node: Node) -> Decision:
+    """Return what a conditions task does: it runs when all is done, however it ended, unless all was skipped."""
+    if node.open:
+        return Decision.WAIT
+    only_skipped = node.skipped and not (node.success or node.failed)
+    return Decision.SKIP if only_skipped else Decision.RUN
+
+
 def _decide_done(trigger: Trigger, node: Node) -> Decision:
     """Return what `trigger` says when every upstream is done."""
     only_skipped = not node.success and not node.failed

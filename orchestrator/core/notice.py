@@ -1,6 +1,9 @@
 """Owns the notices: facts that the master's own machinery reports to its loop."""
 
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from orchestrator.core.instance import TaskInstance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,22 @@ class Unsubmittable(AttemptNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judged(AttemptNotice):
+    """What the values say about a task that the master decides.
+
+    Attributes:
+        taken: The branch tasks that it chose.
+    """
+
+    taken: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawn(AttemptNotice):
+    """The run's state wants an attempt to end, or to be held, that nobody but the master has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunTimeout(RunNotice):
     """The run's own timeout is due."""
 
@@ -84,6 +103,20 @@ class CannotStart(RunNotice):
     reason: str
 
 
+N = TypeVar("N", bound=AttemptNotice)
+
+
+def about(attempt: TaskInstance, kind: type[N], **fields: Any) -> N:
+    """Return a notice of this kind about the present hand-over of `attempt`."""
+    return kind(
+        workflow_instance_id=attempt.workflow_instance_id,
+        task=attempt.task,
+        attempt=attempt.attempt,
+        dispatch=attempt.dispatch,
+        **fields,
+    )
+
+
 Notice = (
     AttemptDue
     | AttemptTimeout
@@ -91,6 +124,8 @@ Notice = (
     | RecallWon
     | RecallLost
     | Unsubmittable
+    | Judged
+    | Withdrawn
     | RunTimeout
     | Continue
     | CannotStart

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from orchestrator.core.branches import CONDITIONS
 from orchestrator.core.dag import Graph
 from orchestrator.core.definition import TaskDefinition, Trigger, WorkflowDefinition
 from orchestrator.core.instance import Head, TaskInstance
-from orchestrator.core.node import Decision, Node, decide_trigger
+from orchestrator.core.node import Decision, Node, decide_conditions, decide_trigger
 from orchestrator.core.status import TASK_ACTIVE, TaskState, WorkflowState
 from orchestrator.core.transition import Transition
 
@@ -184,7 +185,7 @@ def decide_node(head: Head, task: TaskDefinition, node: Node) -> Decision:
     Then even a trigger that decides early waits for all its upstreams before it is not run, so that whether an
     ancestor of the clean-up behind it had started does not depend on the order of events.
     """
-    decision = decide_trigger(task.trigger, node)
+    decision = decide_conditions(node) if task.type == CONDITIONS else decide_trigger(task.trigger, node)
     if head.ending and decision is Decision.RUN and not (is_clean_up(task) and node.started):
         return Decision.WAIT if node.open else Decision.NOT_RUN
     return decision

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.logic import JUDGED_TYPES, LOGIC_TYPES
 from orchestrator.core.run import is_doomed
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 
@@ -49,7 +50,17 @@ class Overdue:
     since: datetime
 
 
-Want = Dispatch | Recall | Kill | WakeAt | TimeoutAt | Overdue
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Work out what the values say: this attempt is decided by the master."""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """End, or hold, an attempt that nobody but the master has."""
+
+
+Want = Dispatch | Recall | Kill | WakeAt | TimeoutAt | Overdue | Judge | Withdraw
 
 
 def wants(head: Head, task: TaskDefinition, attempt: TaskInstance) -> Want | None:
@@ -61,6 +72,8 @@ def wants(head: Head, task: TaskDefinition, attempt: TaskInstance) -> Want | Non
         attempt: The attempt's row.
     """
     doomed = is_doomed(head, task)
+    if task.type in LOGIC_TYPES and not head.dry_run:
+        return _wants_decided(head, task, attempt, doomed=doomed)
     match attempt.state:
         case TaskState.DELAYED if attempt.due_at is not None:
             return WakeAt(attempt.due_at)
@@ -71,6 +84,20 @@ def wants(head: Head, task: TaskDefinition, attempt: TaskInstance) -> Want | Non
     if attempt.state not in TASK_HANDED_OVER or attempt.incarnation is not None:
         return None
     return _wants_handed_over(head, attempt, doomed=doomed)
+
+
+def _wants_decided(head: Head, task: TaskDefinition, attempt: TaskInstance, *, doomed: bool) -> Want | None:
+    """Return what a row asks for that no worker ever gets."""
+    match attempt.state:
+        case TaskState.SUBMITTED if doomed or head.state is WorkflowState.PAUSING:
+            return Withdraw()
+        case TaskState.SUBMITTED:
+            return Judge() if task.type in JUDGED_TYPES else None
+        case TaskState.RUNNING if doomed:
+            return Withdraw()
+        case TaskState.RUNNING if attempt.timeout_at is not None:
+            return TimeoutAt(attempt.timeout_at)
+    return None
 
 
 def _wants_handed_over(head: Head, attempt: TaskInstance, *, doomed: bool) -> Want | None:

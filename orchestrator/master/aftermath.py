@@ -10,10 +10,10 @@ from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import WORKFLOW_FINAL, TaskState
 from orchestrator.master import notes
 from orchestrator.master.batch import Touched
-from orchestrator.master.dispatcher import Dispatcher
 from orchestrator.master.effects import Effects
 from orchestrator.master.items import InstanceItem, NoticeItem
 from orchestrator.master.lanes import Lanes
+from orchestrator.master.supplies import Supplies
 from orchestrator.master.window import Window
 
 log = structlog.get_logger(__name__)
@@ -27,14 +27,14 @@ class Aftermath:
     Args:
         lanes: The runs in memory.
         effects: Does what single rows ask for.
-        dispatcher: Forgets runs, too.
+        supplies: Forgets runs, too.
         window: Told how much each group finished.
     """
 
-    def __init__(self, lanes: Lanes, effects: Effects, dispatcher: Dispatcher, window: Window) -> None:
+    def __init__(self, lanes: Lanes, effects: Effects, supplies: Supplies, window: Window) -> None:
         self._lanes = lanes
         self._effects = effects
-        self._dispatcher = dispatcher
+        self._supplies = supplies
         self._window = window
 
     def follow(self, touched: Touched) -> list[NoticeItem]:
@@ -91,12 +91,12 @@ class Aftermath:
 
     def _count(self, instance: WorkflowInstance, head: Head, row: TaskInstance) -> None:
         """Tell the window that a worker has finished something."""
-        if row.state in _RESULTS and row.started_at is not None:
+        if row.state in _RESULTS and row.worker is not None:
             self._window.finished(instance.graph.tasks[row.task].worker_group or head.worker_group, 1)
 
     def _forget(self, number: int, *, suspect: bool = False) -> None:
         instance = self._lanes.get(number)
         if instance is not None:
             self._effects.forget(instance)
-        self._dispatcher.forget(number)
+        self._supplies.forget(number)
         self._lanes.evict([number], suspect=suspect)

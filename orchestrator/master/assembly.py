@@ -17,6 +17,7 @@ from orchestrator.master.gaps import Gaps
 from orchestrator.master.holdings import Holdings
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.intake import CommandSource, Intake
+from orchestrator.master.judge import Judge
 from orchestrator.master.lanes import InstanceSource, Lanes
 from orchestrator.master.loop import Crew, Loop
 from orchestrator.master.membership import BeatSource, GenerationKeeper, Membership
@@ -31,6 +32,7 @@ from orchestrator.master.reaper import Reaper
 from orchestrator.master.rounds import Rounds
 from orchestrator.master.silence import Silence
 from orchestrator.master.status import Status, StatusBoard
+from orchestrator.master.supplies import Supplies
 from orchestrator.master.takeover import Takeover, UnfinishedSource
 from orchestrator.master.timers import Timers
 from orchestrator.master.whole_rows import WholeRows
@@ -141,6 +143,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
     )
     desk = Desk(
         ready=ReadyQueue(),
+        docket=ReadyQueue(),
         holdings=Holdings(),
         timers=Timers(),
         messenger=Messenger(ports.post, inbox, world.monotonic, timing.heartbeat_s + timing.resend_s),
@@ -172,13 +175,15 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         lost_s=timing.lost_s,
         settle_s=timing.heartbeat_s + timing.resend_s,
     )
-    dispatcher = Dispatcher(desk, lanes, effects, window, membership, parking.park)
+    supplies = Supplies(lanes, parking.park)
+    dispatcher = Dispatcher(desk, supplies, effects, window, membership, parking.park)
     crew = Crew(
         desk=desk,
         lanes=lanes,
         intake=intake,
         dispatcher=dispatcher,
-        aftermath=Aftermath(lanes, effects, dispatcher, window),
+        judge=Judge(desk, supplies, effects, parking.park),
+        aftermath=Aftermath(lanes, effects, supplies, window),
         parking=parking,
         reaper=reaper,
         rounds=Rounds(

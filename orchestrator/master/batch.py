@@ -183,7 +183,7 @@ class Batch:
             return decide_notice(instance, notice, self._context)
         if reason is not None and item.command.kind is CommandKind.RESUME:
             raise Conflict(f"run {instance.head.id} can never start: {reason}")
-        return decide_command(instance, item.command.kind, self._context)
+        return decide_command(instance, item.command, self._context)
 
     def _decide_ended(self, item: InstanceItem) -> None:
         """Say what an item means for a run that has ended or does not exist: it never changes anything."""
@@ -192,7 +192,7 @@ class Batch:
             raise UnknownInstance(f"there is no run {item.workflow_instance_id}")
         match item:
             case CommandItem():
-                decide_command(instance, item.command.kind, self._context)
+                decide_command(instance, item.command, self._context)
             case ReportItem():
                 event = item.event
                 row = self._lanes.late_attempt((event.workflow_instance_id, event.task, event.attempt))

@@ -1,33 +1,26 @@
 """Owns the hand-over: it fills each group's window from the ready queue, by priority, with resolved orders."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from itertools import count
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
-from orchestrator.core.inputs import Surroundings, resolve_inputs, wanted_outputs
+from orchestrator.core.inputs import resolve_inputs
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.notice import Unsubmittable
 from orchestrator.core.order import Order
-from orchestrator.core.outputs import OutputIndex
-from orchestrator.core.run import WorkflowInstance
-from orchestrator.core.status import TaskState
 from orchestrator.errors import StoreUnavailable, UnresolvedParameter
 from orchestrator.master.batch import Cut, Park
 from orchestrator.master.effects import Desk, Effects
 from orchestrator.master.items import NoticeItem
-from orchestrator.master.lanes import AttemptKey, Lanes
-from orchestrator.master.ready import Key
+from orchestrator.master.supplies import Candidate, Supplies, Values
 from orchestrator.master.window import Window
 
 log = structlog.get_logger(__name__)
 
 RETRY_S = 0.5
 """How long nothing is handed over after the database did not give the outputs that were wanted."""
-
-Values = Mapping[AttemptKey, Mapping[str, Any]]
 
 
 class WillingWorkers(Protocol):
@@ -38,33 +31,12 @@ class WillingWorkers(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """An attempt that is to be handed over.
-
-    Attributes:
-        latest: Output name to the upstream task whose value counts.
-        sources: The attempts whose outputs its inputs are made of.
-    """
-
-    instance: WorkflowInstance
-    attempt: TaskInstance
-    group: str
-    latest: Mapping[str, str]
-    sources: tuple[TaskInstance, ...]
-
-    @property
-    def number(self) -> int:
-        """Id of its run."""
-        return self.instance.head.id
-
-
 class Dispatcher:
     """Runs in the loop's thread: it reads runs, and hands finished orders to the messenger.
 
     Args:
         desk: Ready queue, holdings, messenger, inbox, clock.
-        lanes: The runs in memory.
+        supplies: What inputs are made of.
         effects: Told of each hand-over.
         window: How much the broker may hold.
         workers: Where an attempt that was given back can go.
@@ -74,19 +46,18 @@ class Dispatcher:
     def __init__(
         self,
         desk: Desk,
-        lanes: Lanes,
+        supplies: Supplies,
         effects: Effects,
         window: Window,
         workers: WillingWorkers,
         park: Park,
     ) -> None:
         self._desk = desk
-        self._lanes = lanes
+        self._supplies = supplies
         self._effects = effects
         self._window = window
         self._workers = workers
         self._park = park
-        self._indexes: dict[int, OutputIndex] = {}
         self._turns = count()
         self._retry_at = float("-inf")
 
@@ -100,7 +71,7 @@ class Dispatcher:
         for group in self._desk.ready.groups():
             room = self._window.size(group) - self._desk.holdings.in_broker(group)
             if room > 0:
-                candidates.extend(self._candidates(self._desk.ready.take(group, room), group))
+                candidates.extend(self._supplies.candidates(self._desk.ready.take(group, room)))
         orders, again = self._orders(candidates)
         if orders:
             self._desk.messenger.publish(orders)
@@ -115,99 +86,43 @@ class Dispatcher:
             self._desk.holdings.in_broker(group) > self._window.size(group) / 2 for group in groups
         )
 
-    def forget(self, workflow_instance_id: int) -> None:
-        """Forget what is remembered about a run's outputs."""
-        self._indexes.pop(workflow_instance_id, None)
-
-    def _candidates(self, keys: Iterable[Key], group: str) -> list[Candidate]:
-        found = []
-        for key in keys:
-            instance = self._lanes.get(key[0])
-            attempt = instance.attempts.get(key[1]) if instance else None
-            if instance is None or attempt is None or attempt.state is not TaskState.SUBMITTED:
-                continue
-            try:
-                found.append(self._candidate(instance, attempt, group))
-            except Exception as error:  # noqa: BLE001  a bug in one run must not stop the others (R7)
-                self._park(key[0], Cut(error, []))
-        return found
-
-    def _candidate(self, instance: WorkflowInstance, attempt: TaskInstance, group: str) -> Candidate:
-        latest = self._latest(instance, attempt.task)
-        wanted = wanted_outputs(instance.graph.tasks[attempt.task], latest)
-        return Candidate(
-            instance=instance,
-            attempt=attempt,
-            group=group,
-            latest=latest,
-            sources=tuple(_with_outputs(instance, wanted)),
-        )
-
     def _orders(self, candidates: Sequence[Candidate]) -> tuple[list[Order], list[Order]]:
         """Return new orders, and those that may have been published before."""
         try:
-            values = self._values(candidates)
+            values = self._supplies.values(candidates)
         except StoreUnavailable as error:
             self._wait(candidates, error)
             return [], []
         orders: list[Order] = []
         again: list[Order] = []
         for one in candidates:
-            if self._lanes.get(one.number) is not one.instance:  # it was parked meanwhile
+            if not self._supplies.is_here(one):
                 continue
-            key = (one.number, one.attempt.task)
             try:
-                (again if self._effects.is_inherited(key) else orders).append(self._order(one, values))
+                (again if self._effects.is_inherited(one.key) else orders).append(self._order(one, values))
             except UnresolvedParameter as error:
                 self._desk.inbox.put_notices([_unsubmittable(one.attempt, str(error))])
                 continue
             except Exception as error:  # noqa: BLE001  a bug in one run must not stop the others (R7)
                 self._park(one.number, Cut(error, []))
                 continue
-            self._desk.holdings.hand_over(key, one.group, one.attempt.token)
-            self._effects.handed(key)
+            self._desk.holdings.hand_over(one.key, one.group, one.attempt.token)
+            self._effects.handed(one.key)
         return orders, again
-
-    def _values(self, candidates: Sequence[Candidate]) -> Values:
-        """Return the outputs that are wanted; where one cannot be read, ask for each alone and park its run.
-
-        Raises:
-            StoreUnavailable: The database is away.
-        """
-        try:
-            return self._lanes.outputs(source for one in candidates for source in one.sources)
-        except StoreUnavailable:
-            raise
-        except Exception as error:  # noqa: BLE001  a bug in one run must not stop the others (R7)
-            if len(candidates) == 1:
-                self._park(candidates[0].number, Cut(error, []))
-                return {}
-        found: dict[AttemptKey, Mapping[str, Any]] = {}
-        for one in candidates:
-            if self._lanes.get(one.number) is one.instance:  # else it was parked for another of its tasks
-                found.update(self._values([one]))
-        return found
 
     def _wait(self, candidates: Iterable[Candidate], error: StoreUnavailable) -> None:
         """Let everything wait in line again: the outputs that some inputs are made of cannot be had now."""
         log.warning("store.unavailable", error=str(error))
         self._retry_at = self._desk.clock.monotonic() + RETRY_S
         for one in candidates:
-            if self._lanes.get(one.number) is one.instance:  # what was parked is loaded anew
+            if self._supplies.is_here(one):  # what was parked is loaded anew
                 self._effects.enact(one.instance, one.attempt)
 
     def _order(self, candidate: Candidate, values: Values) -> Order:
         instance, attempt = candidate.instance, candidate.attempt
         head, definition = instance.head, instance.definition
         task = instance.graph.tasks[attempt.task]
-        around = Surroundings(
-            definition=definition,
-            head=head,
-            attempt=attempt,
-            latest=candidate.latest,
-            outputs={source.task: values[source.key] for source in candidate.sources},
-        )
-        inputs = resolve_inputs(task, around)
+        inputs = resolve_inputs(task, self._supplies.surroundings(candidate, values))
         return Order(
             workflow_instance_id=head.id,
             workflow=head.workflow,
@@ -230,14 +145,6 @@ class Dispatcher:
             dispatched_at=self._desk.clock.now(),
         )
 
-    def _latest(self, instance: WorkflowInstance, task: str) -> Mapping[str, str]:
-        if not instance.graph.upstream[task]:
-            return {}
-        index = self._indexes.get(instance.head.id)
-        if index is None:
-            index = self._indexes[instance.head.id] = OutputIndex(instance.graph)
-        return index.sources(task, instance.attempts)
-
     def _time_left(self, timeout_s: float | None, attempt: TaskInstance) -> float | None:
         """Return what is left of the attempt's time: it counts from its first RUNNING, deferrals included."""
         if timeout_s is None or attempt.started_at is None:
@@ -255,14 +162,6 @@ class Dispatcher:
         refused = {line.partition(" ")[0] for line in attempt.rejected_by}
         others = sorted(self._workers.willing_workers(group) - refused)
         return f"{others[next(self._turns) % len(others)]}.dq2" if others else group
-
-
-def _with_outputs(instance: WorkflowInstance, tasks: Iterable[str]) -> Iterator[TaskInstance]:
-    """Yield the current attempts of these tasks that give outputs."""
-    for task in tasks:
-        attempt = instance.attempts.get(task)
-        if attempt is not None and attempt.state in (TaskState.SUCCESS, TaskState.FORCED_SUCCESS):
-            yield attempt
 
 
 def _unsubmittable(attempt: TaskInstance, reason: str) -> NoticeItem:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from orchestrator.core.instance import TaskInstance
+from orchestrator.core.logic import LOGIC_TYPES
 from orchestrator.core.notice import (
     AttemptDue,
     AttemptNotice,
@@ -14,10 +15,23 @@ from orchestrator.core.notice import (
     Notice,
     RecallWon,
     RunTimeout,
+    Withdrawn,
+    about,
 )
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TASK_ACTIVE, TaskState, WorkflowState
-from orchestrator.core.wants import Dispatch, Kill, Overdue, Recall, TimeoutAt, WakeAt, wants
+from orchestrator.core.wants import (
+    Dispatch,
+    Judge,
+    Kill,
+    Overdue,
+    Recall,
+    TimeoutAt,
+    WakeAt,
+    Want,
+    Withdraw,
+    wants,
+)
 from orchestrator.master.clock import DatabaseClock
 from orchestrator.master.holdings import Holdings, Token
 from orchestrator.master.inbox import Inbox
@@ -62,9 +76,14 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Desk:
-    """The in-memory tools that effects are written to."""
+    """The in-memory tools that effects are written to.
+
+    Attributes:
+        docket: What waits for a judgement, all in one group.
+    """
 
     ready: ReadyQueue
+    docket: ReadyQueue
     holdings: Holdings
     timers: Timers[Due]
     messenger: Messenger
@@ -122,31 +141,58 @@ class Effects:
         if self._taken_back.get(key) != attempt.token:
             self._taken_back.pop(key, None)
         want = wants(head, task, attempt)
-        self._desk.messenger.withdraw(key, keep=attempt.token if isinstance(want, Dispatch) else None)
-        if not isinstance(want, Dispatch):
-            withdrawn = self._desk.ready.withdraw(key)
+        withdrawn = self._withdraw(key, want, attempt)
         match want:
             case None:
                 pass
+            case WakeAt() | TimeoutAt() | Overdue():
+                self._arm_timer(instance, attempt, want)
             case Dispatch():
                 self._line_up(instance, attempt, group)
+            case Judge():
+                self._desk.docket.push(key, "", rank_of(instance, attempt))
+            case Withdraw():
+                self._tell(attempt, Withdrawn)
             case Recall():
                 self._recall(instance, attempt, withdrawn=withdrawn)
             case Kill():
                 self._pressing[key] = want
                 self._desk.messenger.kill(hand_over_of(attempt))
-            case WakeAt(at):
-                self._set(head.slot, attempt, at, AttemptDue)
-            case TimeoutAt(at):
-                margin = timedelta(seconds=self._patience.kill_s + self._patience.resend_s)
-                self._set(head.slot, attempt, at + margin, AttemptTimeout, counts_from=at)
-            case Overdue(since):
-                at = since + timedelta(seconds=self._patience.dispatch_timeout_s)
-                what = hand_over_of(attempt)
-                due = Due(head.slot, key, recall=what, accuses=True, group=group, counts_from=since)
-                self._desk.timers.set(key, at, due)
             case _:
                 assert_never(want)
+
+    def _withdraw(self, key: Key, want: Want | None, attempt: TaskInstance) -> bool:
+        """Take a row out of every line that it no longer belongs into; return whether it waited to be ready."""
+        if not isinstance(want, Judge):
+            self._desk.docket.withdraw(key)
+        keep = attempt.token if isinstance(want, Dispatch) else None
+        self._desk.messenger.withdraw(key, keep=keep)
+        return keep is None and self._desk.ready.withdraw(key)
+
+    def _arm_timer(
+        self, instance: WorkflowInstance, attempt: TaskInstance, want: WakeAt | TimeoutAt | Overdue
+    ) -> None:
+        """Set the one timer of an attempt."""
+        slot, task = instance.head.slot, instance.graph.tasks[attempt.task]
+        match want:
+            case WakeAt(at):
+                self._set(slot, attempt, at, AttemptDue)
+            case TimeoutAt(at) if task.type in LOGIC_TYPES:
+                self._set(slot, attempt, at, AttemptTimeout)
+            case TimeoutAt(at):
+                margin = timedelta(seconds=self._patience.kill_s + self._patience.resend_s)
+                self._set(slot, attempt, at + margin, AttemptTimeout, accuses_from=at)
+            case Overdue(since):
+                at = since + timedelta(seconds=self._patience.dispatch_timeout_s)
+                due = Due(
+                    slot,
+                    (instance.head.id, attempt.task),
+                    recall=hand_over_of(attempt),
+                    accuses=True,
+                    group=task.worker_group or instance.head.worker_group,
+                    counts_from=since,
+                )
+                self._desk.timers.set(due.key, at, due)
 
     def disown(self, row: TaskInstance) -> None:
         """Have an attempt ended, wherever it may still run, that was ended without its owner's report."""
@@ -187,6 +233,7 @@ class Effects:
             key = (number, task)
             self._desk.timers.cancel(key)
             self._desk.ready.withdraw(key)
+            self._desk.docket.withdraw(key)
             self._desk.messenger.withdraw(key)
             self._pressing.pop(key, None)
             self._inherited.discard(key)
@@ -200,6 +247,7 @@ class Effects:
         self._inherited.clear()
         self._taken_back.clear()
         self._desk.ready.clear()
+        self._desk.docket.clear()
         self._desk.holdings.clear()
         self._desk.messenger.clear()
         self._desk.timers.clear()
@@ -209,11 +257,7 @@ class Effects:
         key = (instance.head.id, attempt.task)
         if self._desk.holdings.is_handed_over(key, attempt.token) or key in self._taken_back:
             return
-        age = attempt.submitted_at.timestamp() if attempt.submitted_at else 0.0
-        task = instance.graph.tasks[attempt.task]
-        self._desk.ready.push(
-            key, group, Rank(instance.head.priority.rank, task.priority.rank, age, attempt.sequence)
-        )
+        self._desk.ready.push(key, group, rank_of(instance, attempt))
 
     def _recall(self, instance: WorkflowInstance, attempt: TaskInstance, *, withdrawn: bool) -> None:
         """Take a hand-over back: at once if it never left this master, else by its claim."""
@@ -221,17 +265,14 @@ class Effects:
         what = hand_over_of(attempt)
         waits_here = attempt.due_at is not None and not self._desk.holdings.is_handed_over(key, attempt.token)
         if (withdrawn or waits_here) and key not in self._inherited:
-            notice = RecallWon(
-                workflow_instance_id=what.workflow_instance_id,
-                task=what.task,
-                attempt=what.attempt,
-                dispatch=what.dispatch,
-            )
             self._taken_back[key] = attempt.token  # until that is handled, a resume must not let it go
-            self._desk.inbox.put_notices([NoticeItem(notice)])
+            self._tell(attempt, RecallWon)
             return
         self._pressing[key] = Recall()
         self._desk.messenger.recall(what)
+
+    def _tell(self, attempt: TaskInstance, kind: type[RecallWon] | type[Withdrawn]) -> None:
+        self._desk.inbox.put_notices([NoticeItem(about(attempt, kind))])
 
     def _set(
         self,
@@ -239,20 +280,22 @@ class Effects:
         attempt: TaskInstance,
         at: datetime,
         kind: type[AttemptDue] | type[AttemptTimeout],
-        counts_from: datetime | None = None,
+        accuses_from: datetime | None = None,
     ) -> None:
-        notice = kind(
-            workflow_instance_id=attempt.workflow_instance_id,
-            task=attempt.task,
-            attempt=attempt.attempt,
-            dispatch=attempt.dispatch,
-        )
         key = (attempt.workflow_instance_id, attempt.task)
-        due = Due(slot, key, notice, accuses=kind is AttemptTimeout, counts_from=counts_from)
+        notice = about(attempt, kind)
+        due = Due(slot, key, notice, accuses=accuses_from is not None, counts_from=accuses_from)
         self._desk.timers.set(key, at, due)
 
 
 _ENDED = frozenset({TaskState.LOST, TaskState.FAILURE, TaskState.KILLED})
+
+
+def rank_of(instance: WorkflowInstance, attempt: TaskInstance) -> Rank:
+    """Return where an attempt stands in a line: the run's priority, then the task's, then age."""
+    age = attempt.submitted_at.timestamp() if attempt.submitted_at else 0.0
+    task = instance.graph.tasks[attempt.task]
+    return Rank(instance.head.priority.rank, task.priority.rank, age, attempt.sequence)
 
 
 def hand_over_of(attempt: TaskInstance) -> HandOver:

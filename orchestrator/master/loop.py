@@ -35,6 +35,7 @@ from orchestrator.master.items import (
     ReportItem,
     WakeItem,
 )
+from orchestrator.master.judge import Judge
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.outside import Outside
 from orchestrator.master.parking import Parking
@@ -57,6 +58,7 @@ class Crew:
     lanes: Lanes
     intake: Intake
     dispatcher: Dispatcher
+    judge: Judge
     aftermath: Aftermath
     parking: Parking
     reaper: Reaper
@@ -107,7 +109,7 @@ class Loop:
         items = self._gather()
         if items:
             self._handle(items)
-        dispatched = self._crew.dispatcher.step()
+        dispatched = self._crew.dispatcher.step() + self._crew.judge.step()
         self._crew.desk.inbox.relaxed = self._crew.dispatcher.is_ahead()
         return dispatched > 0 or bool(items)
 

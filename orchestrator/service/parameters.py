@@ -5,7 +5,7 @@ from typing import Any
 
 from orchestrator.authoring.document import read_scalar
 from orchestrator.authoring.names import did_you_mean
-from orchestrator.core.definition import ParameterDefinition, WorkflowDefinition
+from orchestrator.core.definition import ParameterDefinition, TaskDefinition, WorkflowDefinition
 from orchestrator.core.types import TypeMismatch, check, from_text, storable, type_of
 from orchestrator.errors import UserError
 
@@ -38,7 +38,7 @@ def parameters_from_texts(definition: WorkflowDefinition, texts: Mapping[str, st
     Raises:
         UserError: A name is not declared, a value does not read as its type, a required one is missing.
     """
-    return _collect(definition, texts, _read_text)
+    return _collect(f"workflow '{definition.name}'", definition.params, texts, _read_text)
 
 
 def parameters_from_values(definition: WorkflowDefinition, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,34 +47,45 @@ def parameters_from_values(definition: WorkflowDefinition, values: Mapping[str, 
     Raises:
         UserError: A name is not declared, a value is of another type, a required one is missing.
     """
-    return _collect(definition, values, _check_value)
+    return _collect(f"workflow '{definition.name}'", definition.params, values, _check_value)
 
 
-def _collect(definition: WorkflowDefinition, given: Mapping[str, Any], read: Reader) -> dict[str, Any]:
+def outputs_from_texts(task: TaskDefinition, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Return the data of a signal, read by the outputs that its task declares, else as YAML scalars.
+
+    Raises:
+        UserError: A name is not declared, a value does not read as its type, a declared one is missing.
+    """
+    declared = {name: ParameterDefinition(type=kind, required=True) for name, kind in task.outputs.items()}
+    shaped = declared or {name: ParameterDefinition() for name in texts}
+    return _collect(f"task '{task.name}'", shaped, texts, _read_text)
+
+
+def _collect(
+    owner: str, params: Mapping[str, ParameterDefinition], given: Mapping[str, Any], read: Reader
+) -> dict[str, Any]:
     faults: list[str] = []
     values: dict[str, Any] = {}
     for name, value in given.items():
-        declared = definition.params.get(name)
+        declared = params.get(name)
         if declared is None:
-            faults.append(_undeclared(definition, name))
+            faults.append(_undeclared(owner, params, name))
             continue
         try:
             values[name] = read(declared, value)
         except TypeMismatch as error:
             faults.append(f"parameter '{name}': {error}")
-    missing = [name for name, one in definition.params.items() if one.required and name not in given]
+    missing = [name for name, one in params.items() if one.required and name not in given]
     faults.extend(f"parameter '{name}' is required: -p {name}=…" for name in missing)
     if faults:
         raise UserError("\n".join(faults))
     return values
 
 
-def _undeclared(definition: WorkflowDefinition, name: str) -> str:
-    if not definition.params:
-        return f"parameter '{name}': workflow '{definition.name}' declares no parameters"
-    return f"parameter '{name}' is not declared by workflow '{definition.name}'" + did_you_mean(
-        name, definition.params
-    )
+def _undeclared(owner: str, params: Iterable[str], name: str) -> str:
+    if not params:
+        return f"parameter '{name}': {owner} declares no parameters"
+    return f"parameter '{name}' is not declared by {owner}{did_you_mean(name, params)}"
 
 
 def _read_text(declared: ParameterDefinition, text: str) -> Any:

@@ -53,6 +53,7 @@ def attempt_of(row: RowMapping) -> TaskInstance:
     values = {name: row[name] for name in ATTEMPT_FIELDS}
     values["state"] = TaskState(values["state"])
     values["rejected_by"] = tuple(values["rejected_by"])
+    values["taken"] = None if values["taken"] is None else tuple(values["taken"])
     return TaskInstance(**values)
 
 

@@ -135,6 +135,7 @@ task_instance = Table(
     Column("exit_code", BigInteger),
     Column("reason", Text),
     Column("outputs", Json, nullable=False),
+    Column("taken", Json),
     Column("rejected_by", Json, nullable=False),
     PrimaryKeyConstraint("workflow_instance_id", "task", "attempt"),
     Index(

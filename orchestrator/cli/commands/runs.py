@@ -9,7 +9,7 @@ import rich_click as click
 from orchestrator.cli.follow import Watch, follow, last_line_reader
 from orchestrator.cli.live import duration, make_view, print_summary, run_word
 from orchestrator.cli.logs import logs
-from orchestrator.cli.options import id_argument, ids_argument, json_option
+from orchestrator.cli.options import id_argument, ids_argument, json_option, parameter_option
 from orchestrator.cli.output import cell, print_json, print_message, print_rows, print_table
 from orchestrator.cli.session import (
     NOT_SUCCESSFUL,
@@ -23,6 +23,8 @@ from orchestrator.core.command import CommandKind
 from orchestrator.core.status import WorkflowState
 from orchestrator.service import control
 from orchestrator.service import runs as service
+from orchestrator.service.parameters import read_pairs
+from orchestrator.service.signals import send_signal
 
 LIST_COLUMNS = ("id", "workflow", "version", "state", "submitted_at", "started_at", "ended_at")
 TASK_COLUMNS = ("name", "type", "state", "attempt", "time", "worker", "exit_code", "reason", "outputs")
@@ -118,6 +120,25 @@ def resume(ids: tuple[int, ...], *, as_json: bool) -> None:
 def stop(ids: tuple[int, ...], *, as_json: bool) -> None:
     """Kill running tasks (TERM, 5 s, KILL) and start nothing more."""
     _control(CommandKind.STOP, ids, as_json=as_json)
+
+
+@runs.command(epilog="Example: orchestrator runs signal 17 approve -p by=Ada")
+@id_argument
+@click.argument("task")
+@parameter_option
+@json_option
+def signal(id: int, task: str, parameters: tuple[str, ...], *, as_json: bool) -> None:  # noqa: A002 - the option's public name
+    """Give an approval task the signal that it waits for; -p are its outputs."""
+    with open_backend() as backend:
+        answer = send_signal(backend, id, task, read_pairs(parameters))
+        if as_json:
+            print_json(answer)
+            return
+        click.echo(
+            f"run {id}: {task} signalled" if answer["sent"] else f"run {id}: {task} was signalled before"
+        )
+        if answer["sent"]:
+            say_why_nothing_happens(backend)
 
 
 def _control(kind: CommandKind, ids: Sequence[int], *, as_json: bool) -> None:

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
+from orchestrator.core.handlers.logic import approval_timeout
 from orchestrator.core.handlers.report import fail, lose, next_dispatch
 from orchestrator.core.handlers.token import noticed_attempt
+from orchestrator.core.logic import APPROVAL
 from orchestrator.core.notice import (
     AttemptDue,
     AttemptLost,
@@ -44,6 +46,8 @@ def handle_attempt_timeout(
         raise RepeatedEvent(f"{notice.task}: {attempt.state} has no timeout")
     draft = Draft(instance, context)
     task = draft.definition(attempt.task)
+    if task.type == APPROVAL:
+        return approval_timeout(draft, attempt)
     key = f"{attempt.task}:{attempt.attempt}"
     draft.alert("task_timeout", key, task=attempt.task, timeout_s=task.timeout_s)
     if task.on_timeout == "warn":

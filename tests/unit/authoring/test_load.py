@@ -483,7 +483,7 @@ LATER = {
     "queue_timeout": "{name: a, type: noop, queue_timeout: 1m}",
     "bundle": "{name: a, type: noop, bundle: b}",
     "params": "{name: a, type: noop, params: {p: [secret://x]}}",
-    "type": "{name: a, type: approval}",
+    "type": "{name: a, type: sub_workflow, workflow: other}",
 }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.core.command import Alert, CommandKind
+from orchestrator.core.command import Alert, Command, CommandKind
 from orchestrator.core.decide import Report, decide_command, decide_notice, decide_report
 from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
 from orchestrator.core.event import TaskDispatched, TaskEvent, TaskResult, TaskRunning
@@ -36,9 +36,10 @@ class Play:
 
     # --- what happens ------------------------------------------------------------------------
 
-    def command(self, kind: CommandKind) -> Transition:
+    def command(self, kind: CommandKind, **body: Any) -> Transition:
         """Carry out a command."""
-        return self._step(lambda context: decide_command(self.instance, kind, context))
+        command = Command(id=1, slot=0, workflow_instance_id=INSTANCE_ID, kind=kind, body=body)
+        return self._step(lambda context: decide_command(self.instance, command, context))
 
     def start(self) -> "Play":
         """Start the run."""

@@ -1,0 +1,93 @@
+"""Owns the judgement of switch tasks: their expressions are worked out on the values that their upstreams gave."""
+
+from collections.abc import Iterable, Sequence
+
+import structlog
+
+from orchestrator.authoring.expressions import holds, parse
+from orchestrator.core.inputs import visible_scope
+from orchestrator.core.notice import Judged, Notice, Unsubmittable, about
+from orchestrator.errors import StoreUnavailable, UnresolvedParameter
+from orchestrator.master.batch import Cut, Park
+from orchestrator.master.effects import Desk, Effects
+from orchestrator.master.items import NoticeItem
+from orchestrator.master.supplies import Candidate, Supplies, Values
+
+log = structlog.get_logger(__name__)
+
+MOST = 100
+"""So many are judged in one turn: expressions are limited, but not free."""
+
+RETRY_S = 0.5
+"""How long nothing is judged after the database did not give the outputs that were wanted."""
+
+NO_CASE = "no case is true, and there is no default"
+
+
+class Judge:
+    """Runs in the loop's thread. A judgement goes to the loop as a notice, and counts once it is committed.
+
+    Args:
+        desk: Docket, inbox, clock.
+        supplies: Where values come from.
+        effects: Puts an attempt on the docket again.
+        park: Takes a run out of the way whose task cannot be judged because of a bug.
+    """
+
+    def __init__(self, desk: Desk, supplies: Supplies, effects: Effects, park: Park) -> None:
+        self._desk = desk
+        self._supplies = supplies
+        self._effects = effects
+        self._park = park
+        self._retry_at = float("-inf")
+
+    def step(self) -> int:
+        """Judge what waits; return how many there were."""
+        if self._desk.clock.monotonic() < self._retry_at:
+            return 0
+        candidates = self._supplies.candidates(self._desk.docket.take("", MOST))
+        if not candidates:
+            return 0
+        try:
+            values = self._supplies.values(candidates)
+        except StoreUnavailable as error:
+            self._wait(candidates, error)
+            return 0
+        for one in candidates:
+            if self._supplies.is_here(one):
+                self._judge(one, values)
+        return len(candidates)
+
+    def _judge(self, candidate: Candidate, values: Values) -> None:
+        try:
+            notice = self._notice(candidate, values)
+        except Exception as error:  # noqa: BLE001  a bug in one run must not stop the others (R7)
+            self._park(candidate.number, Cut(error, []))
+            return
+        self._desk.inbox.put_notices([NoticeItem(notice)])
+
+    def _notice(self, candidate: Candidate, values: Values) -> Notice:
+        try:
+            taken = self._taken(candidate, values)
+        except UnresolvedParameter as error:
+            return about(candidate.attempt, Unsubmittable, reason=str(error))
+        if taken is None:
+            return about(candidate.attempt, Unsubmittable, reason=NO_CASE)
+        return about(candidate.attempt, Judged, taken=tuple(taken))
+
+    def _taken(self, candidate: Candidate, values: Values) -> Sequence[str] | None:
+        """Return the branch of the first case that is true, else the default; `None` if there is neither."""
+        task = candidate.instance.graph.tasks[candidate.attempt.task]
+        scope = visible_scope(task, self._supplies.surroundings(candidate, values))
+        for case in task.spec["cases"]:
+            if holds(parse(case["when"]), scope):
+                branch: Sequence[str] = case["then"]
+                return branch
+        return task.spec.get("default")
+
+    def _wait(self, candidates: Iterable[Candidate], error: StoreUnavailable) -> None:
+        log.warning("store.unavailable", error=str(error))
+        self._retry_at = self._desk.clock.monotonic() + RETRY_S
+        for one in candidates:
+            if self._supplies.is_here(one):  # what was parked is loaded anew
+                self._effects.enact(one.instance, one.attempt)

@@ -6,10 +6,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.broker.connection import redis_errors
-from orchestrator.config import mask
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.service.backend import Backend
 from orchestrator.service.findings import Finding, error, fine, unreachable, warning
+from orchestrator.setting_faults import mask
 from orchestrator.store.schema import SLOTS
 
 OLDEST = (7, 0)

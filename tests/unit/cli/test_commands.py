@@ -226,3 +226,27 @@ def test_database_whose_directory_cannot_be_made_is_named(
 
     assert exit_code(["runs", "list"]) == 2
     assert f"the database's directory '{tmp_path}/file' cannot be made" in capsys.readouterr().err
+
+
+def test_broker_that_celery_cannot_speak_to_ends_with_2_before_anything_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its name is wrong: not even a home is made."""
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ORCHESTRATOR_BROKER_URL", "ampq://me:secret@h//")
+
+    assert exit_code(["up"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ORCHESTRATOR_BROKER_URL: 'ampq://me:******@h//' is of no kind")
+    assert not (tmp_path / "home").exists()
+
+
+def test_doctor_names_a_broker_that_celery_cannot_speak_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The port may be open: that says nothing."""
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
+    monkeypatch.setenv("ORCHESTRATOR_BROKER_URL", "ampq://h//")
+
+    exit_code(["doctor"])
+    assert "broker: ORCHESTRATOR_BROKER_URL: 'ampq://h//' is of no kind" in capsys.readouterr().out

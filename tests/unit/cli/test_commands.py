@@ -250,3 +250,20 @@ def test_doctor_names_a_broker_that_celery_cannot_speak_to(
 
     exit_code(["doctor"])
     assert "broker: ORCHESTRATOR_BROKER_URL: 'ampq://h//' is of no kind" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--name", "my worker", "'my worker' cannot be a worker's name"),
+        ("--name", "w%x", "'w%x' cannot be a worker's name"),
+        ("--group", "gpu,cpu", "'gpu,cpu' cannot be a worker group"),
+    ],
+)
+def test_names_that_nobody_can_carry_are_refused(
+    option: str, value: str, told: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before Celery sees them, which would end in a traceback or take them for two."""
+    assert exit_code(["worker", option, value]) == 2
+    assert told in capsys.readouterr().err
+    assert not (home / "spools").exists()

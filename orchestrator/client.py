@@ -21,7 +21,7 @@ from orchestrator.service import definitions, files, runs, submission
 from orchestrator.service.attendance import why_nothing_happens
 from orchestrator.service.backend import Backend
 from orchestrator.service.parameters import parameters_from_values
-from orchestrator.service.signs import check_redis
+from orchestrator.service.signs import check_services
 
 CALL_OF_THE_USER = 3
 """Frames from a warning back to `nightly.submit(…)` in the user's code."""
@@ -110,8 +110,8 @@ def run(definition: WorkflowDefinition, params: Mapping[str, Any]) -> Handle:
     files.refuse_unsupported([definition])
     values = parameters_from_values(definition, params)
     prepared = Prepared(found=[definition], chosen=definition, parameters=values)
-    if settings.redis_url is not None:  # nothing of the set-up could work without it
-        check_redis(settings.redis_url)
+    check_services(settings)  # nothing of the set-up could work without them
+    Home(path=settings.home).prepare()
     performed = _perform(settings, prepared)
     if performed.interrupted:
         raise KeyboardInterrupt

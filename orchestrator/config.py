@@ -2,24 +2,30 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from typing import Any, Literal
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from orchestrator import crash
 from orchestrator.errors import SettingsError
+from orchestrator.setting_faults import SettingFault, fault_of, guess, mask, several_urls, variable
 
-MASK = "******"
+SOCKET_SCHEMES = ("unix", "redis+socket")
+REDIS_SCHEMES = ("redis", "rediss", *SOCKET_SCHEMES)
+DATABASES = ("sqlite", "postgresql")
+
+REDIS_RULE = "a Redis URL: redis://HOST:PORT/NUMBER, rediss://…, unix:///PATH or redis+socket:///PATH"
+DATABASE_RULE = "a database URL: sqlite:////PATH or postgresql+psycopg2://USER@HOST/NAME"
+BROKER_RULE = "a broker URL: amqp://USER@HOST//, redis://HOST:PORT/NUMBER or another one of Celery's"
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings, from environment variables `ORCHESTRATOR_<NAME>`. Durations are in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="ORCHESTRATOR_", extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False, validate_default=True)
 
     home: Path = Field(Path("~/.orchestrator"), description="Embedded database, private Redis, logs, spools.")
     database_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in the home.")
@@ -27,8 +33,8 @@ class Settings(BaseSettings):
     broker_url: str | None = Field(None, description="Celery broker URL; default: the Redis URL.")
     key_prefix: str = Field("orchestrator:", description="Prefix of every Redis key, Celery's included.")
     source_dir: Path | None = Field(None, description="Where workers find the definitions' files.")
-    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
-    log_format: str = Field("console", description="console or json.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level shown.")
+    log_format: Literal["console", "json"] = Field("console", description="For people or for programs.")
 
     lease_seconds: float = Field(10.0, gt=0, description="How long a slot's lease lives without renewal.")
     renewal_seconds: float | None = Field(None, gt=0, description="Lease renewal; default: lease / 10.")
@@ -45,7 +51,7 @@ class Settings(BaseSettings):
     worker_cpu_limit: float = Field(0.0, ge=0, description="Reject above this load per core; 0: off.")
     worker_memory_limit: float = Field(0.98, gt=0, le=1, description="Reject above this memory use.")
 
-    on_partition: str = Field("continue", description="continue or kill: a worker cut off from Redis.")
+    on_partition: Literal["continue", "kill"] = Field("continue", description="Tasks cut off from Redis.")
     connect_timeout_seconds: float = Field(5.0, gt=0, description="Database and Redis connect timeout.")
     crash_at: str | None = Field(None, description="<point>[:N], for tests: end the process there.")
 
@@ -62,33 +68,36 @@ class Settings(BaseSettings):
                 return "postgresql+psycopg2://" + value.removeprefix(short)
         return value
 
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is not None and _parts(value, DATABASE_RULE).scheme.partition("+")[0] not in DATABASES:
+            raise ValueError(DATABASE_RULE)
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis(cls, value: str | None) -> str | None:
+        if value is not None and not _leads_to_redis(_parts(value, REDIS_RULE)):
+            raise ValueError(REDIS_RULE)
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker(cls, value: str | None) -> str | None:
+        for url in several_urls(value or ""):
+            _parts(url, BROKER_RULE)
+        return value
+
     @field_validator("crash_at")
     @classmethod
     def _known_point(cls, value: str | None) -> str | None:
-        if value:
-            crash.parse(value)
+        try:
+            crash.parse(value or crash.POINTS[0])
+        except ValueError:
+            meant = guess((value or "").partition(":")[0], crash.POINTS)
+            raise ValueError(f"<point>[:N]{meant}; points: {', '.join(crash.POINTS)}") from None
         return value
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "Settings":
-        faults = []
-        if self.renewal >= self.lease_seconds / 3:
-            faults.append("renewal_seconds must be below lease_seconds / 3")
-        if self.heartbeat_seconds >= self.lost_seconds / 3:
-            faults.append("heartbeat_seconds must be below lost_seconds / 3")
-        if self.resend_seconds > self.dispatch_timeout_seconds / 2:
-            faults.append("resend_seconds must be at most dispatch_timeout_seconds / 2")
-        choices = {
-            "log_level": ("DEBUG", "INFO", "WARNING", "ERROR"),
-            "log_format": ("console", "json"),
-            "on_partition": ("continue", "kill"),
-        }
-        for name, allowed in choices.items():
-            if getattr(self, name) not in allowed:
-                faults.append(f"{name} must be one of {', '.join(allowed)}")
-        if faults:
-            raise ValueError("; ".join(faults))
-        return self
 
     @property
     def renewal(self) -> float:
@@ -125,57 +134,67 @@ class Settings(BaseSettings):
 
 
 def load_settings(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
-    """Return the checked settings.
+    """Return the checked settings; an empty variable is as good as none.
 
     Args:
         environment: Read instead of the process's own environment.
         overrides: Values that win over the environment, by setting name.
 
     Raises:
-        SettingsError: One or more settings are wrong; the message lists every fault.
+        SettingsError: One or more settings are wrong; the message lists every fault, one a line.
     """
     source = os.environ if environment is None else environment
-    prefix = "ORCHESTRATOR_"
-    values: dict[str, Any] = {
-        name: source[prefix + name.upper()]
-        for name in Settings.model_fields
-        if source.get(prefix + name.upper())
-    }
-    values.update(overrides)
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as error:
-        faults = error.errors(include_url=False, include_input=False)
-        lines = [
-            f"{prefix + str(fault['loc'][0]).upper() if fault['loc'] else 'settings'}: {fault['msg']}"
-            for fault in faults
-        ]
-        lines.extend(
-            _contradictions_beside(values, {str(fault["loc"][0]) for fault in faults if fault["loc"]})
-        )
-        raise SettingsError("\n".join(lines)) from None
+    given = {name: source.get(variable(name), "").strip() for name in Settings.model_fields}
+    values: dict[str, Any] = {**{name: text for name, text in given.items() if text}, **overrides}
+    faults = _faults_of_values(values)
+    wrong = {name for fault in faults for name in fault.names}
+    settings = Settings.model_validate({name: value for name, value in values.items() if name not in wrong})
+    faults.extend(fault for fault in _contradictions(settings) if wrong.isdisjoint(fault.names))
+    if faults:
+        raise SettingsError("\n".join(str(fault) for fault in faults))
+    return settings
 
 
-def _contradictions_beside(values: Mapping[str, Any], wrong: set[str]) -> list[str]:
-    """Return what contradicts itself among the other settings, where single ones are wrong already."""
-    if not wrong:
-        return []
+def _faults_of_values(values: Mapping[str, Any]) -> list[SettingFault]:
     try:
-        Settings.model_validate({name: value for name, value in values.items() if name not in wrong})
+        Settings.model_validate(values)
     except ValidationError as error:
-        messages = [fault["msg"] for fault in error.errors(include_url=False, include_input=False)]
-        told = [part for message in messages for part in message.removeprefix("Value error, ").split("; ")]
-        return [f"settings: {one}" for one in told if not any(name in one for name in wrong)]
+        return [fault_of(found, Settings.model_fields) for found in error.errors(include_url=False)]
     return []
 
 
-def mask(url: str) -> str:
-    """Return `url` with its password replaced."""
+def _contradictions(settings: Settings) -> Iterator[SettingFault]:
+    """Yield what is right by itself and wrong beside another setting (INTERFACE section 7)."""
+    lease, lost, timeout = settings.lease_seconds, settings.lost_seconds, settings.dispatch_timeout_seconds
+    if settings.renewal >= lease / 3:
+        yield _limit("renewal_seconds", settings.renewal, "below", "lease_seconds", 3, lease)
+    if settings.heartbeat_seconds >= lost / 3:
+        yield _limit("heartbeat_seconds", settings.heartbeat_seconds, "below", "lost_seconds", 3, lost)
+    if settings.resend_seconds > timeout / 2:
+        yield _limit(
+            "resend_seconds", settings.resend_seconds, "at most", "dispatch_timeout_seconds", 2, timeout
+        )
+
+
+def _limit(name: str, value: float, relation: str, other: str, part: int, whole: float) -> SettingFault:
+    limit = f"{relation} {variable(other)} / {part} ({whole:g} / {part} = {whole / part:.3g})"
+    return SettingFault(names=(name, other), value=value, rule=limit)
+
+
+def _parts(url: str, rule: str) -> SplitResult:
+    """Return the parts of a URL; raise ValueError with the rule if it is none, or its port is no number."""
     try:
         parts = urlsplit(url)
-        if parts.password is None:
-            return url
+        _ = parts.port
     except ValueError:
-        return MASK
-    place = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:{MASK}@{place}"))
+        raise ValueError(rule) from None
+    if not parts.scheme or "://" not in url:
+        raise ValueError(rule)
+    return parts
+
+
+def _leads_to_redis(parts: SplitResult) -> bool:
+    if parts.scheme in SOCKET_SCHEMES:
+        return len(parts.path) > 1
+    number = parts.path.strip("/")
+    return parts.scheme in REDIS_SCHEMES and (not number or number.isdecimal())

@@ -20,6 +20,7 @@ from orchestrator.broker.masters import Control, MasterBoard
 from orchestrator.broker.presence import Presence
 from orchestrator.broker.publish import Publisher
 from orchestrator.broker.stream import EventStream
+from orchestrator.broker.transport import check_transport
 from orchestrator.celery import create_app
 from orchestrator.config import Settings
 from orchestrator.master.assembly import Limits, Ports, Timing
@@ -51,6 +52,7 @@ def run_master(settings: Settings) -> int:
 
     Raises:
         SchemaMismatch: The database's schema is not this program's.
+        SettingsError: Celery has nothing that speaks to the broker.
         StoreUnavailable: The database did not answer at the start.
     """
     crash.arm(settings.crash_at)
@@ -125,6 +127,8 @@ def _ports(settings: Settings, engine: Engine, commit: GroupCommit, name: str) -
     client = open_redis(url, connect_timeout_s=timeout_s, name=name)
     reader = open_redis(url, connect_timeout_s=timeout_s, block_s=READ_BLOCK_S, name=f"{name}:reader")
     generations = Generations(client, keys)
+    app = create_app()
+    check_transport(app.conf.broker_url)  # of a `celeryconfig.py`, perhaps
     return Ports(
         runs=Instances(engine),
         committer=commit,
@@ -132,7 +136,7 @@ def _ports(settings: Settings, engine: Engine, commit: GroupCommit, name: str) -
         streams=EventStream(reader, keys, consumer=name),
         graveyard=DeadLetters(client, keys),
         post=Post(
-            courier=Publisher(create_app()),
+            courier=Publisher(app),
             recaller=Claims(client, keys),
             stopper=Stops(client, keys),
             generation=RecentGeneration(generations, time.monotonic, GENERATION_FRESH_S),

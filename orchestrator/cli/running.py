@@ -105,8 +105,11 @@ def stay(settings: Settings, found: list[WorkflowDefinition], warm: Launch | Non
 
     Raises:
         SetUpFailed: There is none, and none can be started.
+        SettingsError: The home cannot be used.
     """
-    guest = Guest(Home(path=settings.home), files.wish_for(settings, found), warm)
+    home = Home(path=settings.home)
+    home.prepare()  # before anybody is started who could only write why not where nothing can be written
+    guest = Guest(home, files.wish_for(settings, found), warm)
     guest.step(0.0)
     try:
         yield guest

@@ -1,12 +1,15 @@
 """Owns the services for one command, and its exit codes."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from orchestrator.cli.output import print_message
 from orchestrator.cli.settings import open_settings
-from orchestrator.config import Settings
+from orchestrator.config import Settings, load_settings
+from orchestrator.embedded.arrival import Arrival
+from orchestrator.embedded.home import Home
 from orchestrator.service.attendance import why_nothing_happens
 from orchestrator.service.backend import Backend
 
@@ -16,8 +19,12 @@ NOT_SUCCESSFUL = 1
 
 @contextmanager
 def open_backend(settings: Settings | None = None) -> Iterator[Backend]:
-    """Open the services for one command, and close them behind it."""
-    backend = Backend(settings or open_settings())
+    """Open the services for one command, and close them behind it.
+
+    A set-up of the home that is only just starting is waited for: its addresses, then its tables.
+    """
+    arrival = Arrival(Home(path=(settings or load_settings()).home), time.monotonic, pause)
+    backend = Backend(settings or arrival.settings(open_settings()), arrival.wait_a_little)
     try:
         yield backend
     finally:

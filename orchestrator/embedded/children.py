@@ -58,6 +58,7 @@ class Child:
         self._clock = clock
         self._popen: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
+        self._log_begins = 0
         self.quick_deaths = 0
         self.was_ready = False
         self.restart_at: float | None = None
@@ -72,6 +73,7 @@ class Child:
         self.restart_at = None
         self._started_at = self._clock()
         output = self._log.open("ab") if self._log is not None else None
+        self._log_begins = output.tell() if output is not None else 0
         try:
             self._popen = subprocess.Popen(
                 [
@@ -118,9 +120,8 @@ class Child:
             return
 
     def last_words(self) -> str:
-        """Return why it says that it ended: the last line of its output, where that is kept."""
-        lines = self._log.read_text(errors="replace").splitlines() if self._log is not None else []
-        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        """Return why it says that it ended, where its output is kept: its `error:` line, else its last line."""
+        said = reason_in(self._log, self._log_begins) if self._log is not None else ""
         return f"{self.spec.name} ended with exit code {self.exit_code}" + (f": {said}" if said else "")
 
     def wait(self, seconds: float) -> bool:
@@ -133,6 +134,21 @@ class Child:
             return False
         self._popen = None
         return True
+
+
+def reason_in(log: Path, begins: int) -> str:
+    """Return what the last `error:` line of a log says, or its last line where no such line says anything.
+
+    Args:
+        log: The file.
+        begins: The byte from which it counts.
+    """
+    with log.open("rb") as file:
+        file.seek(begins)
+        lines = [line.strip() for line in file.read().decode(errors="replace").splitlines() if line.strip()]
+    words = (line.partition(":") for line in reversed(lines))
+    said = next((rest.strip() for word, _, rest in words if word.lower() == "error" and rest.strip()), None)
+    return said or (lines[-1] if lines else "")
 
 
 def end_all(children: Iterable[Child], clock: Callable[[], float]) -> None:

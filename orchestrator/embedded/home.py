@@ -4,12 +4,13 @@ import contextlib
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from orchestrator.config import Settings
+from orchestrator.errors import SettingsError
 
 PRIVATE_FILE = 0o600
 PRIVATE_DIRECTORY = 0o700
@@ -76,18 +77,23 @@ class Home:
         return self.path / "logs" / "daemons"
 
     def prepare(self) -> None:
-        """Create the directories; `run/` is readable by its owner only."""
-        for directory in (self.path, self.daemon_logs):
-            directory.mkdir(parents=True, exist_ok=True)
-        self.run.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
+        """Create the directories; `run/` is readable by its owner only.
+
+        Raises:
+            SettingsError: Nothing can be written there.
+        """
+        with _usable(self.path):
+            for directory in (self.path, self.daemon_logs):
+                directory.mkdir(parents=True, exist_ok=True)
+            self.run.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
 
     def redis_url(self) -> str | None:
         """Return the URL of the running private Redis, or `None` when there is none."""
-        return _read_line(self.redis_url_file)
+        return self._read_line(self.redis_url_file)
 
     def database_url(self) -> str | None:
         """Return the URL of the running set-up's database, or `None` when none is running."""
-        return _read_line(self.database_url_file)
+        return self._read_line(self.database_url_file)
 
     def write_redis_url(self, url: str) -> None:
         """Publish the URL of the private Redis to every program of this user."""
@@ -108,6 +114,11 @@ class Home:
         for path in (self.redis_url_file, self.database_url_file, self.children):
             path.unlink(missing_ok=True)
 
+    def _read_line(self, path: Path) -> str | None:
+        with _usable(self.path), contextlib.suppress(FileNotFoundError):
+            return path.read_text().strip() or None
+        return None
+
 
 class HomeLock:
     """The right to be the supervisor of a home; the system takes it back when its holder dies."""
@@ -117,10 +128,15 @@ class HomeLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Return whether this process holds the lock now; never waits."""
+        """Return whether this process holds the lock now; never waits.
+
+        Raises:
+            SettingsError: The lock's file cannot be written.
+        """
         if self._descriptor is not None:
             return True
-        descriptor = os.open(self._home.lock, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
+        with _usable(self._home.path):
+            descriptor = os.open(self._home.lock, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -137,7 +153,11 @@ class HomeLock:
 
 
 def with_running(settings: Settings) -> Settings:
-    """Return the settings with the URLs of the home's running set-up where they name none themselves."""
+    """Return the settings with the URLs of the home's running set-up where they name none themselves.
+
+    Raises:
+        SettingsError: The home cannot be read.
+    """
     home = Home(path=settings.home)
     return settings.model_copy(
         update={
@@ -158,17 +178,26 @@ def write_private(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _read_line(path: Path) -> str | None:
-    try:
-        return path.read_text().strip() or None
-    except FileNotFoundError:
-        return None
-
-
 def read_document(path: Path) -> Mapping[str, Any] | None:
-    """Return the JSON object in the file at `path`, or `None` when there is none."""
+    """Return the JSON object in the file at `path`, or `None` when there is none to be read."""
     try:
         document = json.loads(path.read_text())
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError):
         return None
     return document if isinstance(document, dict) else None
+
+
+@contextlib.contextmanager
+def _usable(home: Path) -> Iterator[None]:
+    """Let what the system has against the home leave as a fault of the setting.
+
+    Raises:
+        SettingsError: It is a file, below one, or closed to this user.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise SettingsError(
+            f"ORCHESTRATOR_HOME: '{home}' cannot be the home ({error.strerror}: {error.filename});"
+            " name a directory that you may write to"
+        ) from None

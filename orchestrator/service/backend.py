@@ -1,5 +1,6 @@
 """Owns the services' connections: store and broker, opened when they are first needed, closed together."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,7 @@ from orchestrator.broker.masters import Control, MasterBoard
 from orchestrator.broker.presence import Presence
 from orchestrator.broker.stream import EventStream, wake
 from orchestrator.config import Settings
-from orchestrator.errors import BrokerUnavailable
+from orchestrator.errors import BrokerUnavailable, SchemaMismatch
 from orchestrator.store import migrate
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
@@ -28,10 +29,13 @@ class Backend:
 
     Args:
         settings: Where database and Redis are.
+        wait_for_schema: Called while the schema is not the right one; waits a little, and returns whether
+            somebody is bringing it up to date, so that it is worth looking again.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, wait_for_schema: Callable[[], bool] = lambda: False) -> None:
         self.settings = settings
+        self._wait_for_schema = wait_for_schema
         self.keys = Keys(settings.key_prefix)
 
     @cached_property
@@ -44,8 +48,15 @@ class Backend:
         engine = open_engine(
             self.settings.database, "service", connect_timeout_s=self.settings.connect_timeout_seconds
         )
-        migrate.check(engine)
-        return engine
+        while True:
+            try:
+                migrate.check(engine)
+            except SchemaMismatch:
+                if self._wait_for_schema():
+                    continue
+                engine.dispose()
+                raise
+            return engine
 
     @cached_property
     def queries(self) -> Queries:

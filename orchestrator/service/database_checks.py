@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from orchestrator.config import mask
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.service.backend import Backend
 from orchestrator.service.findings import Finding, error, fine, warning
+from orchestrator.setting_faults import mask
 
 MOST_RUNS = 200
 """So many unfinished runs are looked through."""

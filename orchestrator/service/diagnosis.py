@@ -37,6 +37,7 @@ class Check:
     needs: tuple[Service, ...] = ()
 
 
+START_DATABASE = "start it, or correct ORCHESTRATOR_DATABASE_URL"
 BOTH = (Service.DATABASE, Service.REDIS)
 CHECKS = (
     Check(name="database", look=check_database, needs=(Service.DATABASE,)),
@@ -70,18 +71,17 @@ def _findings(backend: Backend) -> Iterator[Finding]:
             continue
         try:
             yield from check.look(backend)
-        except (StoreUnavailable, UserError) as problem:
+        except StoreUnavailable as problem:
             away.add(Service.DATABASE)
-            yield _accusation(check.name, problem)
+            yield unreachable(check.name, str(problem), START_DATABASE)
         except BrokerUnavailable as problem:
             away.add(Service.REDIS)
             yield unreachable(check.name, str(problem), START_REDIS)
-
-
-def _accusation(name: str, problem: Exception) -> Finding:
-    if isinstance(problem, StoreUnavailable):
-        return unreachable(name, str(problem), "start it, or correct ORCHESTRATOR_DATABASE_URL")
-    return error(name, str(problem), "")
+        except (
+            UserError
+        ) as problem:  # a wrong address, a schema of another version: its message says what to do
+            away.update(check.needs)
+            yield error(check.name, str(problem), "")
 
 
 def _unknown(name: str, missing: Sequence[Service]) -> Finding:

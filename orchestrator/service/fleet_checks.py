@@ -1,6 +1,7 @@
 """Owns the doctor's checks of masters and workers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from orchestrator.service import events, fleet
 from orchestrator.service.backend import Backend
@@ -29,12 +30,7 @@ def check_masters(backend: Backend) -> Iterator[Finding]:
 def check_workers(backend: Backend) -> Iterator[Finding]:
     """Whether somebody works, who is lost, and whose reports wait."""
     workers = fleet.list_workers(backend)
-    living = [one for one in workers if one["state"] != "lost"]
-    if not living:
-        yield error("workers", "none: no task can start", "orchestrator worker (or: orchestrator up)")
-    else:
-        capacity = sum(one["capacity"] for one in living)
-        yield fine("workers", f"{len(living)}, {capacity} tasks at the same time")
+    yield _capacity(workers)
     for one in workers:
         if one["state"] == "lost":
             yield warning(
@@ -49,7 +45,7 @@ def check_workers(backend: Backend) -> Iterator[Finding]:
 def check_groups(backend: Backend) -> Iterator[Finding]:
     """Groups that online workflows need and nobody serves."""
     served = {
-        group for one in fleet.list_workers(backend) if one["state"] != "lost" for group in one["groups"]
+        group for one in fleet.list_workers(backend) if one["state"] == "online" for group in one["groups"]
     }
     for row in backend.definitions.list():
         for group in sorted(groups_of(row.definition) - served) if row.online else ():
@@ -69,3 +65,17 @@ def check_parked(backend: Backend) -> Iterator[Finding]:
             f"run {number}: {one['error']} ({one['tries']} tries)",
             f"orchestrator events parked retry {number}, or bury {number}",
         )
+
+
+def _capacity(workers: Sequence[Mapping[str, Any]]) -> Finding:
+    """Return how much work is taken; a worker that drains takes none, however well it lives."""
+    takers = [one for one in workers if one["state"] == "online"]
+    drained = [one["name"] for one in workers if one["state"] == "draining"]
+    also = f"; draining: {', '.join(drained)}" if drained else ""
+    if takers:
+        return fine(
+            "workers", f"{len(takers)}, {sum(one['capacity'] for one in takers)} tasks at the same time{also}"
+        )
+    if drained:
+        return error("workers", f"none takes tasks{also}", f"orchestrator workers resume {drained[0]}")
+    return error("workers", "none: no task can start", "orchestrator worker (or: orchestrator up)")

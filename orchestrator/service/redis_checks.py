@@ -6,10 +6,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from orchestrator.broker.connection import redis_errors
-from orchestrator.config import mask
+from orchestrator.broker.transport import check_transport
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.service.backend import Backend
 from orchestrator.service.findings import Finding, error, fine, unreachable, warning
+from orchestrator.setting_faults import mask
 from orchestrator.store.schema import SLOTS
 
 OLDEST = (7, 0)
@@ -32,11 +33,16 @@ def check_redis(backend: Backend) -> Iterator[Finding]:
 
 
 def check_broker(backend: Backend) -> Iterator[Finding]:
-    """Whether the broker can be reached, be it Redis or another one."""
+    """Whether the broker can be reached, be it Redis or another one.
+
+    Raises:
+        SettingsError: Celery has nothing that speaks to it.
+    """
     url = backend.settings.broker_url
     if url is None or url == backend.settings.redis_url:
         yield _redis_as_broker(backend)
         return
+    check_transport(url)
     parts = urlsplit(url)
     port = parts.port or DEFAULT_PORTS.get(parts.scheme)
     if parts.hostname is None or port is None:

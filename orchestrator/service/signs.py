@@ -10,6 +10,7 @@ from orchestrator.broker.connection import open_redis, redis_errors
 from orchestrator.broker.keys import MASTER_TTL_S, Keys
 from orchestrator.broker.masters import MasterBoard
 from orchestrator.broker.presence import Presence, WorkerBeat
+from orchestrator.config import Settings
 from orchestrator.errors import BrokerUnavailable
 
 
@@ -75,6 +76,21 @@ def has_master(client: Any, keys: Keys, fresh_s: float) -> bool:
     with redis_errors():
         left: list[Any] = [client.ttl(keys.master(name)) for name in names]
     return any(MASTER_TTL_S - seconds <= fresh_s for seconds in left if seconds > 0)
+
+
+def check_services(settings: Settings) -> None:
+    """Return if the services that the settings name can be used; a set-up could only wait for them.
+
+    Raises:
+        SettingsError: Celery has nothing that speaks to the broker.
+        BrokerUnavailable: Redis does not answer.
+    """
+    if settings.broker_url is not None:
+        from orchestrator.broker.transport import check_transport  # noqa: PLC0415 - kombu is slow to load
+
+        check_transport(settings.broker_url)
+    if settings.redis_url is not None:
+        check_redis(settings.redis_url)
 
 
 def check_redis(redis_url: str) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from sqlalchemy import exc
 
-from orchestrator.errors import CommitInDoubt, StoreUnavailable
+from orchestrator.errors import CommitInDoubt, SettingsError, StoreUnavailable
 
 UNAVAILABLE_CLASSES = ("08", "40", "53", "57", "58")
 """PostgreSQL: connection, rollback of a deadlock, resources (disk full), operator, system error."""
@@ -31,21 +31,34 @@ SQLITE_UNAVAILABLE = {
     sqlite3.SQLITE_NOMEM: "there is no memory left for the SQLite database",
 }
 
+SQLITE_UNUSABLE = {
+    sqlite3.SQLITE_NOTADB: "is no SQLite database; move it away, or name another one in ORCHESTRATOR_DATABASE_URL",
+    sqlite3.SQLITE_CORRUPT: "is damaged; put a copy of it there, or name another one in ORCHESTRATOR_DATABASE_URL",
+}
+"""What waiting does not mend, and a person can."""
+
 DISK_FULL = "53100"
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(place: str | None = None) -> Iterator[None]:
     """Let a driver error that means "the database is away" leave as `StoreUnavailable`, any other as itself.
+
+    Args:
+        place: The file or the name of the database, for messages.
 
     Raises:
         StoreUnavailable: The database did not answer, or cannot at the moment.
+        SettingsError: The file is not one of SQLite.
     """
     try:
         yield
     except exc.TimeoutError as error:
         raise StoreUnavailable("all connections to the database are in use") from error
     except exc.DBAPIError as error:
+        if isinstance(error.orig, sqlite3.Error) and _sqlite_code(error.orig) in SQLITE_UNUSABLE:
+            fault = SQLITE_UNUSABLE[_sqlite_code(error.orig)]
+            raise SettingsError(f"the database file {place or ''} {fault}") from error
         reason = reason_unavailable(error)
         if reason is None:
             raise

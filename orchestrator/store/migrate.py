@@ -31,7 +31,10 @@ def check(engine: Engine) -> None:
     if here == HEAD:
         return
     if here is None:
-        raise SchemaMismatch("the database has no tables yet; run  orchestrator db upgrade")
+        raise SchemaMismatch(
+            "the database has no tables yet; run  orchestrator db upgrade"
+            "  (for a database of their own `orchestrator up` and `run` do it: if one is starting, try again)"
+        )
     if here in known_revisions():
         raise SchemaMismatch(
             f"the database has schema {here}, this program needs {HEAD}; run  orchestrator db upgrade"

@@ -12,7 +12,7 @@ from sqlalchemy import Engine as Engine  # noqa: PLC0414  the one name of the dr
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from orchestrator.errors import UserError
+from orchestrator.errors import SettingsError, UserError
 from orchestrator.store.driver_errors import translated, translated_commit
 
 Role = Literal["master", "service", "migration"]
@@ -75,7 +75,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     Raises:
         StoreUnavailable: The database did not answer.
     """
-    with translated(), engine.connect() as connection, connection.begin() as transaction:
+    with translated(engine.url.database), engine.connect() as connection, connection.begin() as transaction:
         yield connection
         transaction.rollback()
 
@@ -90,7 +90,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
         StoreUnavailable: The database did not answer; nothing was committed.
         CommitInDoubt: The reply of the COMMIT was lost.
     """
-    with translated(), engine.connect() as connection:
+    with translated(engine.url.database), engine.connect() as connection:
         connection.execution_options(**{WRITING: True})
         transaction = connection.begin()
         try:
@@ -193,7 +193,7 @@ def _postgres_arguments(url: URL, role: Role, lease_s: float, connect_timeout_s:
 def _open_sqlite(url: URL, *, busy_s: float, clock: Callable[[], datetime]) -> Engine:
     in_memory = url.database in (None, "", ":memory:")
     if not in_memory and url.database is not None:
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        _make_directory(Path(url.database).parent)
     engine = _create(
         url,
         connect_args={"check_same_thread": False, "timeout": busy_s},
@@ -209,6 +209,16 @@ def _open_sqlite(url: URL, *, busy_s: float, clock: Callable[[], datetime]) -> E
     event.listen(engine, "connect", set_up)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_directory(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(
+            f"the database's directory '{directory}' cannot be made ({error.strerror}: {error.filename}); name"
+            " another one in ORCHESTRATOR_HOME or ORCHESTRATOR_DATABASE_URL"
+        ) from None
 
 
 def _set_up_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

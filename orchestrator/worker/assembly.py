@@ -16,11 +16,13 @@ from orchestrator.broker.keys import Keys
 from orchestrator.broker.presence import Presence
 from orchestrator.broker.stream import EventSender
 from orchestrator.config import Settings
+from orchestrator.core.worker_name import check_worker_name
 from orchestrator.worker.bootstep import WorkerService
 from orchestrator.worker.capture import Capture, ThreadStreams, capture_descriptors
 from orchestrator.worker.celery_defaults import redis_url
 from orchestrator.worker.claiming import Claiming
 from orchestrator.worker.enforcer import Enforcer
+from orchestrator.worker.entry import check_redis
 from orchestrator.worker.execute import NAME, ExecuteTask
 from orchestrator.worker.executors.environment import base_environment
 from orchestrator.worker.executors.port import Workplace
@@ -108,6 +110,8 @@ def child_runner(settings: Settings, worker: str) -> Runner:
 
 def _factory(task: ExecuteTask, settings: Settings) -> Callable[[Any], Service]:
     def make(worker: Any) -> Service:
+        check_worker_name(worker.hostname)
+        check_redis(settings)
         _configure(settings)
         return _MainAssembly(settings, worker).service(task)
 

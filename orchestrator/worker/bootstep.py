@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 from celery import bootsteps, signals
 
-from orchestrator.errors import UserError
+from orchestrator.errors import Conflict, UserError
+from orchestrator.worker.entry import refuse
 
 
 class MainService(Protocol):
@@ -34,8 +35,10 @@ class WorkerService(bootsteps.StartStopStep):
         super().__init__(parent, **options)
         try:
             self._service: MainService = type(self).factory(parent)
+        except Conflict as error:  # it passes: whoever watches this process may start it again
+            raise SystemExit(f"error: {error}") from None
         except UserError as error:
-            raise SystemExit(str(error)) from None
+            refuse(error)
         signals.worker_shutdown.connect(self._on_worker_shutdown, sender=parent, weak=False)
 
     def create(self, parent: Any) -> None:  # noqa: ARG002 - Celery's signature

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "orchestrator"
 LIMIT_LINES = 400
 
-LEAVES = frozenset({"errors", "config", "crash", "logging"})
+LEAVES = frozenset({"errors", "config", "setting_faults", "crash", "logging"})
 """Modules that know nothing of workflows; everybody but the core may use them."""
 
 SHOWN_BY_RUN = frozenset({"cli.live", "cli.output", "cli.performing", "cli.running"})
@@ -24,7 +24,8 @@ SHOWN_BY_RUN = frozenset({"cli.live", "cli.output", "cli.performing", "cli.runni
 ARROWS: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "crash": frozenset(),
-    "config": frozenset({"errors", "crash"}),
+    "config": frozenset({"errors", "crash", "setting_faults"}),
+    "setting_faults": frozenset(),
     "logging": frozenset({"errors", "config"}),
     "core": frozenset({"core", "errors"}),
     "store": frozenset({"core"}) | LEAVES,
@@ -60,8 +61,7 @@ OWNED_LIBRARIES: dict[str, frozenset[str]] = {
     "rich_click": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
     "yaml": frozenset({"authoring", "service"}),
-    "pydantic": frozenset({"authoring", "config"}),
-    "pydantic_settings": frozenset({"config"}),
+    "pydantic": frozenset({"authoring", "config", "setting_faults"}),
 }
 """Libraries that only their owners may import."""
 

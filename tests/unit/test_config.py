@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from orchestrator import crash
-from orchestrator.config import MASK, Settings, load_settings, mask
+from orchestrator.config import Settings, load_settings
 from orchestrator.errors import SettingsError
+from orchestrator.setting_faults import MASK, mask
 
 
 def settings(**variables: str) -> Settings:
@@ -105,11 +106,10 @@ def test_contradictions_are_named_beside_wrong_values() -> None:
             }
         )
 
-    first, *others = str(caught.value).splitlines()
-    assert first.startswith("ORCHESTRATOR_LEASE_SECONDS: ")
-    assert others == [
-        "settings: heartbeat_seconds must be below lost_seconds / 3",
-        "settings: log_format must be one of console, json",
+    assert str(caught.value).splitlines() == [
+        "ORCHESTRATOR_LOG_FORMAT: 'xml' is not one of console, json",
+        "ORCHESTRATOR_LEASE_SECONDS: 'soon' is not a number above 0",
+        "ORCHESTRATOR_HEARTBEAT_SECONDS: 1000 is not below ORCHESTRATOR_LOST_SECONDS / 3 (15 / 3 = 5)",
     ]
 
 
@@ -125,8 +125,17 @@ def test_every_contradiction_is_named_at_once() -> None:
         on_partition="panic",
     )
 
-    for name in ("renewal", "heartbeat", "resend", "log_level", "log_format", "on_partition"):
-        assert name in message
+    names = (
+        "LOG_LEVEL",
+        "LOG_FORMAT",
+        "ON_PARTITION",
+        "RENEWAL_SECONDS",
+        "HEARTBEAT_SECONDS",
+        "RESEND_SECONDS",
+    )
+    assert [line.partition(":")[0] for line in message.splitlines()] == [
+        f"ORCHESTRATOR_{one}" for one in names
+    ]
     assert "DEBUG, INFO, WARNING, ERROR" in message
 
 
@@ -141,12 +150,86 @@ def test_every_contradiction_is_named_at_once() -> None:
 def test_limits_of_contradictions_are_exact(name: str, good: str, bad: str) -> None:
     """Against the defaults of their partners."""
     assert getattr(settings(**{name: good}), name) == float(good)
-    assert name in faults(**{name: bad})
+    assert faults(**{name: bad}).startswith(f"ORCHESTRATOR_{name.upper()}: ")
 
 
-def test_a_fault_does_not_show_the_value() -> None:
-    """A secret in the wrong variable must not end up in a log."""
-    assert "hunter2" not in faults(lease_seconds="redis://:hunter2@h")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("lease_seconds", "redis://:hunter2@h"),
+        ("redis_url", "http://me:hunter2@h"),
+        ("redis_url", "me:hunter2@h"),
+        ("redis_url", "redis://h/x?password=hunter2"),
+        ("broker_url", "amqp://a:hunter2@h;amqp://b:hunter2@h:port"),
+        ("database_url", "mysql://me:hunter2@h/d"),
+    ],
+)
+def test_a_fault_shows_no_secret(name: str, value: str) -> None:
+    """The value is shown, but a password in it must not end up in a log."""
+    told = faults(**{name: value})
+
+    assert told.startswith(f"ORCHESTRATOR_{name.upper()}: ")
+    assert MASK in told
+    assert "hunter2" not in told
+
+
+def test_only_the_given_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of the process is another one."""
+    monkeypatch.setenv("ORCHESTRATOR_LOST_SECONDS", "40")
+    monkeypatch.setenv("ORCHESTRATOR_KEY_PREFIX", "other:")
+
+    assert (settings().lost_seconds, settings().key_prefix) == (15, "orchestrator:")
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_empty_home_is_the_default_one(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Never the directory in which somebody happens to stand."""
+    monkeypatch.setenv("ORCHESTRATOR_HOME", text)
+
+    assert load_settings().home == Path("~/.orchestrator").expanduser()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("log_level", "debug", "'debug' is not one of DEBUG, INFO, WARNING, ERROR (did you mean 'DEBUG'?)"),
+        ("on_partition", "continu", "'continu' is not one of continue, kill (did you mean 'continue'?)"),
+        ("master_memory_limit", "2", "'2' is not a number above 0 and at most 1"),
+        ("inbox_limit", "1.5", "'1.5' is not a whole number from 1000"),
+        ("kill_seconds", "inf", "'inf' is not a number above 0"),
+        ("renewal_seconds", "often", "'often' is not a number above 0"),
+        ("redis_url", "rdis://h", "'rdis://h' is not a Redis URL: redis://HOST:PORT/NUMBER"),
+        ("redis_url", "redis://h/main", "'redis://h/main' is not a Redis URL"),
+        ("redis_url", "unix://", "'unix://' is not a Redis URL"),
+        ("database_url", "mysql://h/d", "'mysql://h/d' is not a database URL: sqlite:"),
+        ("broker_url", "rabbit.local", "'rabbit.local' is not a broker URL: amqp:"),
+        ("broker_url", "amqp://h:port", "'amqp://h:port' is not a broker URL: amqp:"),
+    ],
+)
+def test_a_fault_is_one_line_with_the_value_and_what_is_right(name: str, value: str, told: str) -> None:
+    """The variable, what stands there, what may stand there; said once."""
+    message = faults(**{name: value})
+
+    assert message.startswith(f"ORCHESTRATOR_{name.upper()}: {told}")
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h", "redis://h:1/0", "rediss://h/1/", "unix:///r.sock?db=1", "redis+socket:///r.sock"]
+)
+def test_every_spelling_of_redis_is_accepted(url: str) -> None:
+    """Those of redis-py and those of Celery."""
+    assert settings(redis_url=url).redis_url == url
+
+
+def test_a_fault_of_a_crash_point_is_said_once() -> None:
+    """With a guess and the list, on one line."""
+    told = faults(crash_at="master.before_comit:2")
+
+    assert told.startswith(
+        "ORCHESTRATOR_CRASH_AT: 'master.before_comit:2' is not <point>[:N] (did you mean 'master.before_commit'?)"
+    )
+    assert told.count("worker.after_send") == len(told.splitlines()) == 1
 
 
 # --- masks -----------------------------------------------------------------------------------

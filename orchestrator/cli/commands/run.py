@@ -42,14 +42,13 @@ def run(  # noqa: PLR0913 - one argument per option
         stay,
         what_is_started,
     )
-    from orchestrator.service.signs import check_redis  # noqa: PLC0415 - the same
+    from orchestrator.service.signs import check_services  # noqa: PLC0415 - the same
 
     request = RunRequest(
         file=file, workflow=workflow, parameters=parameters, start_nodes=start_nodes, dry_run=dry_run
     )
     prepared = prepare(request)
-    if settings.redis_url is not None:  # nothing of the set-up could work without it
-        check_redis(settings.redis_url)
+    check_services(settings)  # nothing of the set-up could work without them, and nothing is stored yet
     if warm is not None and not as_json:
         click.echo(what_is_started(settings), err=True)
     with stay(settings, prepared.found, warm) as guest:

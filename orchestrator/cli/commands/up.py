@@ -9,7 +9,7 @@ from orchestrator.config import load_settings
 from orchestrator.embedded.status import Status
 from orchestrator.errors import Conflict
 from orchestrator.logging import configure
-from orchestrator.service.signs import check_redis
+from orchestrator.service.signs import check_services
 
 
 @click.command(epilog="Example: orchestrator up --workers 2")
@@ -30,8 +30,7 @@ def up(ctx: click.Context, workers: int, concurrency: int | None, *, postgres: b
     """
     settings = load_settings()
     configure(settings.log_level, settings.log_format)
-    if settings.redis_url is not None:  # master and workers would only wait for it, saying so for ever
-        check_redis(settings.redis_url)
+    check_services(settings)  # master and workers would only wait for them, saying so for ever
     announcer = _Announcer(as_json=as_json)
     foreground = Foreground(
         workers=workers, concurrency=concurrency, postgres=postgres, announce=announcer.announce

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests.cluster import ROOT
+
 
 def run_python(code: str, directory: Path, **variables: str) -> str:
     """Run `code` in a new interpreter with an empty home and return what it prints."""
@@ -54,3 +58,63 @@ def test_celery_finds_the_app_by_the_packages_name(tmp_path: Path) -> None:
     code = "from celery.app.utils import find_app; print(find_app('orchestrator').main)"
 
     assert run_python(code, tmp_path) == "orchestrator"
+
+
+def run_celery(directory: Path, *arguments: str, **variables: str) -> tuple[int, list[str]]:
+    """Run `celery -A orchestrator …` in an empty home; return its exit code and its `error:` lines."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "celery", "-A", "orchestrator", *arguments],
+        cwd=directory,
+        env={**inherited, "PYTHONPATH": str(ROOT), "ORCHESTRATOR_HOME": str(directory), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done.returncode, [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+
+
+@pytest.mark.parametrize("command", ["worker", "flower"])
+def test_celery_without_any_redis_says_what_to_do(tmp_path: Path, command: str) -> None:
+    """Neither retries for ever: nobody would come."""
+    code, (line,) = run_celery(tmp_path, command)
+
+    assert code == 2
+    assert line.startswith(
+        f"error: no Redis: none is named, and none runs in {tmp_path}; start `orchestrator up`"
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        (
+            "ORCHESTRATOR_LEASE_SECONDS",
+            "soon",
+            "error: ORCHESTRATOR_LEASE_SECONDS: 'soon' is not a number above 0",
+        ),
+        (
+            "ORCHESTRATOR_BROKER_URL",
+            "ampq://h//",
+            "error: ORCHESTRATOR_BROKER_URL: 'ampq://h//' is of no kind",
+        ),
+    ],
+)
+def test_celery_with_a_wrong_setting_names_it(tmp_path: Path, variable: str, value: str, told: str) -> None:
+    """One line instead of the traceback of an app that cannot be loaded."""
+    code, lines = run_celery(tmp_path, "worker", **{variable: value})
+
+    assert (code, len(lines)) == (2, 1)
+    assert lines[0].startswith(told)
+
+
+def test_celery_worker_with_a_name_that_nobody_can_carry_is_refused(tmp_path: Path) -> None:
+    """Before anything is taken from the broker."""
+    redis = {"ORCHESTRATOR_REDIS_URL": f"unix://{tmp_path}/nobody.sock"}
+
+    code, (line,) = run_celery(tmp_path, "worker", "-n", "a b@host", **redis)
+
+    assert code == 2
+    assert line.startswith("error: 'a b@host' cannot be a worker's name")

@@ -180,3 +180,90 @@ def test_help_shows_no_control_codes(capsys: pytest.CaptureFixture[str]) -> None
     shown = capsys.readouterr().out
     assert "\\b" not in shown
     assert "Example: orchestrator run" in shown
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["runs", "list"], ["run", "FILE"], ["up"]], ids=" ".join)
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_home_that_is_a_file_is_one_line_and_ends_with_2(
+    command: list[str],
+    place: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever the command: nothing is started, and the variable is named."""
+    (tmp_path / "file").write_text("")
+    workflow = tmp_path / "flow.yaml"
+    workflow.write_text("workflow: {name: w}\ntasks: [{name: t, type: noop}]\n")
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / place))
+
+    assert exit_code([str(workflow) if word == "FILE" else word for word in command]) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert [line for line in told if line.startswith("error: ORCHESTRATOR_HOME: ")] == told
+
+
+def test_database_file_that_is_none_is_named_with_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line and exit code 2, not a fault of this program; the doctor says the same."""
+    (tmp_path / "orchestrator.db").write_text("this is a letter to my bank, and it is long enough\n" * 20)
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
+    told = f"the database file {tmp_path}/orchestrator.db is no SQLite database; move it away"
+
+    assert exit_code(["runs", "list"]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {told}")
+    exit_code(["doctor"])
+    assert f"database: {told}" in capsys.readouterr().out
+
+
+def test_database_whose_directory_cannot_be_made_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The directory, the system's reason, the variables."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
+    monkeypatch.setenv("ORCHESTRATOR_DATABASE_URL", f"sqlite:///{tmp_path}/file/orchestrator.db")
+
+    assert exit_code(["runs", "list"]) == 2
+    assert f"the database's directory '{tmp_path}/file' cannot be made" in capsys.readouterr().err
+
+
+def test_broker_that_celery_cannot_speak_to_ends_with_2_before_anything_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its name is wrong: not even a home is made."""
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ORCHESTRATOR_BROKER_URL", "ampq://me:secret@h//")
+
+    assert exit_code(["up"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: ORCHESTRATOR_BROKER_URL: 'ampq://me:******@h//' is of no kind")
+    assert not (tmp_path / "home").exists()
+
+
+def test_doctor_names_a_broker_that_celery_cannot_speak_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The port may be open: that says nothing."""
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
+    monkeypatch.setenv("ORCHESTRATOR_BROKER_URL", "ampq://h//")
+
+    exit_code(["doctor"])
+    assert "broker: ORCHESTRATOR_BROKER_URL: 'ampq://h//' is of no kind" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--name", "my worker", "'my worker' cannot be a worker's name"),
+        ("--name", "w%x", "'w%x' cannot be a worker's name"),
+        ("--group", "gpu,cpu", "'gpu,cpu' cannot be a worker group"),
+    ],
+)
+def test_names_that_nobody_can_carry_are_refused(
+    option: str, value: str, told: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before Celery sees them, which would end in a traceback or take them for two."""
+    assert exit_code(["worker", option, value]) == 2
+    assert told in capsys.readouterr().err
+    assert not (home / "spools").exists()

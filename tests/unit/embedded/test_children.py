@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+import pytest
+
+from orchestrator.embedded.children import reason_in
 from orchestrator.embedded.crew import CrewOrder, Nobody, SetUpCrew
 from orchestrator.embedded.home import Home
 from orchestrator.embedded.leash import watch
@@ -59,3 +62,23 @@ def test_crew_leaves_to_others_what_they_do_as_long_as_they_do_it(tmp_path: Path
     others.present = False
 
     assert [spec.name for spec in (*crew.first(), *crew.wanted({"groups": ["default"]}))] == ["master", "w1"]
+
+
+@pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        ("error: no such thing\n(more at https://example.org)\n", "no such thing"),
+        ("Error: \n\nUnable to load\n", "Unable to load"),
+        ("one\ntwo\n\n", "two"),
+        ("", ""),
+    ],
+)
+def test_last_words_are_the_error_line_of_this_start(tmp_path: Path, printed: str, told: str) -> None:
+    """What an earlier start has said does not count; without an `error:` line the last one must do."""
+    log = tmp_path / "child.log"
+    log.write_text("error: of an earlier start\n")
+    begins = log.stat().st_size
+    with log.open("a") as more:
+        more.write(printed)
+
+    assert reason_in(log, begins) == told

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from orchestrator.config import load_settings
-from orchestrator.embedded.home import Home, HomeLock, with_running
+from orchestrator.embedded.home import Home, HomeLock, read_document, with_running
+from orchestrator.errors import SettingsError
 
 
 @pytest.fixture
@@ -58,3 +59,30 @@ def test_settings_win_over_the_running_set_up(home: Home) -> None:
 
     assert settings.redis_url == "redis://named"
     assert settings.database == "sqlite:///private"
+
+
+@pytest.mark.parametrize("place", ["file", "file/below/it"])
+def test_home_that_cannot_be_one_is_a_fault_of_its_setting(tmp_path: Path, place: str) -> None:
+    """A file, or a place below one: the variable, the place and the remedy."""
+    (tmp_path / "file").write_text("")
+    settings = load_settings({"ORCHESTRATOR_HOME": str(tmp_path / place)})
+    home = Home(path=settings.home)
+
+    for use in (lambda: with_running(settings), home.prepare, HomeLock(home).acquire):
+        with pytest.raises(
+            SettingsError, match=rf"^ORCHESTRATOR_HOME: '{settings.home}' .*; name a directory"
+        ):
+            use()
+
+
+def test_named_services_need_no_home(tmp_path: Path) -> None:
+    """Who names database and Redis is not refused for a home that nobody reads."""
+    (tmp_path / "file").write_text("")
+    named = {
+        "ORCHESTRATOR_HOME": str(tmp_path / "file"),
+        "ORCHESTRATOR_REDIS_URL": "redis://named",
+        "ORCHESTRATOR_DATABASE_URL": "sqlite:///named",
+    }
+
+    assert with_running(load_settings(named)).redis_url == "redis://named"
+    assert read_document(tmp_path / "file" / "run" / "supervisor.json") is None

@@ -5,10 +5,18 @@ from pathlib import Path
 import pytest
 
 from orchestrator.authoring.load import load_text
+from orchestrator.config import load_settings
 from orchestrator.core.command import CommandKind
 from orchestrator.core.status import WorkflowState
-from orchestrator.errors import BrokerUnavailable, Conflict, DefinitionError, NotFound, UserError
-from orchestrator.service import control, definitions, files, runs, submission
+from orchestrator.errors import (
+    BrokerUnavailable,
+    Conflict,
+    DefinitionError,
+    NotFound,
+    SchemaMismatch,
+    UserError,
+)
+from orchestrator.service import control, definitions, files, runs, schema, submission
 from orchestrator.service.backend import Backend
 from orchestrator.service.control import RULES, is_needed
 from orchestrator.service.submission import SubmitOptions
@@ -208,3 +216,28 @@ def test_command_without_redis_says_what_to_start(backend: Backend) -> None:
 
     with pytest.raises(BrokerUnavailable, match="orchestrator up"):
         _ = backend.redis
+
+
+def test_schema_that_somebody_is_making_is_waited_for(tmp_path: Path) -> None:
+    """`up` in a fresh home brings the schema up to date; a command beside it does not ask for that."""
+    settings = load_settings({"ORCHESTRATOR_HOME": str(tmp_path)})
+    looks: list[str | None] = []
+
+    def wait_for_schema() -> bool:
+        looks.append(schema.current(settings))
+        schema.upgrade(settings)
+        return True
+
+    backend = Backend(settings, wait_for_schema)
+
+    assert backend.queries.definitions() == []
+    assert looks == [None]
+    backend.close()
+
+
+def test_schema_that_nobody_is_making_is_refused_with_the_command(tmp_path: Path) -> None:
+    """And with who would do it."""
+    backend = Backend(load_settings({"ORCHESTRATOR_HOME": str(tmp_path)}))
+
+    with pytest.raises(SchemaMismatch, match=r"orchestrator db upgrade .*if one is starting, try again"):
+        _ = backend.queries

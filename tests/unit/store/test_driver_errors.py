@@ -5,7 +5,7 @@ import sqlite3
 import pytest
 from sqlalchemy import exc
 
-from orchestrator.errors import CommitInDoubt, StoreUnavailable
+from orchestrator.errors import CommitInDoubt, SettingsError, StoreUnavailable
 from orchestrator.store.driver_errors import reason_unavailable, translated, translated_commit
 
 
@@ -122,3 +122,13 @@ def test_sqlite_is_in_doubt_only_when_the_disk_did_not_answer() -> None:
     with pytest.raises(StoreUnavailable) as raised, translated_commit():
         raise make_sqlite_error(sqlite3.SQLITE_FULL)
     assert not isinstance(raised.value, CommitInDoubt)
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT])
+def test_file_that_is_no_database_is_a_fault_of_the_settings(code: int) -> None:
+    """Waiting mends nothing: the file and what to do are named."""
+    with (
+        pytest.raises(SettingsError, match=r"^the database file /srv/o\.db .* ORCHESTRATOR_DATABASE_URL"),
+        translated("/srv/o.db"),
+    ):
+        raise make_sqlite_error(code)

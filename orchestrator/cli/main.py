@@ -29,6 +29,9 @@ CATALOGUE = {
     "events": Entry(
         target=f"{COMMANDS}.events:events", summary="Look after events that could not be handled."
     ),
+    "import": Entry(
+        target=f"{COMMANDS}.import_:import_", summary="Bring in the workflows of DolphinScheduler."
+    ),
     "doctor": Entry(target=f"{COMMANDS}.doctor:doctor", summary="Check everything; name each remedy."),
     "config": Entry(target=f"{COMMANDS}.config:config", summary="Print the effective settings."),
     "db": Entry(target=f"{COMMANDS}.database:database", summary="Bring the database's schema up to date."),

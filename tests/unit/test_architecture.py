@@ -35,7 +35,8 @@ ARROWS: dict[str, frozenset[str]] = {
     "master": frozenset({"core", "store", "broker", "authoring.expressions"}) | LEAVES,
     "service": frozenset({"core", "store", "broker", "authoring"}) | LEAVES,
     "embedded": LEAVES,
-    "cli": frozenset({"core", "service", "embedded", "wiring"}) | LEAVES,
+    "importing": frozenset({"core", "authoring"}) | LEAVES,
+    "cli": frozenset({"core", "service", "importing", "embedded", "wiring"}) | LEAVES,
     "client": frozenset({"core", "service", "embedded", *SHOWN_BY_RUN}) | LEAVES,
 }
 """What each package may import besides itself. The entry points in `KNOWS_ALL` may import everything."""
@@ -60,7 +61,7 @@ OWNED_LIBRARIES: dict[str, frozenset[str]] = {
     "click": frozenset({"cli"}),
     "rich_click": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
-    "yaml": frozenset({"authoring", "service"}),
+    "yaml": frozenset({"authoring", "importing", "service"}),
     "pydantic": frozenset({"authoring", "config", "setting_faults"}),
 }
 """Libraries that only their owners may import."""
@@ -72,6 +73,7 @@ LIBRARY_EXCEPTIONS: dict[tuple[str, str], str] = {
 
 ENVIRONMENT_EXCEPTIONS: dict[str, str] = {
     "worker.executors": "builds the environment of a task's own process from the worker's",
+    "cli.commands.import_": "hands the user's environment to the import, for the SDK's `$ENV{…}`",
     "embedded": "hands its own environment on to the servers and children that it starts",
 }
 """Prefixes of modules besides `config` that may touch `os.environ`, each with its reason."""

@@ -1,0 +1,56 @@
+"""Owns what an import has to tell: what stops it, what has no equivalent and is left out; each with its place."""
+
+from dataclasses import dataclass, field, replace
+
+from orchestrator.errors import Fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What was found so far, over all files.
+
+    Attributes:
+        gaps: What cannot be converted: nothing is written.
+        notes: What has no equivalent, or means something a little different: the import goes on.
+    """
+
+    gaps: list[Fault] = field(default_factory=list)
+    notes: list[Fault] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporter:
+    """Takes findings about one place."""
+
+    findings: Findings
+    place: Fault
+
+    def within(
+        self, *, workflow: str | None = None, task: str | None = None, line: int | None = None
+    ) -> "Reporter":
+        """Return a reporter for a place inside this one; what is not given stays as it is here."""
+        place = replace(
+            self.place,
+            workflow=workflow or self.place.workflow,
+            task=task or self.place.task,
+            line=line or self.place.line,
+        )
+        return replace(self, place=place)
+
+    def gap(self, field_name: str | None, message: str) -> None:
+        """Note that something cannot be converted, which stops the import."""
+        self._add(self.findings.gaps, field_name, message)
+
+    def note(self, field_name: str | None, message: str) -> None:
+        """Note that something has no equivalent, or not quite."""
+        self._add(self.findings.notes, field_name, message)
+
+    def _add(self, found: list[Fault], field_name: str | None, message: str) -> None:
+        fault = replace(self.place, field=field_name, message=message)
+        if fault not in found:
+            found.append(fault)
+
+
+def reporter_for(findings: Findings, file: str) -> Reporter:
+    """Return the reporter for a whole file."""
+    return Reporter(findings=findings, place=Fault(message="", file=file))

@@ -9,10 +9,11 @@ from orchestrator.errors import DefinitionError
 
 _WIDTH = 110
 _SHORT_LIST = 8
+_LONG_TEXT = 90
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes several lines as a block, short lists in one line, and no aliases."""
+    """Writes long texts as a block, short lists in one line, and no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         """Write everything out where it stands."""
@@ -50,7 +51,7 @@ def render(document: Any, source: str) -> str:
 
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else None
+    style = "|" if "\n" in value or len(value) > _LONG_TEXT else None
     if style is None and value and read_scalar(value) != value:
         style = "'"  # what YAML 1.1 takes for text may be a number in YAML 1.2
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)

@@ -14,8 +14,8 @@ from orchestrator.importing.dolphinscheduler import Imported, import_files
 
 WORDS = st.sampled_from(
     ["a", "b c", "", "1", "-1", "${a}", "'${a}'", "$[yyyyMMdd-1]", "${a} > 1", "YES", "NO", "OPEN", "AND",
-     "SUCCESS", "0 0 2 * * ?", "echo '${a}'\n", "2026-01-01", "HIGH", "true", "\x01", "é ü", "1e3", "no", "[1]", "{}",
-     "<<EOF\n", "UTC", "END", '$FILE{"x"}', "$ENV{HOME}", "IN", "OUT", "INTEGER", "3", "today", "parallel"]
+     "SUCCESS", "0 0 2 * * ?", "echo '${a}'\n", "2026-01-01", "HIGH", "true", "\x01", "é ü", "1e3", "no", "[1]",
+     "{}", "<<EOF\n", "UTC", "END", '$FILE{"x"}', "$ENV{HOME}", "IN", "OUT", "INTEGER", "3", "today", "parallel"]
 )  # fmt: skip
 SCALARS = st.one_of(
     WORDS, st.none(), st.booleans(), st.integers(-5, 5), st.floats(-1e9, 1e9), st.text(max_size=8)

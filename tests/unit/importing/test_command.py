@@ -9,6 +9,8 @@ from orchestrator.authoring.load import load_file
 from orchestrator.cli.main import exit_code
 from tests.unit.importing.builders import export, sdk_text, shell, task
 
+ROOT = Path(__file__).parents[3]
+EXAMPLES = ROOT / "examples" / "dolphinscheduler"
 GOOD = sdk_text("- {name: a, task_type: Shell, command: echo a}\n", name="good", tenant="t")
 BAD = sdk_text("- {name: a, task_type: Spark}\n", name="bad")
 
@@ -122,3 +124,19 @@ def test_directory_that_cannot_be_made_is_named(folder: Path, capsys: pytest.Cap
     assert run("nightly.yaml", "--output", "taken/flows") == 2
     assert "error: " in (told := capsys.readouterr().err)
     assert "cannot be written" in told
+
+
+def test_examples_come_in_without_a_gap(tmp_path: Path) -> None:
+    """Every example of the other system is one that the import takes."""
+    examples = sorted(str(one) for one in EXAMPLES.iterdir())
+
+    assert run(*examples, "--output", str(tmp_path)) == 0
+    assert len(list(tmp_path.iterdir())) == len(examples)
+
+
+def test_page_shows_what_the_import_writes(capsys: pytest.CaptureFixture[str]) -> None:
+    """The file on the page about migration is that of its command."""
+    page = (ROOT / "docs" / "migrating-from-dolphinscheduler.md").read_text(encoding="utf-8")
+    assert run(str(EXAMPLES / "clean_up.json"), "--output", "-") == 0
+
+    assert f"```yaml\n{capsys.readouterr().out}```" in page

@@ -17,11 +17,13 @@ class Names:
         tasks: Of this workflow's tasks.
         workflows: Of all workflows of the import, and of those that the user named.
         foreign_tasks: Of the tasks of all workflows of the import.
+        returned: What workflows of the import give to their parents, with its type.
     """
 
     tasks: Mapping[str, str]
     workflows: Mapping[str, str]
     foreign_tasks: Mapping[str, str] = field(default_factory=dict)
+    returned: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,10 +71,9 @@ def import_files(
         code: name for one in workflows for code, name in _task_names(one).items() if code in one.aliases
     }
     _report_repeated(workflows)
-    found = [
-        _converted(one, Names(tasks=_task_names(one), workflows=names, foreign_tasks=tasks))
-        for one in workflows
-    ]
+    returned = {out.name: out.kind for one in workflows for out in one.params if out.direction == "OUT"}
+    shared = Names(tasks={}, workflows=names, foreign_tasks=tasks, returned=returned)
+    found = [_converted(one, replace(shared, tasks=_task_names(one))) for one in workflows]
     return Imported(
         workflows=() if findings.gaps else tuple(one for one in found if one is not None),
         notes=tuple(findings.notes),
@@ -204,4 +203,4 @@ def _report_faults(workflow: SourceWorkflow, names: Names, error: DefinitionErro
         task = by_name.get(fault.task or "")
         place = task.report.place if task is not None else workflow.report.place
         named = replace(place, task=place.task or fault.task, field=fault.field, message=fault.message)
-        workflow.report.findings.gaps.append(named)
+        workflow.report.findings.gaps[named] = None

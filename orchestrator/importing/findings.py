@@ -7,15 +7,15 @@ from orchestrator.errors import Fault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What was found so far, over all files.
+    """What was found so far, over all files; each once, in its order.
 
     Attributes:
         gaps: What cannot be converted: nothing is written.
         notes: What has no equivalent, or means something a little different: the import goes on.
     """
 
-    gaps: list[Fault] = field(default_factory=list)
-    notes: list[Fault] = field(default_factory=list)
+    gaps: dict[Fault, None] = field(default_factory=dict)
+    notes: dict[Fault, None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +45,8 @@ class Reporter:
         """Note that something has no equivalent, or not quite."""
         self._add(self.findings.notes, field_name, message)
 
-    def _add(self, found: list[Fault], field_name: str | None, message: str) -> None:
-        fault = replace(self.place, field=field_name, message=message)
-        if fault not in found:
-            found.append(fault)
+    def _add(self, found: dict[Fault, None], field_name: str | None, message: str) -> None:
+        found[replace(self.place, field=field_name, message=message)] = None
 
 
 def reporter_for(findings: Findings, file: str) -> Reporter:

@@ -24,7 +24,7 @@ def read_sdk(text: str, outside: Outside, report: Reporter) -> list[SourceWorkfl
     try:
         documents = [one for one in read_documents(text, report.place.file) if one is not None]
     except DefinitionError as error:
-        report.findings.gaps.extend(error.faults)
+        report.findings.gaps.update(dict.fromkeys(error.faults))
         return []
     if not documents:
         report.gap(None, "holds no workflow")

@@ -14,12 +14,13 @@ from orchestrator.importing.worker_types import WORKER_TYPES
 
 PRIORITIES = ("highest", "high", "medium", "low", "lowest")
 _CONVERTERS = {**WORKER_TYPES, **LOGIC_TYPES}
-_ATTEMPTED = frozenset({*WORKER_TYPES, "SUB_PROCESS", "SUB_WORKFLOW"})
+_CHILDREN = frozenset({"SUB_PROCESS", "SUB_WORKFLOW"})
+_ATTEMPTED = _CHILDREN.union(WORKER_TYPES)
 
 
 def convert_tasks(workflow: SourceWorkflow, names: Names) -> list[dict[str, Any]]:
     """Return the tasks of a workflow as our language writes them, in their order; gaps go to their reports."""
-    given = _parameters_given(workflow)
+    given = _parameters_given(workflow, names)
     written: list[dict[str, Any]] = []
     branches: dict[str, list[str]] = {}
     for task in workflow.tasks:
@@ -33,10 +34,12 @@ def convert_tasks(workflow: SourceWorkflow, names: Names) -> list[dict[str, Any]
     return [_with_needs(one, branches.get(one["name"], ())) for one in written]
 
 
-def _parameters_given(workflow: SourceWorkflow) -> dict[str, tuple[Any, str]]:
+def _parameters_given(workflow: SourceWorkflow, names: Names) -> dict[str, tuple[Any, str]]:
     """Return value and type of what all tasks may see: the workflow's parameters, and what tasks give."""
     outputs = [one for task in workflow.tasks for one in task.params if one.direction == "OUT"]
+    has_child = any(task.kind in _CHILDREN for task in workflow.tasks)
     given: dict[str, tuple[Any, str]] = {one.name: ("", one.kind) for one in outputs}
+    given |= {name: ("", kind) for name, kind in names.returned.items() if has_child}
     return given | {one.name: (one.value, one.kind) for one in workflow.params}
 
 
@@ -114,9 +117,11 @@ def _note_left_out(context: Context) -> None:
         report.note(
             "timeoutNotifyStrategy", "the attempt fails; for a warning, too, give the workflow alerts"
         )
-    if task.environment:
+    if task.environment and task.kind in WORKER_TYPES:
         report.note("environment", f"set it: orchestrator environments set {_environment(task)} K=V…")
-    if task.pool:
+    if task.pool and task.kind not in WORKER_TYPES:
+        report.note("taskGroupId", "does not fit a task that the master decides, and is left out")
+    elif task.pool:
         report.note("taskGroupId", f"set it: orchestrator pools set {task.pool} SLOTS")
 
 

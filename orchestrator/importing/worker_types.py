@@ -21,6 +21,7 @@ _OF_THE_MACHINE = frozenset(
 _SHELL_SYNTAX = re.compile(r"[;&|<>`\"'\\(){}*?]|\$\(")
 _SET_VALUE = re.compile(r"[$#]\{setValue\(\s*([\w.-]+)\s*=")
 _SHELL_FORM = re.compile(r"-|^\d")  # `${x-default}` and `${1}` are the shell's own
+_GO_ON = "set +e  # as in DolphinScheduler: the last command decides"
 _MILLISECONDS = 1000
 _DEFAULT_WAIT_MS = 60_000
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -35,7 +36,9 @@ def shell(context: Context) -> Converted:
     _note_shell_values(context, script)
     _note_own_expansions(context, script, variables.assigned)
     return Converted(
-        values={"type": "shell", "run": text}, params=variables.params, outputs=_set_values(context, script)
+        values={"type": "shell", "run": _unhurried(text)},
+        params=variables.params,
+        outputs=_set_values(context, script),
     )
 
 
@@ -123,6 +126,11 @@ def _program(context: Context, field_name: str) -> str:
     if not text.strip():
         context.report.gap(field_name, "is missing or empty")
     return text
+
+
+def _unhurried(script: str) -> str:
+    """Return a script that goes on after a failed command, as it did: shells run with `-e` here."""
+    return f"{_GO_ON}\n{script}" if re.search(r"[\n;]", script.strip()) else script
 
 
 def _note_unknown(variables: Variables, what: str, silent: frozenset[str] = frozenset()) -> None:
@@ -221,7 +229,7 @@ def _connection(context: Context) -> str:
 
 
 def _http_params(context: Context) -> dict[str, Any]:
-    where = {"PARAMETER": "query", "HEADERS": "headers", "BODY": "json"}
+    where = {"PARAMETER": "query", "HEADERS": "headers", "HEADER": "headers", "BODY": "json"}
     found: dict[str, Any] = {}
     for one in context.task.fields.maps("httpParams"):
         place = where.get(one.word("httpParametersType") or "PARAMETER")

@@ -1,5 +1,6 @@
 """Owns a whole workflow on its way in: its own fields, its parameters, its schedule."""
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -23,15 +24,18 @@ def convert_workflow(workflow: SourceWorkflow, names: Names) -> dict[str, Any]:
     for task in workflow.tasks:
         if names.tasks[task.name] != task.name:
             task.report.note("name", f"becomes '{names.tasks[task.name]}'")
-    fields |= {"timezone": None, "params": _params(workflow)}
+    fields |= {"timezone": None, "params": _params(workflow), "outputs": _outputs(workflow)}
     fields |= {"timeout": f"{workflow.timeout_min}m" if workflow.timeout_min else None}
     fields |= {"execution": _execution(workflow), "worker_group": _group(workflow.worker_group)}
     if workflow.schedule is not None:
         fields |= {name: value for name, value in _scheduled(workflow, workflow.schedule).items() if value}
     if not workflow.tasks:
         workflow.report.gap("tasks", "has no tasks")
+    tasks = convert_tasks(workflow, names)
+    if not fields["timezone"] and "$[" in json.dumps([fields, tasks]):
+        workflow.report.note("timezone", "is not in the file: time placeholders count in UTC; write timezone")
     kept = {name: value for name, value in fields.items() if value not in (None, "", {}, [])}
-    return {"workflow": kept, "tasks": convert_tasks(workflow, names)}
+    return {"workflow": kept, "tasks": tasks}
 
 
 def _group(name: str) -> str | None:
@@ -45,11 +49,19 @@ def _execution(workflow: SourceWorkflow) -> str | None:
     return word if word not in ("", "parallel") else None
 
 
+def _outputs(workflow: SourceWorkflow) -> dict[str, str]:
+    """Return what the workflow gives to a parent: its parameters in the direction OUT."""
+    ours = naming.unique((one.name for one in workflow.params), naming.parameter_name)
+    return {ours[one.name]: f"${{{ours[one.name]}}}" for one in workflow.params if one.direction == "OUT"}
+
+
 def _params(workflow: SourceWorkflow) -> dict[str, Any]:
     by_name = {one.name: one for one in workflow.params}
     ours = naming.unique(by_name, naming.parameter_name)
     found = {}
     for one in workflow.params:
+        if one.direction == "OUT" and one.value in ("", None):
+            continue
         path = f"globalParams.{one.name}"
         if ours[one.name] != one.name:
             workflow.report.note(path, f"becomes '{ours[one.name]}', which a shell can have as a variable")

@@ -18,6 +18,8 @@ from tests.unit.importing.builders import (
     written,
 )
 
+GO_ON = "set +e  # as in DolphinScheduler: the last command decides"
+
 
 def items(*members: tuple[int, str], relation: str = "AND") -> dict[str, Any]:
     """Return a dependence on tasks of the same workflow."""
@@ -41,7 +43,8 @@ def test_fields_that_every_task_has(tmp_path: Path) -> None:
 
     assert tasks_of(found) == {
         "t1": {
-            "name": "t1", "type": "shell", "description": "first", "run": "echo 1\necho 2", "disabled": True,
+            "name": "t1", "type": "shell", "description": "first", "run": f"{GO_ON}\necho 1\necho 2",
+            "disabled": True,
             "priority": "highest", "retries": 2, "retry_delay": "5m", "timeout": "30m", "delay": "3m",
             "worker_group": "spark_gp", "environment": "environment_77", "pool": "task_group_4", "cache": True,
         },
@@ -115,10 +118,10 @@ def test_shell_with_parameters_and_an_output(tmp_path: Path) -> None:
     assert tasks_of(found)["t1"] == {
         "name": "t1", "type": "shell",
         "params": {"day": "$[yyyy-MM-dd-1]", "system_datetime": "$[yyyyMMddHHmmss]"},
-        "run": "echo ''\"${day}\"'' ${system_datetime}\necho '${setValue(rows=3)}'",
+        "run": f"{GO_ON}\n" "echo ''\"${day}\"'' ${system_datetime}\necho '${setValue(rows=3)}'",
         "outputs": {"rows": "integer"},
     }  # fmt: skip
-    assert noted(found) == {("t1", "localParams")}
+    assert noted(found) == {("t1", "localParams"), (None, "timezone")}
 
 
 def test_own_parameter_that_the_script_also_sets(tmp_path: Path) -> None:
@@ -126,7 +129,7 @@ def test_own_parameter_that_the_script_also_sets(tmp_path: Path) -> None:
     found = import_json(tmp_path, export([shell(1, "x=2; echo ${x}", localParams=[parameter("x", "1")])]))
 
     assert tasks_of(found)["t1"]["params"] == {"given_x": "1", "x": "1"}
-    assert tasks_of(found)["t1"]["run"] == "x=2; echo ${given_x}"
+    assert tasks_of(found)["t1"]["run"] == f"{GO_ON}\nx=2; echo ${{given_x}}"
 
 
 def test_python_gets_what_it_refers_to(tmp_path: Path) -> None:
@@ -152,7 +155,7 @@ def test_sql_with_statements_around_it(tmp_path: Path) -> None:
         "sql": "set a = 1;\nselect n from t where d = ${d};\ndrop table x", "fetch": "first",
         "outputs": {"n": "integer"},
     }  # fmt: skip
-    assert noted(found) == {("t1", "datasource")}
+    assert noted(found) == {("t1", "datasource"), (None, "timezone")}
 
 
 def test_procedure_becomes_a_call(tmp_path: Path) -> None:
@@ -253,6 +256,46 @@ def test_child_workflow_is_found_by_its_code(tmp_path: Path) -> None:
     found = import_json(tmp_path, child, parent, names={"902": "elsewhere"})
 
     assert [one["workflow"] for one in tasks_of(found).values()] == ["a_child", "elsewhere"]
+
+
+def test_child_gives_its_parent_what_it_declares_to_give(tmp_path: Path) -> None:
+    """A global parameter in the direction OUT is an output of the child, and a name that the parent knows."""
+    rows = parameter("rows", direct="OUT", kind="INTEGER")
+    child = export([shell(1, "echo '${setValue(rows=3)}'")], code=901, globalParamList=[rows])
+    child["processDefinition"]["name"] = "child"
+    parent = export([task(1, "SUB_PROCESS", processDefinitionCode=901), shell(2, "echo '${rows}'")], [(1, 2)])
+    found = import_json(tmp_path, child, parent)
+
+    assert written(found, 0)["workflow"] == {"name": "child", "outputs": {"rows": "${rows}"}}
+    assert tasks_of(found)["t2"]["run"] == "echo ''\"${rows}\"''"
+
+
+def test_shell_forms_that_saw_no_parameter_are_noted(tmp_path: Path) -> None:
+    """`$x` was the shell's own, what nobody declares still is, and a value that was program is text."""
+    script = "echo $x ${y} ${HOME} ${z:-1} ${code}"
+    params = [parameter("x", "1"), parameter("code", "a; b")]
+    found = import_json(tmp_path, export([shell(1, script)], globalParamList=params))
+
+    messages = sorted(one.message[:30] for one in found.notes)
+    assert messages == [
+        "$x without braces was the shel",
+        "${y} names no parameter of thi",
+        "the value of 'code' holds char",
+    ]
+    assert tasks_of(found)["t1"]["run"] == script
+
+
+def test_what_does_not_fit_a_logic_task_is_noted(tmp_path: Path) -> None:
+    """Retries, a timeout and a pool belong to tasks that workers run; a group and an environment said nothing."""
+    dependence = items((1, "SUCCESS"))
+    one = task(
+        2, "CONDITIONS", dependence=dependence, conditionResult={}, failRetryTimes=1, timeoutFlag="OPEN",
+        timeout=5, taskGroupId=3, environmentCode=7, workerGroup="spark",
+    )  # fmt: skip
+    found = import_json(tmp_path, export([shell(1), one], [(1, 2)]))
+
+    assert noted(found) == {("t2", "failRetryTimes"), ("t2", "timeout"), ("t2", "taskGroupId")}
+    assert set(tasks_of(found)["t2"]) == {"name", "type", "needs", "all"}
 
 
 def test_dependent_on_a_task_of_another_workflow(tmp_path: Path) -> None:

@@ -42,7 +42,6 @@ class Fault:
         line: Line in that file, from 1.
         task: Name of the task concerned.
         field: Name of the field concerned.
-        workflow: Name of the workflow concerned, where a file holds several and has no lines.
     """
 
     message: str
@@ -50,13 +49,11 @@ class Fault:
     line: int | None = None
     task: str | None = None
     field: str | None = None
-    workflow: str | None = None
 
     def __str__(self) -> str:
-        """Render as `file:line: workflow 'w', task 'x', field 'y': message`."""
+        """Render as `file:line: task 'x', field 'y': message`."""
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
-        parts = (("workflow", self.workflow), ("task", self.task), ("field", self.field))
-        named = [f"{word} '{value}'" for word, value in parts if value]
+        named = [f"{word} '{value}'" for word, value in (("task", self.task), ("field", self.field)) if value]
         return ": ".join(part for part in (place, ", ".join(named), self.message) if part)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from orchestrator.authoring.document import MAX_TEXT_BYTES, read_documents
 from orchestrator.authoring.load import load_text
-from orchestrator.errors import DefinitionError, Fault
+from orchestrator.errors import DefinitionError
 from orchestrator.importing import naming
 from orchestrator.importing.context import Names
 from orchestrator.importing.exported_json import codes_of, read_export
-from orchestrator.importing.findings import Findings, Reporter, reporter_for
+from orchestrator.importing.findings import Finding, Findings, Reporter, reporter_for
 from orchestrator.importing.rendering import render
 from orchestrator.importing.sdk_tokens import WORKFLOW, Outside, workflow_files
 from orchestrator.importing.sdk_yaml import read_sdk
@@ -42,8 +42,8 @@ class Imported:
     """
 
     workflows: tuple[ImportedWorkflow, ...]
-    notes: tuple[Fault, ...]
-    gaps: tuple[Fault, ...]
+    notes: tuple[Finding, ...]
+    gaps: tuple[Finding, ...]
 
 
 def import_files(

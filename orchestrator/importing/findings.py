@@ -6,6 +6,24 @@ from orchestrator.errors import Fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Finding(Fault):
+    """A fault or a loss, with its place.
+
+    Attributes:
+        workflow: Name of the workflow concerned, as the file has it: the UI's export has no lines.
+    """
+
+    workflow: str | None = None
+
+    def __str__(self) -> str:
+        """Render as `file:line: workflow 'w', task 'x', field 'y': message`."""
+        place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
+        parts = (("workflow", self.workflow), ("task", self.task), ("field", self.field))
+        named = ", ".join(f"{word} '{value}'" for word, value in parts if value)
+        return ": ".join(part for part in (place, named, self.message) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """What was found so far, over all files; each once, in its order.
 
@@ -14,8 +32,8 @@ class Findings:
         notes: What has no equivalent, or means something a little different: the import goes on.
     """
 
-    gaps: dict[Fault, None] = field(default_factory=dict)
-    notes: dict[Fault, None] = field(default_factory=dict)
+    gaps: dict[Finding, None] = field(default_factory=dict)
+    notes: dict[Finding, None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +41,7 @@ class Reporter:
     """Takes findings about one place."""
 
     findings: Findings
-    place: Fault
+    place: Finding
 
     def within(
         self, *, workflow: str | None = None, task: str | None = None, line: int | None = None
@@ -45,10 +63,10 @@ class Reporter:
         """Note that something has no equivalent, or not quite."""
         self._add(self.findings.notes, field_name, message)
 
-    def _add(self, found: dict[Fault, None], field_name: str | None, message: str) -> None:
+    def _add(self, found: dict[Finding, None], field_name: str | None, message: str) -> None:
         found[replace(self.place, field=field_name, message=message)] = None
 
 
 def reporter_for(findings: Findings, file: str) -> Reporter:
     """Return the reporter for a whole file."""
-    return Reporter(findings=findings, place=Fault(message="", file=file))
+    return Reporter(findings=findings, place=Finding(message="", file=file))

@@ -24,7 +24,8 @@ def read_sdk(text: str, outside: Outside, report: Reporter) -> list[SourceWorkfl
     try:
         documents = [one for one in read_documents(text, report.place.file) if one is not None]
     except DefinitionError as error:
-        report.findings.gaps.update(dict.fromkeys(error.faults))
+        for fault in error.faults:
+            report.within(line=fault.line).gap(None, fault.message)
         return []
     if not documents:
         report.gap(None, "holds no workflow")

@@ -9,8 +9,8 @@ import rich_click as click
 from orchestrator.cli.main import MISTAKE
 from orchestrator.cli.options import files_argument, json_option
 from orchestrator.cli.output import print_json, print_message
-from orchestrator.errors import Fault
 from orchestrator.importing.dolphinscheduler import Imported, import_files
+from orchestrator.importing.findings import Finding
 from orchestrator.importing.writing import write_all
 
 
@@ -87,5 +87,5 @@ def _document(found: Imported, targets: dict[str, Path], *, with_text: bool) -> 
     }
 
 
-def _finding(fault: Fault) -> dict[str, Any]:
+def _finding(fault: Finding) -> dict[str, Any]:
     return {name: getattr(fault, name) for name in ("file", "line", "workflow", "task", "field", "message")}

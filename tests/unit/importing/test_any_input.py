@@ -116,14 +116,14 @@ def check(found: Imported) -> None:
         assert load_text(one.text)[0].name == one.name
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(EXPORTS, min_size=1, max_size=2))
 def test_any_export_loads_or_says_why(exports: list[dict[str, Any]]) -> None:
     """Fields of every shape: wrong types, missing and unknown names, scripts that end in the middle."""
     check(import_text("export.json", json.dumps(exports)))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     fields_of("name schedule param timezone timeout start_time execution_type"),
     st.lists(st.tuples(SDK_TASKS, SDK_KINDS, WORDS), max_size=4),
@@ -136,7 +136,7 @@ def test_any_file_of_the_sdk_loads_or_says_why(
     check(import_text("flow.yaml", yaml.safe_dump({"workflow": {"name": "w", **workflow}, "tasks": written})))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.sampled_from(["flow.yaml", "export.json"]), st.text(max_size=60) | VALUES.map(json.dumps))
 def test_any_text_says_what_is_wrong_with_it(name: str, text: str) -> None:
     """A file that is something else altogether."""

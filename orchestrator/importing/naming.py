@@ -25,16 +25,17 @@ def parameter_name(name: str) -> str:
     return nearest if is_shell_name(nearest) else f"p_{nearest}"
 
 
-def unique(wanted: Iterable[str], nearest: Callable[[str], str]) -> dict[str, str]:
+def unique(wanted: Iterable[str], nearest: Callable[[str], str], taken: Iterable[str] = ()) -> dict[str, str]:
     """Return our name for each of `wanted`; no two of them are equal.
 
     Args:
         wanted: Names as they came; those that fit keep their name, whatever becomes of the others.
         nearest: What makes a fitting name out of any.
+        taken: Names that no changed name may take.
     """
     wanted = list(dict.fromkeys(wanted))
     found = {name: name for name in wanted if nearest(name) == name}
-    taken = set(found)
+    taken = {*taken, *found}
     for name in wanted:
         if name not in found:
             found[name] = _free(nearest(name), taken)

@@ -20,11 +20,11 @@ _ATTEMPTED = _CHILDREN.union(WORKER_TYPES)
 
 def convert_tasks(workflow: SourceWorkflow, names: Names) -> list[dict[str, Any]]:
     """Return the tasks of a workflow as our language writes them, in their order; gaps go to their reports."""
-    given = _parameters_given(workflow, names)
+    shared = _known_to_all(_parameters_given(workflow, names))
     written: list[dict[str, Any]] = []
     branches: dict[str, list[str]] = {}
     for task in workflow.tasks:
-        known = _known(task, given)
+        known = _known(task, shared)
         own = _own_params(task, known)
         converted = _convert(Context(task=task, names=names, known=known, own=own))
         name = names.tasks[task.name]
@@ -43,16 +43,29 @@ def _parameters_given(workflow: SourceWorkflow, names: Names) -> dict[str, tuple
     return given | {one.name: (one.value, one.kind) for one in workflow.params}
 
 
-def _known(task: SourceTask, given: Mapping[str, tuple[Any, str]]) -> Known:
-    own = {one.name: (one.value, one.kind) for one in task.params if one.direction != "OUT"}
-    seen = {**given, **own}
-    names = naming.unique(seen, naming.parameter_name)
+def _known_to_all(given: Mapping[str, tuple[Any, str]]) -> Known:
+    return Known(
+        names=naming.unique(given, naming.parameter_name),
+        values={name: value for name, (value, _) in given.items() if value not in ("", None)},
+        kinds={name: kind for name, (_, kind) in given.items()},
+    )
+
+
+def _known(task: SourceTask, shared: Known) -> Known:
+    """Return what a task sees; without parameters of its own that is what all tasks see."""
+    own = [one for one in task.params if one.direction != "OUT"]
+    if not own:
+        return shared
+    hidden = dict.fromkeys(one.name for one in own)
+    others = [ours for name, ours in shared.names.items() if name != ours or name not in hidden]
+    names = {**shared.names, **naming.unique(hidden, naming.parameter_name, others)}
     if task.kind == "PYTHON":  # its own parameters become global names of the script
-        names |= {name: f"p_{name}" for name in own if name in RESERVED}
+        names |= {one.name: f"p_{one.name}" for one in own if one.name in RESERVED}
+    values = {name: value for name, value in shared.values.items() if name not in hidden}
     return Known(
         names=names,
-        values={name: value for name, (value, _) in seen.items() if value not in ("", None)},
-        kinds={name: kind for name, (_, kind) in seen.items()},
+        values=values | {one.name: one.value for one in own if one.value not in ("", None)},
+        kinds={**shared.kinds, **{one.name: one.kind for one in own}},
     )
 
 

@@ -95,9 +95,11 @@ class Variables:
 
     def _with(self, name: str, value: Any) -> str:
         number, free = 1, name
-        others = set(self.known.names.values()) | self.assigned | set(self.own)
-        while self.params.get(free, value) != value or (free in others and value != f"${{{free}}}"):
+        while self.params.get(free, value) != value or (value != f"${{{free}}}" and self._is_taken(free)):
             number += 1
             free = f"{name}_{number}"
         self.params[free] = value
         return free
+
+    def _is_taken(self, name: str) -> bool:
+        return name in self.assigned or name in self.own or name in self.known.names.values()

@@ -22,6 +22,9 @@ _SHELL_SYNTAX = re.compile(r"[;&|<>`\"'\\(){}*?]|\$\(")
 _SET_VALUE = re.compile(r"[$#]\{setValue\(\s*([\w.-]+)\s*=")
 _SHELL_FORM = re.compile(r"-|^\d")  # `${x-default}` and `${1}` are the shell's own
 _GO_ON = "set +e  # as in DolphinScheduler: the last command decides"
+_OWN_FORM = re.compile(
+    r"\$(?:\{#|\{(?=\w+[^\w.}-]))?([A-Za-z_]\w*)"
+)  # `$x`, `${#x}`, `${x:-1}`, never `${x}`
 _MILLISECONDS = 1000
 _DEFAULT_WAIT_MS = 60_000
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -144,9 +147,9 @@ def _note_unknown(variables: Variables, what: str, silent: frozenset[str] = froz
 
 def _note_shell_values(context: Context, script: str) -> None:
     """Say where a known value would have been read as program text and is a plain value now."""
-    for name, value in context.known.values.items():
-        plain = TIME.sub("", REFERENCE.sub("", as_shown(value)))
-        if f"${{{name}}}" in script and _SHELL_SYNTAX.search(plain):
+    for name in dict.fromkeys(REFERENCE.findall(script)):
+        plain = TIME.sub("", REFERENCE.sub("", as_shown(context.known.values.get(name, ""))))
+        if _SHELL_SYNTAX.search(plain):
             context.report.note(
                 "rawScript",
                 f"the value of '{name}' holds characters that a shell reads as program; pasted, they were, "
@@ -156,9 +159,8 @@ def _note_shell_values(context: Context, script: str) -> None:
 
 def _note_own_expansions(context: Context, script: str, assigned: frozenset[str]) -> None:
     """Say where the shell's own forms name a parameter: there they did not see it."""
-    for name, ours in context.known.names.items():
-        own_form = rf"\$(?:{re.escape(ours)}\b|\{{#?{re.escape(ours)}[^\w.}}-])"
-        if ours == name and name not in assigned and re.search(own_form, script):
+    for name in dict.fromkeys(_OWN_FORM.findall(script)):
+        if context.known.names.get(name) == name and name not in assigned:
             context.report.note(
                 "rawScript", f"${name} without braces was the shell's own and empty; here it is the parameter"
             )

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 import structlog
 
 from orchestrator.broker import codec
 from orchestrator.errors import MalformedEvent
-from orchestrator.worker.outcome import Place, Speaker, child_died, ended_by
+from orchestrator.worker.outcome import Place, Speaker, child_died, ended_by, utc_now
 from orchestrator.worker.ports import Identity
 from orchestrator.worker.process_groups import is_alive, kill_group
 from orchestrator.worker.slots import slot_of
@@ -29,6 +30,7 @@ class Losses:
         deliver: Sends the spooled event of that id soon, on another thread.
         log_path: Log file of an attempt, by instance, task and attempt.
         runs: Whether the process of that id lives.
+        clock: What this machine's clock shows, aware UTC.
     """
 
     def __init__(
@@ -39,8 +41,9 @@ class Losses:
         log_path: Callable[[int, str, int], str],
         *,
         runs: Callable[[int], bool] = is_alive,
+        clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        self._speaker = Speaker(identity)
+        self._speaker = Speaker(identity, clock)
         self._spool = spool
         self._deliver = deliver
         self._log_path = log_path

@@ -36,6 +36,9 @@ DEAR = "chain"
 SHAPES_S = 25.0
 """Processor time of all other shapes together."""
 
+WITH_DEATHS = 12
+"""A seed in which children die, so that their worker speaks for them, and whole workers too."""
+
 SPINNING = Mutant(
     name="spins",
     breaks="the loop goes round in circles",
@@ -121,6 +124,14 @@ def test_a_seed_is_the_same_story_each_time(database: Database) -> None:
     plan = workload.draw(7)
 
     assert told(plan, database) == told(plan, database)
+
+
+def test_a_trace_is_the_same_bytes_in_another_program() -> None:
+    """No process id, clock or directory of the real machine gets into what simulated processes say."""
+    first, second = (command("--seed", str(WITH_DEATHS), "--trace").stdout for _ in range(2))
+
+    assert "worker.child_died" in first
+    assert first == second
 
 
 def test_another_seed_is_another_story(database: Database) -> None:

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,9 @@ LISTEN_S = 3.0
 FIRST_PID = 10_000_000
 """Above every process id of a real machine: nothing real can be meant by one."""
 
+LOGS = Path("logs")
+"""Simulated tasks print nothing, so that nothing is ever written there: events name the same files each time."""
+
 
 class FencedSpool(Spool):
     """A spool that a dead process can no longer touch."""
@@ -68,7 +72,7 @@ class Site:
         connect: Opens a connection to Redis for a process.
         arrival: Signalled when a list of that name got something.
         chance: Random numbers of the workers.
-        directory: Where spools and logs lie.
+        directory: Where spools lie.
     """
 
     schedule: Schedule
@@ -100,6 +104,7 @@ class SimulatedWorker:
 
     Attributes:
         skew_s: How wrong its wall clock is.
+        pid: Of its main process, whichever incarnation; its children's lie above.
     """
 
     def __init__(self, plan: PlannedWorker, site: Site) -> None:
@@ -110,7 +115,7 @@ class SimulatedWorker:
         self.spool: Spool | None = None
         self._site = site
         self._incarnations = 0
-        self._pids = FIRST_PID + 1_000 * (sum(map(ord, plan.name)) % 997)
+        self.pid = self._pids = FIRST_PID + 1_000 * (sum(map(ord, plan.name)) % 997)
         self._dead: list[Child] = []
         self._child_died = Signal()
 
@@ -241,6 +246,7 @@ class _Main:
             self._resender.deliver,
             lambda *attempt: "/".join(map(str, attempt)),
             runs=worker.runs,
+            clock=self._wall,
         )
         self._client = client
         self._queues = [queue_key(one) for one in (*worker.plan.groups, f"{name}.dq2")]
@@ -337,9 +343,10 @@ class _Main:
             executors=self._site.tasks.executors(self._identity.name, child.process, child.interrupt, spool),
             gate=Gate(lambda: self._board.draining, 0.0, 1.0),
             workplace=self._workplace,
-            logs=self._site.directory / "logs",
+            logs=LOGS,
             pid=lambda: child.pid,
             monotonic=monotonic,
+            clock=self._wall,
         )
         return Runner(self._identity, tools)
 
@@ -372,14 +379,16 @@ class _Main:
             self._enforcer,
             redis_ports,
             monotonic=self._schedule.monotonic,
+            pid=lambda: self._worker.pid,
         )
 
     def _open_spool(self, process: Process) -> Spool:
         path = self._site.directory / f"{self._identity.name}.db"
-        return FencedSpool(path, self._identity.incarnation, self._wall, process)
+        return FencedSpool(path, self._identity.incarnation, lambda: self._wall().timestamp(), process)
 
-    def _wall(self) -> float:
-        return self._schedule.epoch_s() + self._worker.skew_s
+    def _wall(self) -> datetime:
+        """Return what the clock of this worker's machine shows."""
+        return self._schedule.wall(self._worker.skew_s)
 
 
 def _no_capture(*_: Any) -> Any:

@@ -7,7 +7,7 @@ from tests.simulation import faults_aimed as aimed
 from tests.simulation import faults_messages as messages
 from tests.simulation import faults_outages as outages
 from tests.simulation import faults_processes as processes
-from tests.simulation.faults_common import Fault, NoTarget
+from tests.simulation.faults_common import MENDED_S, Fault, NoTarget
 from tests.simulation.plan import PlannedFault
 from tests.simulation.world import World
 
@@ -26,7 +26,7 @@ def cause(world: World, fault: PlannedFault) -> None:
         _later(world, fault)
         return
     if fault.kind not in LYING_IN_WAIT:
-        world.ledger.faults.append(fault.kind)
+        world.ledger.fault(fault.kind, world.schedule.now_s + fault.seconds + MENDED_S)
     world.story.tell("FAULT", f"{fault.kind}: {text}")
 
 

@@ -1,9 +1,10 @@
 """Owns the faults that lie in wait: for a transaction, a crash point, or a round trip of a certain kind."""
 
 from collections import deque
-from functools import partial
+from collections.abc import Callable
 
 from tests.simulation.database import Spoil
+from tests.simulation.faults_common import MENDED_S
 from tests.simulation.network_aims import AIMS, Aim
 from tests.simulation.plan import PlannedFault
 from tests.simulation.world import Ambush, World
@@ -57,5 +58,5 @@ def _aim(world: World, fault: PlannedFault, *, after: bool) -> str:
     return f"of the next {name}"
 
 
-def _hit(world: World, fault: PlannedFault) -> partial[None]:
-    return partial(world.ledger.faults.append, fault.kind)
+def _hit(world: World, fault: PlannedFault) -> Callable[[], None]:
+    return lambda: world.ledger.fault(fault.kind, world.schedule.now_s + MENDED_S)

@@ -10,6 +10,10 @@ T = TypeVar("T")
 Fault = Callable[[World, PlannedFault], str]
 
 
+MENDED_S = 12.0
+"""So long after a fault a new master has taken over, or every connection stands again: a lease, and a second."""
+
+
 class NoTarget(Exception):
     """There is nothing that this fault could hit now."""
 

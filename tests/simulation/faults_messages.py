@@ -1,11 +1,12 @@
 """Owns the faults of single entries and messages: lost, doubled, late, cut off, forged."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from tests.simulation.celery_broker import QUEUES, queue_key
-from tests.simulation.faults_common import NoTarget, choose
+from tests.simulation.faults_common import choose
 from tests.simulation.plan import PlannedFault
 from tests.simulation.world import World
 
@@ -41,17 +42,24 @@ def event_truncated(world: World, fault: PlannedFault) -> str:
     """Send a part of an event."""
     stream, fields = _sent(world, fault)
     payload = fields[b"p"]
-    _again(world, stream, {**fields, b"w": b"", b"p": payload[: int(len(payload) * fault.pick)]})
+    payload = payload[: int(len(payload) * fault.pick)]
+    _again(world, stream, {**fields, b"w": b"", b"p": payload})
+    world.weather.unreadable.append(payload)
     return f"a copy of one, of {stream.decode()}"
 
 
+def _order_id(event: Mapping[str, Any]) -> str:
+    return ":".join(str(event.get(name)) for name in ("workflow_instance_id", "task", "attempt", "dispatch"))
+
+
 def event_forged(world: World, fault: PlannedFault) -> str:
-    """Send a SUCCESS with a ticket that nobody gave."""
-    stream, fields = _sent(world, fault, among=4)
-    event = msgspec.json.decode(fields[b"p"])
-    if "ticket" not in event:
-        raise NoTarget
-    event.update(type="RESULT", state="SUCCESS", ticket="forged")
+    """Send a SUCCESS of a task that runs, with a ticket that nobody gave."""
+    running = {one.order_id for one in world.ledger.running()}
+    known = [
+        (stream, fields, msgspec.json.decode(fields[b"p"])) for stream, fields in world.weather.sent_events
+    ]
+    stream, fields, event = choose([one for one in known if _order_id(one[2]) in running], fault)
+    event.update(type="RESULT", state="SUCCESS", ticket="forged", outputs={})
     _again(world, stream, {**fields, b"w": b"", b"p": msgspec.json.encode(event)})
     return f"a SUCCESS of {event['task']}"
 

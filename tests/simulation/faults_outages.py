@@ -1,10 +1,16 @@
 """Owns the outages: of the database and of Redis, of some or all of what they knew, and of their clocks."""
 
+from functools import partial
+
+from tests.simulation.celery_broker import QUEUES
 from tests.simulation.plan import PlannedFault
 from tests.simulation.world import World
 
 LOSES_AT_MOST_S = 6.0
 """An append-only file that is synced every second loses up to two; a snapshot, more."""
+
+BACK_S = 0.1
+"""So soon after a restart does an idle worker ask for messages again: there may be some that nobody sent now."""
 
 CLOSED = 0.5
 """So many of the restarts are noticed by each client, with its next command: its socket was closed."""
@@ -45,6 +51,8 @@ def redis_lost_seconds(world: World, fault: PlannedFault) -> str:
     lost_s = LOSES_AT_MOST_S * fault.pick
     world.server.restart(seconds_lost=lost_s)
     _close_sockets(world, fault)
+    until_s = world.schedule.now_s + fault.seconds
+    world.schedule.at(until_s + BACK_S, partial(world.schedule.notify, world.signals.of(QUEUES)))
     return f"without the last {lost_s:.2f} s, " + redis_away(world, fault)
 
 

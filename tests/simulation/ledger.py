@@ -15,9 +15,11 @@ class Execution:
     Attributes:
         ended_s: Simulated second at which it came to its end by itself or was cut off.
         how: `success`, `failure`, `deferral`, `killed`, `died`, or empty while it runs.
-        zombie: Its worker was frozen or cut off during it: it may overlap with its successor.
+        zombie: Its worker was frozen or cut off for so long that masters may call it lost.
+        apart_until_s: Until when it was.
         unheard: Its process died between its end and the report of it.
-        spooled: Its worker died with it in the spool: nobody hears of it until that comes back.
+        spooled_s: When its worker died with it in the spool: nobody hears of it until that comes back.
+        away_s: How long that worker was dead.
     """
 
     order_id: str
@@ -27,12 +29,24 @@ class Execution:
     ended_s: float | None = None
     how: str = ""
     zombie: bool = False
+    apart_until_s: float = 0.0
     unheard: bool = False
-    spooled: bool = False
+    spooled_s: float | None = None
+    away_s: float = 0.0
+
+    @property
+    def spooled(self) -> bool:
+        """Whether its worker died with it in the spool."""
+        return self.spooled_s is not None
 
 
 class Ledger:
-    """Every execution, in order, and what is counted over all of them."""
+    """Every execution, in order, and what is counted over all of them.
+
+    Attributes:
+        faults: The kinds of the faults that hit.
+        calm_from_s: From then on, nothing was broken.
+    """
 
     def __init__(self) -> None:
         self.executions: list[Execution] = []
@@ -40,12 +54,18 @@ class Ledger:
         self.deaths: Counter[tuple[int, str]] = Counter()
         self.rejects: Counter[tuple[int, str]] = Counter()
         self.faults: list[str] = []
+        self.calm_from_s = 0.0
 
     def begin(self, order: Order, worker: str, now_s: float) -> Execution:
         """Write down that an execution begins."""
         execution = Execution(order.id, key_of(order), worker, now_s)
         self.executions.append(execution)
         return execution
+
+    def fault(self, kind: str, over_s: float) -> None:
+        """Write down that a fault hit, and at which simulated second all that it broke is mended."""
+        self.faults.append(kind)
+        self.calm_from_s = max(self.calm_from_s, over_s)
 
     def running(self, worker: str | None = None) -> list[Execution]:
         """Return what has begun and not ended, of one worker or of all."""

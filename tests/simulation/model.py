@@ -7,7 +7,7 @@ or a stop, may come at any moment: then a task may also be cut short, and what i
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.core.definition import OnFailure, TaskDefinition, Trigger
 from tests.simulation.model_attempts import Account, SeenAttempt, attempt_faults
@@ -127,9 +127,11 @@ class _Judgement:
         return Outcome.NOT_RUN if self._ending else Outcome.OPEN
 
     def _account(self, name: str, rows: Sequence[SeenAttempt]) -> Account:
+        script = self._run.scripts.get(name, Script())
+        overdue = sum(row.overdue for row in rows)
         return Account(
             task=self._tasks[name],
-            script=self._run.scripts.get(name, Script()),
+            script=replace(script, failures=script.failures + overdue) if overdue else script,
             rows=rows,
             interrupted=self._ending or self._seen.stop_was_sent,
             disturbed=self._seen.disturbed,

@@ -29,6 +29,7 @@ class SeenAttempt:
     Attributes:
         failures: What the row says about failed attempts before it.
         created_at: When it was submitted.
+        overdue: It was ended for its timeout, which it had earned, although its script does not hang.
     """
 
     task: str
@@ -41,6 +42,7 @@ class SeenAttempt:
     created_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    overdue: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +114,7 @@ def _failure_faults(account: Account) -> Iterator[str]:
         reasons = [row.reason for row in account.scripted]
         yield f"{failed} attempts failed, and by its script at most {most} do: {reasons}"
     for row in account.scripted:
-        if (row.reason == "timeout") is not script.hangs:
+        if (row.reason == "timeout") is not (script.hangs or row.overdue):
             yield f"attempt {row.attempt} failed with {row.reason!r}, and its script hangs: {script.hangs}"
     yield from _end_faults(account, failed)
 

@@ -47,11 +47,27 @@ PROTOCOL_MUTANTS = (
         caught_by=202,
     ),
     Mutant(
+        name="inherited-spool-thrown-away",
+        breaks="a starting worker forgets the reports that its predecessor left",
+        target=f"{RESENDER}.announce",
+        old="self._send_missing(self._spool.inherited())",
+        new="self._spool.settle([one.spool_id for one in self._spool.inherited()])",
+        caught_by=31,
+    ),
+    Mutant(
         name="no-resend",
         breaks="a report without a verdict is never sent again",
         target=f"{RESENDER}.resend",
         old="self._send_missing(self._spool.events(up_to=self._looked_at))",
         new="pass",
         caught_by=9,
+    ),
+    Mutant(
+        name="online-before-reports",
+        breaks="a worker says ONLINE before it sends what its predecessor left",
+        target=f"{RESENDER}.announce",
+        old="    self._send_missing(self._spool.inherited())\n",
+        new="",
+        caught_by=31,
     ),
 )

@@ -1,16 +1,7 @@
 """Owns the mutants that no simulation notices: others hold what each lets go, or it comes too rarely."""
 
-from tests.simulation.mutant_commit import O7
 from tests.simulation.mutant_master import CHECK
 from tests.simulation.mutant_patch import Mutant
-from tests.simulation.mutant_protocol import CLAIMS, RESENDER
-
-GENERATION_CHECKS = """\
-if known[1] ~= ARGV[2] then return {'OLD_GENERATION'} end
--- a Redis that restarted may have forgotten claims; until a master has noticed, nothing starts
-local run_id = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-if run_id and run_id ~= known[2] then return {'OLD_GENERATION'} end
-"""
 
 SURVIVORS = (
     Mutant(
@@ -38,14 +29,6 @@ SURVIVORS = (
         caught_by=None,
     ),
     Mutant(
-        name="no-ticket",
-        breaks="a report counts that does not show the ticket of its dispatch",
-        target=CHECK,
-        old="if event.ticket != attempt.ticket:",
-        new="if False:",
-        caught_by=None,
-    ),
-    Mutant(
         name="no-owner",
         breaks="a report counts whoever makes it",
         target=CHECK,
@@ -54,43 +37,11 @@ SURVIVORS = (
         caught_by=None,
     ),
     Mutant(
-        name="timers-before-reports",
-        breaks="in a batch, what is due comes before what was reported",
-        target="orchestrator.master.intake:Intake.take",
-        old="items.extend(self._take_due())",
-        new="items[:0] = self._take_due()",
-        caught_by=None,
-    ),
-    Mutant(
         name="ahead-is-unknown",
         breaks="a report that memory is behind of is dropped instead of loading the run again",
         target="orchestrator.master.batch:Batch._put_off",
         old="isinstance(item, ReportItem) and item.reloaded",
         new="True",
-        caught_by=None,
-    ),
-    Mutant(
-        name="no-generation",
-        breaks="a message from before a wipe, restart or older copy of Redis may start",
-        target=f"{CLAIMS}:CLAIM",
-        old=GENERATION_CHECKS,
-        new="",
-        caught_by=None,
-    ),
-    Mutant(
-        name="no-generation-check",
-        breaks="a message from before a wipe of Redis may start",
-        target=f"{CLAIMS}:CLAIM",
-        old="if known[1] ~= ARGV[2] then return {'OLD_GENERATION'} end",
-        new="",
-        caught_by=None,
-    ),
-    Mutant(
-        name="no-restart-check",
-        breaks="after a restart of Redis messages start before a master has noticed",
-        target=f"{CLAIMS}:CLAIM",
-        old="if run_id and run_id ~= known[2] then return {'OLD_GENERATION'} end",
-        new="",
         caught_by=None,
     ),
     Mutant(
@@ -107,31 +58,6 @@ SURVIVORS = (
         target="orchestrator.master.reaper:Reaper._after_new_generation",
         old="self._desk.messenger.recall(hand_over_of(attempt))",
         new="pass",
-        caught_by=None,
-    ),
-    Mutant(
-        name="online-before-reports",
-        breaks="a worker says ONLINE before it sends what its predecessor left",
-        target=f"{RESENDER}.announce",
-        old="    self._send_missing(self._spool.inherited())\n",
-        new="",
-        caught_by=None,
-    ),
-    Mutant(
-        name="heartbeat-lists-nothing",
-        breaks="heartbeats do not say what the worker runs",
-        target="orchestrator.worker.heartbeat:Heartbeat._beat",
-        old="running=tuple(self._spool.claimed()),",
-        new="running=(),",
-        caught_by=None,
-        provokes=O7,
-    ),
-    Mutant(
-        name="heartbeat-lists-running-only",
-        breaks="heartbeats leave out what has ended and has no verdict yet",
-        target="orchestrator.worker.spool:Spool.claimed",
-        old=" UNION SELECT order_id FROM event WHERE claimed",
-        new="",
         caught_by=None,
     ),
     Mutant(

@@ -8,7 +8,7 @@ from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import TimeoutError as NoReply
 
 from tests.simulation.celery_broker import QUEUES
-from tests.simulation.network_aims import ONLINE, Aim, Command, as_bytes, is_publication, is_running
+from tests.simulation.network_aims import ONLINE, RESULT, Aim, Command, as_bytes, is_publication, is_running
 from tests.simulation.schedule import Process, Schedule, Signal
 from tests.simulation.story import DULL, Story, shortened
 
@@ -27,6 +27,8 @@ class Weather:
         at_next_message: What is done once, as soon as a message has come into a queue.
         troubles: How many round trips went wrong.
         sent_events: Events of attempts that workers sent, with their streams: what faults send again.
+        unreadable: Events that faults cut off.
+        results: When each RESULT came into a stream, and its payload.
     """
 
     away_until_s: float = 0.0
@@ -36,6 +38,8 @@ class Weather:
     at_next_message: list[Callable[[], None]] = field(default_factory=list)
     troubles: int = 0
     sent_events: list[tuple[bytes, dict[bytes, bytes]]] = field(default_factory=list)
+    unreadable: list[bytes] = field(default_factory=list)
+    results: list[tuple[float, bytes]] = field(default_factory=list)
 
     def cut_off(self, name: str, until_s: float) -> None:
         """Let a worker with all its processes, or a master, not reach Redis for a while."""
@@ -174,3 +178,5 @@ class Cable:
             return  # most of what workers send, and nobody's report
         fields = {b"w": as_bytes(worker), b"s": as_bytes(spool_id), b"p": as_bytes(payload)}
         self._weather.sent_events.append((as_bytes(stream), fields))
+        if RESULT in fields[b"p"]:
+            self._weather.results.append((self._schedule.now_s, fields[b"p"]))

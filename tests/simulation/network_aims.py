@@ -16,6 +16,9 @@ CLAIM_KEYS = 3
 ONLINE = b'"type":"ONLINE"'
 """Stands in the events by which workers say that they began."""
 
+RESULT = b'"type":"RESULT"'
+"""Stands in the events by which workers say how an attempt ended."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -10,20 +9,20 @@ from typing import Any
 from sqlalchemy import func, select
 
 from orchestrator.core.command import CommandKind
-from orchestrator.core.status import TASK_FINAL, WORKFLOW_FINAL
+from orchestrator.core.status import WORKFLOW_FINAL
 from orchestrator.master.lanes import Lanes
 from orchestrator.store import schema
 from orchestrator.store.instances import Instances
 from orchestrator.store.session import reading
 from tests.simulation.celery_broker import QUEUES, UNACKED
-from tests.simulation.ledger import AttemptKey, Execution
 from tests.simulation.model import Seen, SeenAttempt, judge
+from tests.simulation.oracle_executions import execution_faults
+from tests.simulation.oracle_timeouts import Timeouts
+from tests.simulation.oracle_times import early_begins
+from tests.simulation.plan import FORGETFUL
 from tests.simulation.world import World
 
 UNFINISHED = "SELECT count(*) FROM workflow_instance WHERE state NOT IN ('SUCCESS', 'FAILURE', 'STOPPED')"
-
-ENDED = frozenset({"success", "failure", "killed"})
-"""How an execution ends that nothing cut off."""
 
 
 def is_over(world: World) -> bool:
@@ -44,10 +43,10 @@ def violations(world: World) -> list[str]:
         ),
         *(f"O5: {line}" for line in _left_over(world)),
         *_right_ends(world),
-        *_rows(world),
-        *_executions(world),
+        *execution_faults(world),
+        *early_begins(world),
+        *_letters(world),
         *_epochs(world),
-        *_losses(world),
         *_alerts(world),
     ]
 
@@ -124,14 +123,15 @@ def _redis_left(world: World) -> Iterator[str]:
 def _right_ends(world: World) -> Iterator[str]:
     with reading(world.engine) as connection:
         rows = connection.execute(select(schema.task_instance)).mappings().all()
-    by_run: dict[int, list[Any]] = defaultdict(list)
+    by_run: dict[int, list[SeenAttempt]] = defaultdict(list)
+    timeouts = Timeouts(world)
     for row in rows:
-        by_run[row["workflow_instance_id"]].append(row)
+        by_run[row["workflow_instance_id"]].append(_attempt(row, overdue=timeouts.is_earned(row)))
     for position, number in world.runs.items():
         sent = world.sent.get(number, [])
         seen = Seen(
             state=str(world.state(number)),
-            attempts=tuple(_attempt(row) for row in by_run[number]),
+            attempts=tuple(by_run[number]),
             stop_was_sent=CommandKind.STOP in sent,
             paused_was_sent=CommandKind.PAUSE in sent,
             disturbed=bool(world.ledger.faults),
@@ -141,7 +141,7 @@ def _right_ends(world: World) -> Iterator[str]:
             yield f"{line} (run {number})"
 
 
-def _attempt(row: Any) -> SeenAttempt:
+def _attempt(row: Any, *, overdue: bool) -> SeenAttempt:
     return SeenAttempt(
         task=row["task"],
         attempt=row["attempt"],
@@ -153,69 +153,8 @@ def _attempt(row: Any) -> SeenAttempt:
         created_at=row["submitted_at"],
         started_at=row["started_at"],
         ended_at=row["ended_at"],
+        overdue=overdue,
     )
-
-
-def _rows(world: World) -> Iterator[str]:
-    columns = schema.task_instance.c
-    with reading(world.engine) as connection:
-        rows = connection.execute(
-            select(columns.workflow_instance_id, columns.task, columns.attempt, columns.state, columns.type)
-        ).all()
-    ends = Counter(one.key for one in world.ledger.executions if one.how == "success")
-    tainted = {
-        one.key for one in world.ledger.executions if one.zombie or one.how == "died" or _is_excused(one)
-    }
-    for run, task, attempt, state, kind in rows:
-        key = (run, task, attempt)
-        if state not in TASK_FINAL:
-            yield f"O1: {key} is left {state}"
-        if state != "SUCCESS" or kind != "noop":
-            continue
-        if ends[key] != 1 and not (ends[key] > 1 and key in tainted):
-            yield f"O3: {key} is SUCCESS and came to its end {ends[key]} times"
-
-
-def _executions(world: World) -> Iterator[str]:
-    """Nothing runs twice, and no two attempts of a task overlap unless one belongs to a zombie (O3, O4)."""
-    by_task: dict[tuple[int, str], list[Execution]] = defaultdict(list)
-    by_attempt: dict[AttemptKey, list[Execution]] = defaultdict(list)
-    for one in world.ledger.executions:
-        by_task[one.key[:2]].append(one)
-        by_attempt[one.key].append(one)
-    for key, executions in by_attempt.items():
-        for earlier, later in pairwise(executions):
-            if earlier.how in {"deferral", "died"} or _is_excused(earlier):
-                continue
-            if not (earlier.zombie or later.zombie):
-                yield f"O3: {key} ran as {earlier.order_id} ({earlier.how}) and again as {later.order_id}"
-    for task, executions in by_task.items():
-        clean = [one for one in executions if not one.zombie]
-        for earlier, later in pairwise(clean):
-            if earlier.ended_s is None or later.began_s < earlier.ended_s:
-                yield f"O4: {task}: {earlier.order_id} and {later.order_id} overlap"
-
-
-def _losses(world: World) -> Iterator[str]:
-    """Nobody is called lost who came to his end: an outage of Redis or the database is nobody's death."""
-    columns = schema.task_instance.c
-    with reading(world.engine) as connection:
-        lost = connection.execute(
-            select(columns.workflow_instance_id, columns.task, columns.attempt, columns.reason).where(
-                columns.state == "LOST"
-            )
-        ).all()
-    by_attempt: dict[AttemptKey, list[Execution]] = defaultdict(list)
-    for one in world.ledger.executions:
-        by_attempt[one.key].append(one)
-    for run, task, attempt, reason in lost:
-        executions = by_attempt[run, task, attempt]
-        restarted = reason == "its worker was restarted"  # what was in its spool comes before it says ONLINE
-        if executions and all(
-            one.how in ENDED and not (one.zombie or one.unheard or (one.spooled and not restarted))
-            for one in executions
-        ):
-            yield f"O3: {(run, task, attempt)} is LOST ({reason}) and came to its end: {executions[-1].how}"
 
 
 def _alerts(world: World) -> Iterator[str]:
@@ -236,9 +175,14 @@ def _alerts(world: World) -> Iterator[str]:
                 yield f"O5: the failure of run {number} was told {told[number]} times"
 
 
-def _is_excused(execution: Execution) -> bool:
-    """Whether its end could not be known to anybody when it was judged."""
-    return execution.unheard or execution.spooled
+def _letters(world: World) -> Iterator[str]:
+    """What cannot be read is kept for a person, as it came; unless Redis forgot it."""
+    if FORGETFUL.intersection(world.ledger.faults):
+        return
+    kept = {fields[b"p"] for _, fields in world.server.stream_entries(world.keys.dead())}
+    for payload in world.weather.unreadable:
+        if payload not in kept:
+            yield f"O5: an event that cannot be read is no dead letter: {payload!r:.60}"
 
 
 def _epochs(world: World) -> Iterator[str]:

@@ -8,6 +8,9 @@ from orchestrator.core.definition import WorkflowDefinition
 ALWAYS = 1_000
 """More failures than any task has retries."""
 
+FORGETFUL = frozenset({"redis_wiped", "redis_flushed", "redis_lost_seconds"})
+"""The kinds of faults by which Redis forgets something."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Script:

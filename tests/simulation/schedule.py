@@ -93,6 +93,10 @@ class Schedule:
         """Return what a clock shows that is wrong by so much, aware UTC."""
         return BEGINNING + timedelta(seconds=self.now_s + wrong_by_s)
 
+    def seconds_at(self, wall: datetime) -> float:
+        """Return the simulated second at which a clock that is right shows `wall`."""
+        return (wall - BEGINNING).total_seconds()
+
     def epoch_s(self) -> float:
         """Return `wall` as seconds since the epoch."""
         return self.wall().timestamp()

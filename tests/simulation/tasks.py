@@ -21,6 +21,12 @@ FOR_EVER_S = 10_000_000.0
 JUST_AFTER_S = 2.0
 """What begins so soon after a worker was cut off had been claimed before."""
 
+RECOVERS_S = 5.0
+"""Whoever is away again so soon after it came back has hardly been heard in between."""
+
+LONG_AWAY_S = 11.0
+"""After 15 s without a heartbeat a worker is lost; the last one may be 3 s older than what took it away."""
+
 
 class SimulatedTasks:
     """The world's tasks.
@@ -55,7 +61,7 @@ class SimulatedTasks:
         self._story = story
         self._open: dict[Process, Execution] = {}
         self._unreported: dict[Process, Execution] = {}
-        self._cut_off: dict[str, float] = {}
+        self._apart: dict[str, tuple[float, float]] = {}
         self.kill_own_process: Callable[[Process], None] = schedule.kill
 
     def executors(self, worker: str, process: Process, interrupt: Signal, spool: Spool) -> "Executors":
@@ -72,7 +78,9 @@ class SimulatedTasks:
         if wrong is not None:
             self.wrong.append(wrong)
         execution = self.ledger.begin(order, worker, self.schedule.now_s)
-        execution.zombie = self.schedule.now_s < self._cut_off.get(worker, 0.0)
+        began_s, until_s = self._apart.get(worker, (0.0, 0.0))
+        if self.schedule.now_s < until_s + JUST_AFTER_S:
+            _set_apart(execution, began_s, until_s)
         self._story.tell(process.name, f"task {order.id} begins")
         self._open[process] = execution
         return execution
@@ -99,23 +107,42 @@ class SimulatedTasks:
         self._unreported.pop(process, None)
 
     def cut_off(self, worker: str, until_s: float, answers_for: Collection[str]) -> None:
-        """Note that a worker is cut off: what it runs, or begins at once afterwards, is a zombie.
+        """Note that a worker is cut off: what it runs, or begins at once afterwards, is a zombie if that is long.
 
         Args:
             worker: Its name.
             until_s: Until when.
             answers_for: The orders in its spool: it may have ended some of them, and nobody has heard so.
         """
-        self._cut_off[worker] = until_s + JUST_AFTER_S
+        now_s = self.schedule.now_s
+        began_s, before_s = self._apart.get(worker, (now_s, 0.0))
+        began_s = began_s if now_s < before_s + RECOVERS_S else now_s
+        until_s = max(until_s, before_s)
+        self._apart[worker] = (began_s, until_s)
         for execution in self.ledger.executions:
             if execution.worker == worker and (not execution.how or execution.order_id in answers_for):
-                execution.zombie = True
+                _set_apart(execution, began_s, until_s)
 
     def silenced(self, worker: str, answers_for: Collection[str]) -> None:
         """Note that a worker died with these orders in its spool: nobody hears of them until it comes back."""
+        now_s = self.schedule.now_s
         for execution in self.ledger.executions:
-            if execution.worker == worker and execution.order_id in answers_for:
-                execution.spooled = True
+            if execution.worker != worker or execution.order_id not in answers_for:
+                continue
+            before_s = execution.spooled_s
+            if before_s is None or now_s > before_s + execution.away_s + RECOVERS_S:
+                execution.spooled_s = now_s
+            execution.away_s = FOR_EVER_S
+
+    def back(self, worker: str) -> None:
+        """Note that a worker lives again: from now on it can say what its spool holds."""
+        for execution in self.ledger.executions:
+            if (
+                execution.worker == worker
+                and execution.spooled_s is not None
+                and execution.away_s == FOR_EVER_S
+            ):
+                execution.away_s = self.schedule.now_s - execution.spooled_s
 
     def spare(self, process: Process) -> bool:
         """Return whether a process runs a task that may lose a child without coming near the limit."""
@@ -127,6 +154,12 @@ class SimulatedTasks:
     def failures_of(self, order: Order) -> int:
         """Return how many attempts of the order's task have failed before."""
         return self._failures(order.workflow_instance_id, order.task)
+
+
+def _set_apart(execution: Execution, began_s: float, until_s: float) -> None:
+    """Note that nobody hears of an execution for a while: it is a zombie if that is long enough to be lost."""
+    execution.apart_until_s = until_s
+    execution.zombie = execution.zombie or until_s - began_s >= LONG_AWAY_S
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,8 +136,13 @@ def pairs() -> list[tuple[Plan, TaskDefinition, Script]]:
 
 
 def test_no_fault_can_make_a_healthy_task_time_out() -> None:
-    """A timeout stands on tasks that hang for ever, only warns, is hours away, or is in a plan without faults."""
+    """A timeout stands on tasks that hang for ever, only warns, is hours away, or is in a plan without faults.
+
+    But for the shape that is about timeouts: there the oracle looks at each.
+    """
     for plan, task, script in pairs():
+        if plan.runs[0].definition.name == "close_call":
+            continue
         if task.timeout_s is None or task.on_timeout == "warn" or task.timeout_s >= HOURS_S:
             continue
         assert script.hangs
@@ -195,14 +200,14 @@ def test_every_drawn_kind_of_fault_exists_and_is_drawn() -> None:
 
 
 def test_faults_come_early_and_are_few() -> None:
-    """All stand within the first minute, in order; a tenth of the plans has none; a shape brings up to 18."""
+    """All stand within the first minute, in order; a tenth of the plans has none; a shape brings up to 33."""
     for plan in plans():
         moments = [fault.at_s for fault in plan.faults]
         assert moments == sorted(moments)
         assert all(0 <= at_s <= LATEST_S for at_s in moments)
     numbers = [len(plan.faults) for plan in plans()]
     assert 0.05 < numbers.count(0) / len(numbers) < 0.2
-    assert max(numbers) <= MOST + 18
+    assert max(numbers) <= MOST + 33
 
 
 def test_a_run_without_faults_takes_about_as_long_as_estimated() -> None:

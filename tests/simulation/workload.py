@@ -23,8 +23,8 @@ SHAPED = 0.15
 LAGS_S = (0.0, 0.0, 0.0, 0.1, 0.5, 2.0)
 """A loop that lags gets many reports at a time: several about one row are one batch."""
 
-HURRIED = 0.03
-"""So many of the seeds are about reports that come twice while nothing can be committed."""
+MOMENTS = {"twice": 0.03, "rewind": 0.03, "close_call": 0.03}
+"""The shapes in which something rare must come at its moment, and how many of the seeds are about each."""
 
 PATIENT = 0.04
 """So many of the seeds have a task that takes longer than any time limit of the machinery."""
@@ -72,8 +72,11 @@ def dice_of(seed: int, part: str) -> Random:
 
 
 def _draw_runs(seed: int, *, calm: bool) -> Plan:
-    if dice_of(seed, "hurry").random() < HURRIED:
-        return shape("twice", seed, small=True)
+    left = dice_of(seed, "hurry").random()
+    for name, share in MOMENTS.items():
+        left -= share
+        if left < 0:
+            return shape(name, seed, small=True)
     plan = _draw_any(seed, calm=calm)
     patience = dice_of(seed, "patience")
     return _with_patience(plan, patience) if patience.random() < PATIENT else plan

@@ -15,6 +15,7 @@ from tests.simulation.plan import (
     PlannedWorker,
     Script,
 )
+from tests.simulation.workload_moments import close_call, rewind
 
 SMALL = 12
 """About so many tasks has the small version of a shape."""
@@ -213,11 +214,13 @@ SHAPES: Mapping[str, Shape] = {
     "reject_storm": reject_storm,
     "twice": twice,
     "queue": queue,
+    "rewind": rewind,
+    "close_call": close_call,
 }
 """Every shape by its name."""
 
-OFTEN = (*(name for name in SHAPES if name != "twice"), "queue", "queue")
-"""The shapes that plans are drawn of; `twice` has a share of its own, and `queue` a bigger one."""
+OFTEN = (*(name for name in SHAPES if name not in {"twice", "rewind", "close_call"}), "queue", "queue")
+"""The shapes that plans are drawn of, `queue` more often than others; the rest has shares of its own."""
 
 
 def _task(name: str, *needs: str, **fields: Any) -> TaskDefinition:

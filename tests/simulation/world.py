@@ -177,6 +177,10 @@ class World:
                 connection.execute(select(columns.state).where(columns.id == run)).scalar_one()
             )
 
+    def timeout_s(self, run: int, task: str) -> float | None:
+        """Return a task's timeout in seconds, if it has one."""
+        return self._definitions[run][task].timeout_s
+
     # --- inside ------------------------------------------------------------------------------
 
     def _connect(self, process: Process, who: str, *, spoilt: bool = True) -> redis.Redis:
@@ -261,10 +265,14 @@ class World:
 
     def kill_worker(self, worker: SimulatedWorker, back_after_s: float = 1.0) -> None:
         """Kill a worker; it is started again under its name a while later."""
-        self.schedule.at(self.schedule.now_s + back_after_s, worker.start)
+        self.schedule.at(self.schedule.now_s + back_after_s, partial(self._start_worker, worker))
         if worker.alive and worker.spool is not None:
             self.tasks.silenced(worker.plan.name, worker.spool.claimed())
         worker.kill()
+
+    def _start_worker(self, worker: SimulatedWorker) -> None:
+        worker.start()
+        self.tasks.back(worker.plan.name)
 
     def _keep_a_master(self) -> None:
         if not any(master.process.alive and not master.process.frozen for master in self.masters):

@@ -14,7 +14,7 @@ MASTER_MUTANTS = (
         '        raise StaleEvent(f"{event.task}: {event.token} is behind {attempt.token}")\n'
         "    if event.ticket != attempt.ticket:\n",
         new="if event.token == attempt.token and event.ticket != attempt.ticket:\n",
-        caught_by=17,
+        caught_by=25,
     ),
     Mutant(
         name="reject-keeps-the-dispatch",
@@ -110,7 +110,7 @@ MASTER_MUTANTS = (
         target="orchestrator.master.reader:Reader.step",
         old="        self._prepared = False\n",
         new="",
-        caught_by=290,
+        caught_by=19,
     ),
     Mutant(
         name="groups-begin-at-the-end",

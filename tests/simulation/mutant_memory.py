@@ -51,6 +51,6 @@ MEMORY_MUTANTS = (
         target="orchestrator.worker.spool:Spool.claimed",
         old=" UNION SELECT order_id FROM event WHERE claimed",
         new="",
-        caught_by=20,
+        caught_by=68,
     ),
 )

@@ -8,7 +8,7 @@ from orchestrator.core.logic import LOGIC_TYPES
 from orchestrator.core.parameters import texts
 from orchestrator.errors import DefinitionError, Fault
 
-RUNNABLE_TYPES = frozenset({"shell", "python", "noop"}) | LOGIC_TYPES
+RUNNABLE_TYPES = frozenset({"shell", "python", "noop", "celery"}) | LOGIC_TYPES
 
 _REASON = "is understood but cannot be run by this version yet"
 

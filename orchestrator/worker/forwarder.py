@@ -118,8 +118,14 @@ def is_same_broker(one: Celery, other: Celery) -> bool:
     return _address(one) == _address(other)
 
 
-def _address(app: Celery) -> tuple[Any, ...]:
+def _address(app: Celery) -> tuple[str, ...]:
     with app.connection_for_write() as connection:
+        info = connection.info()
         prefix = (connection.transport_options or {}).get("global_keyprefix", "")
-        names = (connection.transport_cls, connection.hostname, connection.port, connection.virtual_host)
-        return (*(str(name) for name in names), prefix)
+    place = (
+        info["transport"],
+        info["hostname"],
+        info["port"],
+        str(info["virtual_host"] or "").strip("/") or "0",
+    )
+    return (*(str(one) for one in place), prefix)

@@ -27,11 +27,12 @@ def attach(app: Any) -> None:
     def install_worker(**_: Any) -> None:
         from orchestrator.config import load_settings  # noqa: PLC0415 - only workers need it
         from orchestrator.worker.attached import install_attached  # noqa: PLC0415 - the same
+        from orchestrator.worker.entry import refuse  # noqa: PLC0415 - the same
 
         try:
             install_attached(app, load_settings())
         except UserError as error:
-            raise SystemExit(f"orchestrator.attach: {error}") from None
+            refuse(error)
 
     signals.import_modules.connect(
         install_worker, sender=app, weak=False, dispatch_uid=f"orchestrator.attach:{id(app)}"

@@ -14,7 +14,8 @@ import orchestrator
 
 app = Celery("shop", broker=os.environ["SHOP_BROKER"])
 app.conf.task_default_queue = "shop"
-app.conf.broker_transport_options = {"unacked_restore_interval": 2}
+app.conf.broker_transport_options = {"global_keyprefix": os.environ.get("SHOP_PREFIX", "")}
+app.conf.accept_content = os.environ.get("SHOP_ACCEPTS", "json").split()
 app.conf.task_soft_time_limit = float(os.environ.get("SHOP_SOFT_LIMIT", "0")) or None
 orchestrator.attach(app)
 
@@ -124,6 +125,13 @@ def endless() -> None:
 def linger() -> None:
     """Take long."""
     threading.Event().wait(60)
+
+
+@app.task(name="shop.short")
+def short() -> str:
+    """Take a moment."""
+    threading.Event().wait(2)
+    return "done"
 
 
 @app.task(name="shop.die")

@@ -89,17 +89,18 @@ class Stage:
 
     def start_shop(self, name: str = "w1@test", *options: str, **settings: str) -> subprocess.Popen[bytes]:
         """Start the worker of an application of its own, as its owners do, and wait until it beats."""
-        worker = self._launch(name, ("-A", "shop"), *options, **settings)
+        worker = self.launch(name, ("-A", "shop"), *options, **settings)
         wait_until(lambda: self._beats(name, worker), what="the worker's heartbeat")
         return worker
 
     def launch_worker(self, name: str = "w1@test", *options: str, **settings: str) -> subprocess.Popen[bytes]:
         """Start `celery -A orchestrator worker` and do not wait."""
-        return self._launch(name, ("-A", "orchestrator"), "-Q", "default", *(options or CHILDREN), **settings)
+        return self.launch(name, ("-A", "orchestrator"), "-Q", "default", *(options or CHILDREN), **settings)
 
-    def _launch(
+    def launch(
         self, name: str, app: tuple[str, str], *options: str, **settings: str
     ) -> subprocess.Popen[bytes]:
+        """Start the worker of an application and do not wait."""
         program = [sys.executable, "-m", "celery", *app, "worker", "-n", name, *(options or CHILDREN)]
         with (self.home / f"{name}.out").open("ab") as output:
             worker = subprocess.Popen(

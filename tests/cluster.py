@@ -116,6 +116,13 @@ class Cluster:
             name, [*arguments, "--concurrency", str(concurrency), "--loglevel", "INFO"], settings
         )
 
+    def start_application(
+        self, name: str, application: str, *options: str, **settings: str
+    ) -> subprocess.Popen[bytes]:
+        """Start the worker of another Celery application, as its owners do."""
+        arguments = ["celery", "-A", application, "worker", "-n", f"{name}@%h", *options]
+        return self._start(name, [*arguments, "--loglevel", "INFO"], settings)
+
     def kill(self, name: str) -> None:
         """Kill a process as `kill -9` does; its children are left to notice."""
         process = self.processes.pop(name)

@@ -218,6 +218,8 @@ def _task(model: AnyTask) -> TaskDefinition:
         for name, value in written.items()
         if _RENAMED.get(name, name) in _TASK_FIELDS and name not in spec and value is not None
     }
+    if "queue" in spec:  # a celery task's own word for its group
+        values["worker_group"] = spec["queue"]
     return TaskDefinition(**values, spec=spec)
 
 

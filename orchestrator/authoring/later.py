@@ -8,7 +8,7 @@ from orchestrator.core.logic import LOGIC_TYPES
 from orchestrator.core.parameters import texts
 from orchestrator.errors import DefinitionError, Fault
 
-RUNNABLE_TYPES = frozenset({"shell", "python", "noop"}) | LOGIC_TYPES
+RUNNABLE_TYPES = frozenset({"shell", "python", "noop", "celery"}) | LOGIC_TYPES
 
 _REASON = "is understood but cannot be run by this version yet"
 
@@ -56,7 +56,7 @@ def _task(task: TaskDefinition) -> Iterator[Fault]:
         "environment": task.environment is not None,
         "queue_timeout": task.queue_timeout_s is not None,
         "bundle": task.bundle is not None,
-        "params": _has_secret(task.params),
+        "params": _has_secret([task.params, task.spec.get("args"), task.spec.get("kwargs")]),
     }
     for field, is_used in used.items():
         if is_used:

@@ -56,7 +56,13 @@ class CeleryTask(OnWorker):
     call: Text = Field(description="Name of the registered task.")
     args: list[Any] = Field(default_factory=list)
     kwargs: dict[str, Any] = Field(default_factory=dict)
-    queue: Name | None = None
+    queue: Name | None = Field(None, description="Celery queue; the same as worker_group.")
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is wrong between fields as written."""
+        yield from super().contradictions(given)
+        yield from one_of(given, "queue", "worker_group", needed=False)
 
 
 class SqlTask(OnWorker):

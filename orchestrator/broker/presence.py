@@ -24,6 +24,7 @@ class WorkerBeat:
         state: `online` or `draining`.
         spooled: Reports without a verdict.
         resent: Reports sent again since its start.
+        tasks: The Celery tasks that it can call for nodes of type `celery`.
     """
 
     name: str
@@ -36,6 +37,7 @@ class WorkerBeat:
     state: str = "online"
     spooled: int = 0
     resent: int = 0
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

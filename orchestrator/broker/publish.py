@@ -16,6 +16,7 @@ from orchestrator.errors import BrokerUnavailable, UnresolvedParameter
 
 TASK = "orchestrator.execute"
 BATCH = 500
+ORIGIN = "orchestrator"
 DIRECT = ".dq2"
 """How the names of workers' own queues end (Celery's `worker_direct`)."""
 
@@ -23,25 +24,29 @@ DIRECT = ".dq2"
 class Publisher:
     """Publishes orders as messages of the Celery task `orchestrator.execute`.
 
-    A message's id is its order's id; Flower and worker logs show `workflow/task`. With Redis, kombu collects a
-    batch into one pipeline; other brokers get one message after the other. For one thread. The batch stays open
-    from call to call: opening one makes a Redis client, which costs as much as a message.
+    A message's id is its order's id; Flower and worker logs show `workflow/task`, behind the name of a registered
+    task. With Redis, kombu collects a batch into one pipeline; other brokers get one message after the other. For
+    one thread. The batch stays open from call to call: opening one makes a Redis client, which costs as much as a
+    message.
 
     Args:
         app: The Celery app, for its broker and its settings.
+        origin: Who publishes; messages say it.
     """
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, *, origin: str = ORIGIN) -> None:
         self._app = app
+        self._origin = origin
         self._producer: Any = None  # kombu's type hints do not know `batch` yet
         self._batch: Any = None
 
-    def publish(self, orders: Sequence[Order], generation: str) -> None:
+    def publish(self, orders: Sequence[Order], generation: str, *, expires: str | None = None) -> None:
         """Publish all of `orders`, each to its queue, in order.
 
         Args:
             orders: The hand-overs.
             generation: The generation of this life of Redis; claims are checked against it.
+            expires: When the messages are void, in ISO 8601; default: a message's whole life from now.
 
         Raises:
             BrokerUnavailable: The broker did not answer; each message may or may not be there.
@@ -49,7 +54,7 @@ class Publisher:
         """
         if not orders:
             return
-        expires = (datetime.now(UTC) + MESSAGE_LIFE).isoformat()
+        expires = expires or (datetime.now(UTC) + MESSAGE_LIFE).isoformat()
         try:
             batch = self._opened()
             for order in orders:
@@ -113,10 +118,10 @@ class Publisher:
             order_to_message(order, generation),
             argsrepr="()",
             kwargsrepr=_shown(order),
-            shadow=f"{order.workflow}/{order.task}",
+            shadow=_name(order),
             expires=expires,
             ignore_result=True,
-            origin="orchestrator",
+            origin=self._origin,
         )
         # the nameless exchange takes a message straight to the queue of that name, whoever has declared it
         self._producer.publish(
@@ -129,6 +134,12 @@ class Publisher:
             declare=self._undeclared(order.queue),
             **properties,
         )
+
+
+def _name(order: Order) -> str:
+    """Return what Flower and worker logs call the task: a registered one by its own name, too."""
+    node = f"{order.workflow}/{order.task}"
+    return f"{order.spec.get('call')} [{node}]" if order.type == "celery" else node
 
 
 def _shown(order: Order) -> str:

@@ -46,9 +46,11 @@ class TaskDelayed(TaskEvent):
 
     Attributes:
         seconds: How long to wait before the next dispatch of the same attempt.
+        external_ids: What the next dispatch's order shall say again; empty: what stood there before.
     """
 
     seconds: float
+    external_ids: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

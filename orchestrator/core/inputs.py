@@ -41,10 +41,12 @@ class Inputs:
         params: The task's own `params`: what a python callable gets.
         parameters: Everything visible by name: what a shell gets. A python task's hold its params and the
             built-ins only, a noop's nothing, so that what they do not use does not count against the limit.
+        spec: The type's own fields, with references replaced in those that take them.
     """
 
     params: Mapping[str, Any]
     parameters: Mapping[str, Any]
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
 
 def wanted_outputs(task: TaskDefinition, latest: Mapping[str, str]) -> AbstractSet[str]:
@@ -55,7 +57,8 @@ def wanted_outputs(task: TaskDefinition, latest: Mapping[str, str]) -> AbstractS
         latest: Output name to the upstream task whose value counts.
     """
     cases = [case["when"] for case in task.spec.get("cases", ())]
-    paths = {path for value in [*task.params.values(), *cases] for path in _paths(value)}
+    fields = [task.spec[name] for name in _resolved_fields(task)]
+    paths = {path for value in [*task.params.values(), *cases, *fields] for path in _paths(value)}
     by_task = {path.partition(".")[0] for path in paths if "." in path}
     if task.type not in _SEE_OWN_PARAMS_ONLY:
         return by_task.union(latest.values())
@@ -70,7 +73,7 @@ def resolve_inputs(task: TaskDefinition, around: Surroundings) -> Inputs:
         UnresolvedParameter: A reference has no value, a value is of the wrong type, or all is too large.
     """
     if task.type == "noop" and not task.params:
-        return Inputs(params={}, parameters={})
+        return Inputs(params={}, parameters={}, spec=task.spec)
     built_in = built_ins(around)
     below = _below(around, built_in)
     scope = parameters.Scope(names=parameters.visible([{}, *below]), outputs=around.outputs)
@@ -79,7 +82,8 @@ def resolve_inputs(task: TaskDefinition, around: Surroundings) -> Inputs:
     params = {name: names[name] for name in own}
     everything = _parameters_of(task, params, names, built_in)
     parameters.check_size(everything or params, as_environment=task.type == "shell")
-    return Inputs(params=params, parameters=everything)
+    spec = _spec(task, parameters.Scope(names=names, outputs=around.outputs), around)
+    return Inputs(params=params, parameters=everything, spec=spec)
 
 
 def visible_scope(task: TaskDefinition, around: Surroundings) -> parameters.Scope:
@@ -111,7 +115,10 @@ def built_ins(around: Surroundings) -> dict[str, Any]:
     }
 
 
-_SEE_OWN_PARAMS_ONLY = frozenset({"noop", "python"})
+_SEE_OWN_PARAMS_ONLY = frozenset({"noop", "python", "celery"})
+
+RESOLVED_FIELDS: Mapping[str, tuple[str, ...]] = {"celery": ("args", "kwargs")}
+"""Task type to those of its own fields in which references and time placeholders are replaced, as in `params`."""
 
 BUILT_INS = (
     "workflow_name",
@@ -160,11 +167,29 @@ def _default(name: str, declared: ParameterDefinition, scope: parameters.Scope, 
 
 
 def _resolved(name: str, value: Any, scope: parameters.Scope, around: Surroundings) -> Any:
+    return _replaced(f"parameter '{name}'", value, scope, around)
+
+
+def _replaced(place: str, value: Any, scope: parameters.Scope, around: Surroundings) -> Any:
     zone = ZoneInfo(around.definition.timezone)
     try:
         return parameters.resolve(placeholders.resolve_value(value, around.head.planned_time, zone), scope)
     except UnresolvedParameter as error:
-        raise UnresolvedParameter(f"parameter '{name}': {error}") from None
+        raise UnresolvedParameter(f"{place}: {error}") from None
+
+
+def _resolved_fields(task: TaskDefinition) -> tuple[str, ...]:
+    return tuple(name for name in RESOLVED_FIELDS.get(task.type, ()) if name in task.spec)
+
+
+def _spec(task: TaskDefinition, scope: parameters.Scope, around: Surroundings) -> Mapping[str, Any]:
+    """Return the type's own fields with what they refer to; they may refer to the task's own params too."""
+    names = _resolved_fields(task)
+    if not names:
+        return task.spec
+    resolved = {name: _replaced(f"field '{name}'", task.spec[name], scope, around) for name in names}
+    parameters.check_size(resolved, as_environment=False)
+    return {**task.spec, **resolved}
 
 
 def _parameters_of(
@@ -173,7 +198,7 @@ def _parameters_of(
     match task.type:
         case "noop":
             return {}
-        case "python":
+        case "python" | "celery":
             return {**built_in, **params}
         case _:
             return names

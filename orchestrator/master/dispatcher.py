@@ -131,7 +131,7 @@ class Dispatcher:
             dispatch=attempt.dispatch,
             ticket=attempt.ticket,
             type=task.type,
-            spec=task.spec,
+            spec=inputs.spec,
             params=inputs.params,
             parameters=inputs.parameters,
             outputs=task.outputs,
@@ -142,6 +142,7 @@ class Dispatcher:
             run_count=head.run_count,
             idempotency_key=f"{head.id}:{attempt.task}:{head.run_count}",
             source_dir=definition.source_dir,
+            external_ids=attempt.external_ids,
             dispatched_at=self._desk.clock.now(),
         )
 

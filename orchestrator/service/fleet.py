@@ -22,6 +22,7 @@ def list_workers(backend: Backend) -> list[dict[str, Any]]:
             "state": "lost" if (now - seen).total_seconds() > limit else beat.state,
             "spooled": beat.spooled,
             "resent": beat.resent,
+            "tasks": list(beat.tasks),
         }
         for beat, seen in beats
     ]

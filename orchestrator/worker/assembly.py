@@ -2,9 +2,11 @@
 
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from urllib.parse import quote
 
+import structlog
 from celery import Celery, signals
 from celery.utils.nodenames import worker_direct
 
@@ -14,6 +16,7 @@ from orchestrator.broker.connection import open_redis
 from orchestrator.broker.inbox import WorkerInbox
 from orchestrator.broker.keys import Keys
 from orchestrator.broker.presence import Presence
+from orchestrator.broker.publish import Publisher
 from orchestrator.broker.stream import EventSender
 from orchestrator.config import Settings
 from orchestrator.core.worker_name import check_worker_name
@@ -24,9 +27,11 @@ from orchestrator.worker.claiming import Claiming
 from orchestrator.worker.enforcer import Enforcer
 from orchestrator.worker.entry import check_redis
 from orchestrator.worker.execute import NAME, ExecuteTask
+from orchestrator.worker.executors.celery_task import OWN
 from orchestrator.worker.executors.environment import base_environment
 from orchestrator.worker.executors.port import Workplace
 from orchestrator.worker.executors.registry import builtin_registry
+from orchestrator.worker.forwarder import FORWARDED, Forwarder
 from orchestrator.worker.gate import Gate
 from orchestrator.worker.heartbeat import Heartbeat, Pulse
 from orchestrator.worker.interrupt import Interrupts
@@ -38,17 +43,23 @@ from orchestrator.worker.process_groups import lead_own_group
 from orchestrator.worker.receiver import Receiver
 from orchestrator.worker.reporter import Reporter
 from orchestrator.worker.resender import Resender
+from orchestrator.worker.revocations import Revocations
 from orchestrator.worker.runner import Runner, Tools
 from orchestrator.worker.service import Parts, Service, ask_to_stop
 from orchestrator.worker.spool import Spool
 from orchestrator.worker.spool_lock import SpoolLock
 from orchestrator.worker.ticker import Ticker
+from orchestrator.worker.time_limits import TimeLimits
 
 RECEIVE_S = 1.0
 REPORT_S = 0.25
 ENFORCE_S = 0.25
 PACE_S = 0.05
 """Between two looks into the inbox: emptying the spool can wait, while the process hands the next task on."""
+LIMIT_MARGIN_S = 30.0
+"""How long behind our enforcer Celery's pool may kill what exceeds a hard time limit."""
+MOST_TASKS = 500
+"""So many names of tasks stand in a heartbeat."""
 PREFORK = "celery.concurrency.prefork"
 
 
@@ -68,31 +79,32 @@ class Places:
         self.scratch = settings.home / "work" / name
 
 
-def install(app: Celery, settings: Settings) -> None:
+def install(app: Celery, settings: Settings, *, orders: Celery | None = None) -> None:
     """Give a Celery app the task `orchestrator.execute` and what must run beside it in its workers.
 
     Args:
         app: The app of `celery -A orchestrator`, or another one.
         settings: The worker's settings.
+        orders: The app whose broker the masters publish to, if it is not that of `app`.
     """
     if NAME in app.tasks:
         return
     task = app.register_task(ExecuteTask())
     steps = app.steps["worker"]
-    steps.add(
-        type("OrchestratorService", (WorkerService,), {"factory": staticmethod(_factory(task, settings))})
-    )
+    factory = _factory(task, settings, orders)
+    steps.add(type("OrchestratorService", (WorkerService,), {"factory": staticmethod(factory)}))
 
     def open_child(sender: str, **_: Any) -> None:
-        task.runner = child_runner(settings, sender)
+        task.runner = child_runner(task, settings, sender)
 
     signals.worker_process_init.connect(open_child, weak=False)
 
 
-def child_runner(settings: Settings, worker: str) -> Runner:
+def child_runner(task: ExecuteTask, settings: Settings, worker: str) -> Runner:
     """Return the runner of one child of the pool, and make the process ready for it.
 
     Args:
+        task: The application's task.
         settings: The worker's settings.
         worker: The worker's name.
     """
@@ -105,15 +117,15 @@ def child_runner(settings: Settings, worker: str) -> Runner:
     interrupts = Interrupts(lambda order_id: spool.ending(order_id) is not None)
     interrupts.listen()
     workplace = _workplace(settings, places, interrupts, capture_descriptors)
-    return _runner(settings, identity, spool, board, workplace, threaded=False)
+    return _runner(task, settings, identity, spool, board, workplace, interrupts.shielding)
 
 
-def _factory(task: ExecuteTask, settings: Settings) -> Callable[[Any], Service]:
+def _factory(task: ExecuteTask, settings: Settings, orders: Celery | None) -> Callable[[Any], Service]:
     def make(worker: Any) -> Service:
         check_worker_name(worker.hostname)
         check_redis(settings)
         _configure(settings)
-        return _MainAssembly(settings, worker).service(task)
+        return _MainAssembly(settings, worker, orders).service(task)
 
     return make
 
@@ -124,11 +136,13 @@ class _MainAssembly:
     Args:
         settings: The worker's settings.
         worker: Celery's WorkController.
+        orders: The app whose broker the masters publish to, if it is not the worker's own.
     """
 
-    def __init__(self, settings: Settings, worker: Any) -> None:
+    def __init__(self, settings: Settings, worker: Any, orders: Celery | None) -> None:
         self._settings = settings
         self._worker = worker
+        self._orders = orders
         self._places = Places(settings, worker.hostname)
         self._keys = Keys(settings.key_prefix)
         self._client = open_redis(redis_url(settings), name=f"worker:{worker.hostname}")
@@ -149,6 +163,9 @@ class _MainAssembly:
         heartbeat = self._heartbeat(spool, board, enforcer, resender)
         receiver = self._receiver(spool, enforcer)
         task.losses = Losses(self._identity, spool, resender.deliver, self._log_path)
+        task.revocations = Revocations(self._identity, self._claiming(spool), enforcer, self._log_path)
+        task.limits = self._limits()
+        self._serve_own_queue()
         return Service(
             Parts(
                 worker=self._identity.name,
@@ -157,10 +174,43 @@ class _MainAssembly:
                 spool_path=self._places.spool,
                 lock=lock,
                 heartbeat=heartbeat,
-                tickers=self._tickers(resender, heartbeat, receiver, enforcer),
+                tickers=[
+                    *self._tickers(resender, heartbeat, receiver, enforcer),
+                    *self._forwarding(board),
+                ],
                 before_start=lambda: self._serve_here(task, spool, board),
             )
         )
+
+    def _claiming(self, spool: Spool) -> Claiming:
+        claims = Claims(self._client, self._keys)
+        return Claiming(self._identity, spool, claims, self._settings.resend_seconds)
+
+    def _limits(self) -> TimeLimits:
+        return TimeLimits(
+            tasks=self._worker.app.tasks,
+            hard_s=self._worker.time_limit,
+            soft_s=self._worker.soft_time_limit,
+            margin_s=self._settings.kill_seconds + LIMIT_MARGIN_S,
+        )
+
+    def _serve_own_queue(self) -> None:
+        """Consume the worker's own queue, as `worker_direct` has it: what others gave back is sent there."""
+        own, queues = worker_direct(self._identity.name), self._worker.app.amqp.queues
+        if own.name not in queues.consume_from:
+            queues.select_add(own)
+
+    def _forwarding(self, board: NoticeBoard) -> list[Ticker]:
+        if self._orders is None:
+            return []
+        app: Celery = self._worker.app
+        forwarder = Forwarder(
+            self._orders.connection_for_read,
+            Publisher(app, origin=FORWARDED),
+            lambda: tuple(sorted(app.amqp.queues.consume_from)),
+            lambda: not board.draining,
+        )
+        return [Ticker("worker-orders", forwarder.step, lambda: PACE_S, ask_to_stop)]
 
     def _resender(self, spool: Spool) -> Resender:
         return Resender(
@@ -179,6 +229,7 @@ class _MainAssembly:
             groups=self._groups,
             capacity=self._capacity,
             resent=lambda: resender.resent,
+            tasks=self._known_tasks,
             lost_s=self._settings.lost_seconds,
             kill_when_cut_off=self._settings.on_partition == "kill",
         )
@@ -202,11 +253,17 @@ class _MainAssembly:
             return
         interrupts = Interrupts(lambda order_id: spool.ending(order_id) is not None)
         workplace = _workplace(self._settings, self._places, interrupts, ThreadStreams().capture)
-        task.runner = _runner(self._settings, self._identity, spool, board, workplace)
+        task.runner = _runner(task, self._settings, self._identity, spool, board, workplace)
 
     def _groups(self) -> tuple[str, ...]:
         own = worker_direct(self._identity.name).name
         return tuple(sorted(name for name in self._worker.app.amqp.queues.consume_from if name != own))
+
+    def _known_tasks(self) -> tuple[str, ...]:
+        """Return what nodes of type `celery` can call here; Celery's own tasks and ours are not worth a word."""
+        own = (OWN, "celery.")
+        known = sorted(name for name in self._worker.app.tasks if not name.startswith(own))
+        return tuple(known[:MOST_TASKS])
 
     def _capacity(self) -> int:
         pool = self._worker.pool
@@ -217,7 +274,8 @@ class _MainAssembly:
 
 
 def _configure(settings: Settings) -> None:
-    logging.configure(settings.log_level, settings.log_format)
+    if not structlog.is_configured():  # an attached application's own configuration stays
+        logging.configure(settings.log_level, settings.log_format)
     crash.arm(settings.crash_at)
 
 
@@ -239,24 +297,27 @@ def _workplace(
     return workplace
 
 
-def _runner(
+def _runner(  # noqa: PLR0913  all that one process of the pool has
+    task: ExecuteTask,
     settings: Settings,
     identity: Identity,
     spool: Spool,
     board: NoticeBoard,
     workplace: Callable[[AttemptLog], Workplace],
-    *,
-    threaded: bool = True,
+    shield: Callable[[], AbstractContextManager[None]] | None = None,
 ) -> Runner:
+    """Return a runner; with `shield` it is a pool child's, without it one that threads share."""
     client, keys = open_redis(redis_url(settings), name=f"pool:{identity.name}"), Keys(settings.key_prefix)
     tools = Tools(
         spool=spool,
         claiming=Claiming(identity, spool, Claims(client, keys), settings.resend_seconds),
         reporter=Reporter(spool, EventSender(client, keys), identity.name),
-        executors=builtin_registry(),
+        executors=builtin_registry(task.app),
         gate=Gate(lambda: board.draining, settings.worker_cpu_limit, settings.worker_memory_limit),
         workplace=workplace,
         logs=settings.logs,
-        threaded=threaded,
+        threaded=shield is None,
+        shield=shield or nullcontext,
+        limits=task.limits or TimeLimits(tasks=task.app.tasks, hard_s=task.app.conf.task_time_limit),
     )
     return Runner(identity, tools)

@@ -8,7 +8,7 @@ import structlog
 
 from orchestrator.broker import codec
 from orchestrator.broker.claims import Claim, ClaimAnswer
-from orchestrator.core.event import TaskRunning, WorkerReject
+from orchestrator.core.event import TaskResult, TaskRunning, WorkerReject
 from orchestrator.core.order import Order
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.worker.ports import Claims, Identity
@@ -68,8 +68,8 @@ class Claiming:
         spool_id = self._spool.begin(facts, slot, payload)
         return self._ask(order, generation, (slot, spool_id, payload), facts)
 
-    def give_back(self, order: Order, generation: str, event: WorkerReject) -> None:
-        """Claim the hand-over with a reject in RUNNING's place, so that no copy of the message can start.
+    def give_back(self, order: Order, generation: str, event: WorkerReject | TaskResult) -> bool:
+        """Claim the hand-over with its end in RUNNING's place: no copy can start then. Tell whether it was free.
 
         Raises:
             SpoolUnwritable: Nothing was claimed.
@@ -78,7 +78,7 @@ class Claiming:
         payload = codec.encode(event)
         slot = slot_of(order.workflow_instance_id)
         spool_id = self._spool.propose(slot, order.id, payload)
-        self._ask(order, generation, (slot, spool_id, payload), None)
+        return self._ask(order, generation, (slot, spool_id, payload), None)
 
     def _ask(self, order: Order, generation: str, event: Spooled, facts: AttemptFacts | None) -> bool:
         try:

@@ -29,6 +29,7 @@ class Pulse:
         capacity: How many attempts it runs at once.
         resent: Reports sent again since its start.
         lost_s: After this long without a heartbeat the masters hold it for lost.
+        tasks: The Celery tasks that nodes of type `celery` can call here.
         kill_when_cut_off: End everything shortly before that, instead of going on.
     """
 
@@ -36,6 +37,7 @@ class Pulse:
     capacity: Callable[[], int]
     resent: Callable[[], int]
     lost_s: float
+    tasks: Callable[[], tuple[str, ...]] = tuple
     kill_when_cut_off: bool = False
 
 
@@ -119,6 +121,7 @@ class Heartbeat:
             state="draining" if self._board.draining else "online",
             spooled=self._spool.count(),
             resent=self._pulse.resent(),
+            tasks=self._pulse.tasks(),
         )
 
     def _obey(self, answer: BeatAnswer) -> None:

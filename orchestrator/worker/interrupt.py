@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from billiard.exceptions import SoftTimeLimitExceeded
+
 
 class Interrupted(BaseException):
     """Raised inside a python callable that must end; `except Exception` lets it by."""
@@ -37,6 +39,22 @@ class Interrupts:
             yield
         finally:
             self._order_id = None
+
+    @contextmanager
+    def shielding(self) -> Iterator[None]:
+        """While the context is open, let the soft time limit of a pool child reach the attempt's code only."""
+        if self._previous is None:
+            yield
+            return
+        previous = signal.signal(signal.SIGUSR1, self._on_soft_limit)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGUSR1, previous)
+
+    def _on_soft_limit(self, _number: int, _frame: FrameType | None) -> None:
+        if self._order_id is not None:
+            raise SoftTimeLimitExceeded
 
     def _on_terminate(self, _number: int, _frame: FrameType | None) -> None:
         order_id = self._order_id

@@ -17,6 +17,7 @@ TIMEOUT = "timeout"
 STOP = "stop"
 STALE = "stale"
 PARTITION = "partition"
+REVOKED = "revoked"
 
 
 def utc_now() -> datetime:
@@ -71,7 +72,7 @@ def ended_by(ending: str, exit_code: int | None = None) -> Outcome:
         return Outcome(state=TaskState.FAILURE, reason="timeout", error="timeout", exit_code=exit_code)
     if ending == PARTITION:
         return Outcome(state=TaskState.FAILURE, reason="worker was cut off from Redis", error=CHILD_DIED)
-    reason = "stopped" if ending == STOP else "the hand-over was over"
+    reason = {STOP: "stopped", REVOKED: "revoked"}.get(ending, "the hand-over was over")
     return Outcome(state=TaskState.KILLED, reason=reason, error="killed", exit_code=exit_code)
 
 
@@ -128,7 +129,7 @@ class Speaker:
 
     def delayed(self, order: Order, defer: Defer) -> TaskDelayed:
         """Return DELAY: the attempt asks to be called again later."""
-        return TaskDelayed(**self._token(order), seconds=defer.seconds)
+        return TaskDelayed(**self._token(order), seconds=defer.seconds, external_ids=defer.external_ids)
 
     def rejected(self, order: Order, rejected: Rejected) -> WorkerReject:
         """Return WORKER_REJECT: this worker does not start the attempt."""

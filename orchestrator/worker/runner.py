@@ -4,7 +4,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,6 +37,7 @@ from orchestrator.worker.ports import Identity
 from orchestrator.worker.process_groups import started_at
 from orchestrator.worker.reporter import Reporter
 from orchestrator.worker.spool import AttemptFacts, Spool, SpoolUnwritable
+from orchestrator.worker.time_limits import TimeLimits
 
 log = structlog.get_logger(__name__)
 
@@ -59,6 +61,8 @@ class Tools:
         pid: Id of the process that runs an attempt.
         monotonic: Seconds that never go back.
         clock: What this machine's clock shows, aware UTC.
+        shield: Opened around an order: keeps Celery's soft time limit away from our own code.
+        limits: Celery's time limits.
     """
 
     spool: Spool
@@ -72,6 +76,8 @@ class Tools:
     pid: Callable[[], int] = os.getpid
     monotonic: Callable[[], float] = time.monotonic
     clock: Callable[[], datetime] = utc_now
+    shield: Callable[[], AbstractContextManager[None]] = nullcontext
+    limits: TimeLimits = field(default_factory=TimeLimits)
 
 
 class Runner:
@@ -92,6 +98,10 @@ class Runner:
 
         Returning means that the message is done with, also when the hand-over was refused or given back.
         """
+        with self._tools.shield():
+            self._run(message)
+
+    def _run(self, message: Mapping[str, Any]) -> None:
         try:
             order, generation = codec.order_from_message(message)
         except MalformedEvent as error:
@@ -174,7 +184,7 @@ class Runner:
         return False
 
     def _facts(self, order: Order, place: Place) -> AttemptFacts:
-        limited = order.timeout_s is not None and order.on_timeout == FAIL
+        limit_s = self._limit_s(order)
         return AttemptFacts(
             order_id=order.id,
             incarnation=self._identity.incarnation,
@@ -182,8 +192,14 @@ class Runner:
             thread=threading.get_ident() if self._tools.threaded else None,
             process_group=place.process_group,
             group_started=started_at(place.process_group) if place.process_group else None,
-            deadline=self._tools.monotonic() + (order.timeout_s or 0.0) if limited else None,
+            deadline=self._tools.monotonic() + limit_s if limit_s is not None else None,
         )
+
+    def _limit_s(self, order: Order) -> float | None:
+        """Return after how long the worker ends the attempt: its own timeout, or Celery's hard limit."""
+        own = order.timeout_s if order.on_timeout == FAIL else None
+        hard = self._tools.limits.hard_s_of(order.type, order.spec)
+        return min((limit for limit in (own, hard) if limit is not None), default=None)
 
     def _perform(self, order: Order, work: Work, place: Place) -> TaskDelayed | TaskResult:
         try:

@@ -184,10 +184,10 @@ class Spool:
     def end_attempt(self, order_id: str, ending: str, now: float) -> bool:
         """Note why an attempt is being ended; tell whether it runs here and had not been noted before."""
         changed = self._run(
-            "UPDATE attempt SET ending = ?, ending_at = ? WHERE order_id = ? AND ending IS NULL",
+            "UPDATE attempt SET ending = ?, ending_at = ? WHERE order_id = ? AND ending IS NULL RETURNING 1",
             (ending, now, order_id),
         )
-        return changed.rowcount > 0
+        return bool(changed)
 
     def remove_attempt(self, order_id: str) -> None:
         """Forget an attempt of which nothing is left."""
@@ -207,7 +207,7 @@ class Spool:
 
     def newest(self) -> int:
         """Return the greatest spool id without a verdict; 0 without any."""
-        return int(self._run("SELECT coalesce(max(spool_id), 0) FROM event").fetchone()[0])
+        return int(self._run("SELECT coalesce(max(spool_id), 0) FROM event")[0][0])
 
     def inherited(self, limit: int = 10_000) -> list[SpooledEvent]:
         """Return what earlier incarnations left unsettled and that was not sent again yet, in order."""
@@ -225,8 +225,8 @@ class Spool:
 
     def ending(self, order_id: str) -> str | None:
         """Return why an attempt is being ended, or `None`."""
-        row = self._run("SELECT ending FROM attempt WHERE order_id = ?", (order_id,)).fetchone()
-        return row[0] if row else None
+        rows = self._run("SELECT ending FROM attempt WHERE order_id = ?", (order_id,))
+        return rows[0][0] if rows else None
 
     def claimed(self) -> list[str]:
         """Return the order ids that this worker answers for: running, or without a verdict on their end."""
@@ -237,7 +237,7 @@ class Spool:
 
     def count(self) -> int:
         """Return how many events have no verdict yet."""
-        return int(self._run("SELECT count(*) FROM event WHERE claimed").fetchone()[0])
+        return int(self._run("SELECT count(*) FROM event WHERE claimed")[0][0])
 
     def close(self) -> None:
         """Close this process's connection; the next use opens it again."""
@@ -282,9 +282,14 @@ class Spool:
     def _events(self, statement: str, values: Sequence[object]) -> list[SpooledEvent]:
         return [_spooled(row) for row in self._run(statement, values)]
 
-    def _run(self, statement: str, values: Sequence[object] = ()) -> sqlite3.Cursor:
+    def _run(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
+        """Return all rows at once.
+
+        A statement that is open while the process forks keeps the file open in the child, whose own connection
+        then shares the parent's locks: what the child writes is never seen.
+        """
         with self._lock, _translated():
-            return self._open().execute(statement, values)
+            return self._open().execute(statement, values).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -51,6 +51,7 @@ def handle_delayed(instance: WorkflowInstance, event: TaskDelayed, context: Cont
         state=TaskState.DELAYED,
         due_at=draft.due(max(event.seconds, 0.0)),
         reason="deferred",
+        external_ids=event.external_ids or attempt.external_ids,
         **_start(draft, attempt),
         **next_dispatch(attempt, context),
     )

@@ -77,7 +77,7 @@ class CallWork:
         except Interrupted as error:
             raise TaskFailure("interrupted", error="Interrupted") from error
         except BaseException as error:
-            _print_traceback(error)
+            print_traceback(error)
             raise TaskFailure(one_line(error), error=type(error).__name__) from error
 
 
@@ -126,8 +126,8 @@ def _import(module_name: str, source_dir: Path | None) -> Any:
     return importlib.import_module(module_name)
 
 
-def _print_traceback(error: BaseException) -> None:
-    """Print the user's part of the traceback, without our frames, into the attempt's log."""
+def print_traceback(error: BaseException) -> None:
+    """Print the user's part of the traceback, without our frame, into the attempt's log."""
     own = error.__traceback__
     theirs = own.tb_next if own is not None else None
     traceback.print_exception(type(error), error, theirs, file=sys.stderr)

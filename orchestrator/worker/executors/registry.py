@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 
+from celery import Celery
+
 from orchestrator.errors import OrchestratorError
+from orchestrator.worker.executors.celery_task import CeleryExecutor
 from orchestrator.worker.executors.noop import NoopExecutor
 from orchestrator.worker.executors.port import Executor
 from orchestrator.worker.executors.python import PythonExecutor
@@ -38,9 +41,20 @@ class ExecutorRegistry:
         return executor
 
 
-def builtin_registry() -> ExecutorRegistry:
-    """Return a registry of the types that come with the package and of those that entry points add."""
-    return ExecutorRegistry({"noop": NoopExecutor(), "python": PythonExecutor(), "shell": ShellExecutor()})
+def builtin_registry(app: Celery) -> ExecutorRegistry:
+    """Return a registry of the types that come with the package and of those that entry points add.
+
+    Args:
+        app: The worker's application; `celery` nodes call its tasks.
+    """
+    return ExecutorRegistry(
+        {
+            "celery": CeleryExecutor(app),
+            "noop": NoopExecutor(),
+            "python": PythonExecutor(),
+            "shell": ShellExecutor(),
+        }
+    )
 
 
 def _load(task_type: str) -> Executor:

@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[3]
 LIMIT_S = 30.0
+CHILDREN = ("-c", "2")
 
 
 def wait_until(look: Callable[[], T], limit_s: float = LIMIT_S, what: str = "the condition") -> T:
@@ -58,6 +59,7 @@ class Stage:
             **{name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")},
             "ORCHESTRATOR_HOME": str(home),
             "ORCHESTRATOR_REDIS_URL": redis_url,
+            "SHOP_BROKER": celery_broker_url(redis_url),
             "ORCHESTRATOR_HEARTBEAT_SECONDS": "0.3",
             "ORCHESTRATOR_LOST_SECONDS": "3",
             "ORCHESTRATOR_RESEND_SECONDS": "1",
@@ -73,6 +75,7 @@ class Stage:
         app = Celery("stage", set_as_current=False)
         app.conf.update(defaults(self.settings), broker_url=celery_broker_url(redis_url))
         self.publisher = Publisher(app)
+        self.app = Celery("shop", broker=celery_broker_url(redis_url), set_as_current=False)
         self.events: list[WorkerEvent] = []
         self.verdict = "ok"
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -84,23 +87,24 @@ class Stage:
         wait_until(lambda: self._beats(name, worker), what="the worker's heartbeat")
         return worker
 
+    def start_shop(self, name: str = "w1@test", *options: str, **settings: str) -> subprocess.Popen[bytes]:
+        """Start the worker of an application of its own, as its owners do, and wait until it beats."""
+        worker = self.launch(name, ("-A", "shop"), *options, **settings)
+        wait_until(lambda: self._beats(name, worker), what="the worker's heartbeat")
+        return worker
+
     def launch_worker(self, name: str = "w1@test", *options: str, **settings: str) -> subprocess.Popen[bytes]:
         """Start `celery -A orchestrator worker` and do not wait."""
-        program = [
-            sys.executable,
-            "-m",
-            "celery",
-            "-A",
-            "orchestrator",
-            "worker",
-            "-n",
-            name,
-            "-Q",
-            "default",
-        ]
+        return self.launch(name, ("-A", "orchestrator"), "-Q", "default", *(options or CHILDREN), **settings)
+
+    def launch(
+        self, name: str, app: tuple[str, str], *options: str, **settings: str
+    ) -> subprocess.Popen[bytes]:
+        """Start the worker of an application and do not wait."""
+        program = [sys.executable, "-m", "celery", *app, "worker", "-n", name, *(options or CHILDREN)]
         with (self.home / f"{name}.out").open("ab") as output:
             worker = subprocess.Popen(
-                [*program, *(options or ("-c", "2"))],
+                program,
                 env={**self.environment, **settings},
                 cwd=self.home,
                 stdout=output,
@@ -188,6 +192,7 @@ class Stage:
                 worker.send_signal(signal.SIGKILL)
                 worker.wait()
         self.publisher.close()
+        self.app.close()
         self.client.close()
 
     def _beats(self, name: str, worker: subprocess.Popen[bytes]) -> bool:

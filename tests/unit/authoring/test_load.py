@@ -512,13 +512,30 @@ def test_field_of_a_workflow_that_cannot_be_run_yet_is_named(field: str, written
     assert (fault.task, fault.field) == (None, field)
 
 
+def test_secret_among_the_arguments_of_a_celery_task_is_refused() -> None:
+    """It would reach the task as the text that it is."""
+    (fault,) = unsupported(one(tasks_of("{name: a, type: celery, call: t, kwargs: {key: 'secret://x'}}")))
+
+    assert "secret://" in fault.message
+
+
+def test_queue_of_a_celery_task_is_its_worker_group() -> None:
+    """Two words for one thing; giving both is a contradiction."""
+    (task,) = one(tasks_of("{name: a, type: celery, call: shop.add, queue: shop}")).tasks
+    assert task.worker_group == "shop"
+
+    with pytest.raises(DefinitionError, match="at most one of queue, worker_group"):
+        one(tasks_of("{name: a, type: celery, call: shop.add, queue: shop, worker_group: g}"))
+
+
 def test_what_this_version_runs_is_not_refused() -> None:
-    """The durable core: three task types, all triggers, retries, timeouts, delays, parameters."""
+    """The durable core: four task types, all triggers, retries, timeouts, delays, parameters."""
     definition = one(
         tasks_of(
             "{name: a, type: shell, run: x, retries: 1, timeout: 1m, on_timeout: warn, delay: 1s}",
             "{name: b, type: python, script: x, needs: [a], trigger: all_done, params: {x: '${a.y}'}}",
             "{name: c, type: noop, needs: [b], disabled: true, worker_group: g, outputs: {x: integer}}",
+            "{name: d, type: celery, call: shop.add, queue: shop, args: ['${a.y}'], kwargs: {b: 1}, needs: [a]}",
             workflow="{name: w, timeout: 1h, on_timeout: stop, on_failure: end, timezone: Asia/Tokyo}",
         )
     )

@@ -227,3 +227,40 @@ def test_workflow_outputs_that_have_no_value_are_none() -> None:
     outputs = workflow_outputs(definition, head_of(), by_task(ended("a", 1, x=1)))
 
     assert outputs == {"total": 1, "other": None, "text": "n=1 on 2026"}
+
+
+def celery_task(**fields: Any) -> TaskDefinition:
+    """Return a task of the type `celery`."""
+    spec: dict[str, Any] = {name: fields.pop(name) for name in ("args", "kwargs") if name in fields}
+    return TaskDefinition(name="t", type="celery", spec={"call": "shop.${x}", **spec}, **fields)
+
+
+def test_arguments_of_a_celery_task_are_resolved_like_params() -> None:
+    """Own params, upstream outputs with their types, placeholders; what is no argument stays as written."""
+    task = celery_task(
+        args=["${load.rows}", "${day}"],
+        kwargs={"deep": ["${n}"]},
+        params={"day": "$[yyyy-MM-dd]", "n": "${k}"},
+    )
+    spec = inputs_of(task, head=head_of(k=3), outputs={"load": {"rows": [1, 2]}}).spec
+
+    assert spec == {"call": "shop.${x}", "args": [[1, 2], "2026-11-02"], "kwargs": {"deep": [3]}}
+
+
+def test_arguments_that_cannot_be_resolved_name_their_field() -> None:
+    """The reason says where the reference stands."""
+    with pytest.raises(UnresolvedParameter, match=r"field 'args': \$\{nobody\} has no value"):
+        inputs_of(celery_task(args=["${nobody}"]))
+
+
+def test_arguments_that_are_too_large_are_refused() -> None:
+    """The limit on resolved inputs counts them."""
+    with pytest.raises(UnresolvedParameter, match="inputs too large"):
+        inputs_of(celery_task(args=["${big}", "${big}"]), head=head_of(big="x" * 600_000))
+
+
+def test_outputs_in_arguments_are_fetched() -> None:
+    """The dispatcher asks for the upstreams that arguments name, and for no others."""
+    task = celery_task(args=["${load.rows}"], kwargs={"x": "${total}"})
+
+    assert wanted_outputs(task, {"total": "sum", "other": "unused"}) == {"load", "sum"}

@@ -280,6 +280,18 @@ def test_deferral_ends_the_hand_over_and_keeps_the_attempt() -> None:
     assert play.last.inserted == ()
 
 
+def test_deferral_notes_what_the_next_hand_over_shall_find() -> None:
+    """What a deferral says stays with the attempt until another one says something else."""
+    play = started(a_task())
+    for said in ({"celery": "{}"}, {}):
+        play.running("a")
+        play.report("a", TaskDelayed, seconds=1, external_ids=said)
+        play.wait(1)
+        play.notify("a", AttemptDue)
+
+    assert play["a"].external_ids == {"celery": "{}"}
+
+
 def test_timeout_counts_from_the_first_running_through_deferrals() -> None:
     """A sensor that defers for ever still ends by its timeout."""
     play = started(a_task(timeout_s=100))

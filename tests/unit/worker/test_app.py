@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from celery import Celery
 
 from orchestrator.config import load_settings
 from orchestrator.core.deferral import Defer
@@ -74,7 +75,7 @@ def test_function_whose_call_is_no_result_fails_at_once(tmp_path: Path) -> None:
 
 def test_registry_knows_builtin_types_and_refuses_others() -> None:
     """An unknown type is named."""
-    registry = builtin_registry()
+    registry = builtin_registry(Celery("app", set_as_current=False))
 
     assert registry.find("shell") is registry.find("shell")
     with pytest.raises(UnknownType, match="nonsense"):

@@ -16,6 +16,22 @@ def spool(tmp_path: Path) -> Spool:
     return Spool(tmp_path / "spools" / "w@h.db", "now")
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="there is no list of open files")
+def test_a_read_leaves_nothing_open_for_a_fork(spool: Spool) -> None:
+    """A child that inherits the open file shares the parent's locks: what it writes would never be seen."""
+    started(spool, "a")
+    started(spool, "b")
+    rows = spool._run("SELECT order_id FROM attempt")
+
+    spool.before_fork()
+    try:
+        open_files = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
+    finally:
+        spool.after_fork()
+    assert len(list(rows)) == 2
+    assert not [name for name in open_files if name.startswith(str(spool._path))]
+
+
 def test_event_stays_until_its_verdict(spool: Spool) -> None:
     """An event is kept with what it needs to be sent again, and goes with its verdict."""
     spool_id = spool.write(3, "a", b"payload")

@@ -16,6 +16,9 @@ from orchestrator.worker.spool import Spool, SpooledEvent
 
 JITTER = (0.8, 1.2)
 
+LOOKS = 0.4
+"""Share of the re-send interval between two looks: what two looks have found is then sent within the interval."""
+
 UNSENT_S = 1.0
 """How long a report lies in the spool before it is sent for the child that could not."""
 
@@ -29,7 +32,7 @@ class Resender:
         identity: Who speaks.
         spool: What has no verdict yet.
         sender: The streams.
-        resend_s: Seconds between two looks; an event that lay there at the look before is sent again.
+        resend_s: Within so many seconds a report is sent again whose entry is gone.
         monotonic: Seconds that never go back: a wall clock that jumps would stop everything.
         chance: Random numbers in [0, 1): workers do not all look at the same time.
     """
@@ -50,7 +53,7 @@ class Resender:
         self._resend_s = resend_s
         self._monotonic = monotonic
         self._chance = chance
-        self._due = monotonic() + resend_s
+        self._due = monotonic() + self._pause_s()
         self._looked_at = 0
         self._unsent_due = monotonic()
         self._unsent_up_to = 0
@@ -93,9 +96,7 @@ class Resender:
         self._send_unsent()
         if self._monotonic() >= self._due:
             self.resend()
-            self._due = self._monotonic() + self._resend_s * (
-                JITTER[0] + (JITTER[1] - JITTER[0]) * self._chance()
-            )
+            self._due = self._monotonic() + self._pause_s()
 
     def resend(self) -> None:
         """Send again every event that waited for its verdict at the last look too and whose stream entry is gone.
@@ -106,6 +107,10 @@ class Resender:
         newest = self._spool.newest()
         self._send_missing(self._spool.events(up_to=self._looked_at))
         self._looked_at = newest
+
+    def _pause_s(self) -> float:
+        """Return how long it is to the next look."""
+        return self._resend_s * LOOKS * (JITTER[0] + (JITTER[1] - JITTER[0]) * self._chance())
 
     def _send_unsent(self) -> None:
         """Send what never got into a stream and lay there a moment ago too: nobody is sending it just now.

@@ -138,6 +138,20 @@ def test_report_without_redis_waits_in_the_spool(world: World) -> None:
     assert world.sent() == ["TaskResult"]
 
 
+def test_a_report_that_redis_forgot_is_sent_again_within_one_interval(world: World) -> None:
+    """A master waits so long after an outage before it holds anybody's silence against him."""
+    # Teeth: fails when looks are a whole interval apart.
+    world.resender.step()
+    world.reporter.report(ORDER.id, 1, RESULT)
+    world.streams.entries.clear()
+
+    for _ in range(10):
+        world.now += 1
+        world.resender.step()
+
+    assert world.sent() == ["TaskResult"]
+
+
 def test_a_report_that_never_got_out_does_not_wait_for_its_turn(world: World) -> None:
     """Two seconds after Redis is back it is there: before a timeout could be held against its task."""
     # Teeth: fails when only the look of every re-send interval sends it.

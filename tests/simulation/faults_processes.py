@@ -13,6 +13,9 @@ from tests.simulation.world import World
 SETTLES_S = 20.0
 """So long after it is back, whoever was away has said what it knows: a lease and a re-send interval."""
 
+LOOKS_AGAIN_S = 60.0
+"""How often the person who had drained a worker looks whether it works."""
+
 # --- workers ---------------------------------------------------------------------------------
 
 
@@ -80,7 +83,12 @@ def worker_drained(world: World, fault: PlannedFault) -> str:
         if actions[1:]:
             world.schedule.at(now_s + fault.seconds, partial(ask, *actions[1:]))
 
-    ask(presence.drain, presence.resume)
+    def resume(name: str) -> None:
+        """Let it take tasks again, and look after it: an older copy of Redis' data may drain it once more."""
+        presence.resume(name)
+        world.schedule.at(world.schedule.now_s + LOOKS_AGAIN_S, partial(ask, resume))
+
+    ask(presence.drain, resume)
     return f"{worker.plan.name} for {fault.seconds:.1f} s"
 
 

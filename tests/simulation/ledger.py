@@ -19,7 +19,7 @@ class Execution:
         apart_until_s: Until when it was.
         unheard: Its process died between its end and the report of it.
         spooled_s: When its worker died with it in the spool: nobody hears of it until that comes back.
-        away_s: How long that worker was dead.
+        away_s: How long it then took until that worker had said so.
     """
 
     order_id: str

@@ -21,7 +21,7 @@ ENDED = frozenset({"success", "failure", "killed"})
 RESTARTED = "its worker was restarted"
 SILENT = "its worker is silent"
 
-NEAR_S = 0.05
+NEAR_S = 0.25
 
 ENDS_WITHIN_S = 20.0
 """A zombie hears by a heartbeat or a re-sent report that it is over (13 s); then it has 5 s to end, and some."""

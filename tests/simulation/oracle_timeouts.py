@@ -8,7 +8,7 @@ from tests.simulation.plan import FORGETFUL, Script
 from tests.simulation.workload_moments import OVERDUE_S
 from tests.simulation.world import World
 
-NEAR_S = 0.05
+NEAR_S = 0.25
 
 
 class Timeouts:

@@ -14,7 +14,7 @@ from tests.simulation.ledger import AttemptKey, Execution
 from tests.simulation.plan import PlannedRun, Script
 from tests.simulation.world import World
 
-NEAR_S = 0.05
+NEAR_S = 0.25
 
 
 def early_begins(world: World) -> Iterator[str]:

@@ -135,7 +135,7 @@ class SimulatedTasks:
             execution.away_s = FOR_EVER_S
 
     def back(self, worker: str) -> None:
-        """Note that a worker lives again: from now on it can say what its spool holds."""
+        """Note that a worker lives again, and has said what its spool held."""
         for execution in self.ledger.executions:
             if (
                 execution.worker == worker

@@ -220,6 +220,7 @@ class _Main:
     def __init__(self, worker: SimulatedWorker, process: Process, incarnation: str, site: Site) -> None:
         self._worker = worker
         self._process = process
+        self._said_all = False
         self._site = site
         self._schedule = site.schedule
         name = worker.plan.name
@@ -251,12 +252,19 @@ class _Main:
         self._client = client
         self._queues = [queue_key(one) for one in (*worker.plan.groups, f"{name}.dq2")]
 
+    def _report(self) -> None:
+        """Take a step of the re-sender; the first that works has sent what the incarnation before left."""
+        self._resender.step()
+        if not self._said_all:
+            self._said_all = True
+            self._site.tasks.back(self._identity.name)
+
     def start(self) -> None:
         """Start the threads of the main process, and the children."""
         kill_leftovers(self._spool, self._identity.incarnation, pause=self._schedule.pause)
         inbox = self._site.arrival(self._site.keys.inbox(self._identity.name).encode())
         threads: list[tuple[str, Callable[[], object], Signal | None, float]] = [
-            ("reports", self._resender.step, None, LOOK_S),
+            ("reports", self._report, None, LOOK_S),
             ("heartbeat", self._heartbeat.step, None, HEARTBEAT_S),
             ("inbox", self._receiver.step, inbox, LISTEN_S),
             ("enforcer", self._enforcer.step, None, LOOK_S),

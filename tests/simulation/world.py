@@ -265,14 +265,10 @@ class World:
 
     def kill_worker(self, worker: SimulatedWorker, back_after_s: float = 1.0) -> None:
         """Kill a worker; it is started again under its name a while later."""
-        self.schedule.at(self.schedule.now_s + back_after_s, partial(self._start_worker, worker))
+        self.schedule.at(self.schedule.now_s + back_after_s, worker.start)
         if worker.alive and worker.spool is not None:
             self.tasks.silenced(worker.plan.name, worker.spool.claimed())
         worker.kill()
-
-    def _start_worker(self, worker: SimulatedWorker) -> None:
-        worker.start()
-        self.tasks.back(worker.plan.name)
 
     def _keep_a_master(self) -> None:
         if not any(master.process.alive and not master.process.frozen for master in self.masters):

@@ -3,6 +3,7 @@
 import json
 import socket
 import sqlite3
+import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.integration
 
 PLANTED = "pl4nted/S3cret word"
 FROM_FILE = "fr0m-a-f1le"
+CERTIFICATE = Path(__file__).with_name("certificate.pem")
 
 
 class Echo(BaseHTTPRequestHandler):
@@ -92,6 +94,19 @@ def server() -> Iterator[str]:
     thread = Thread(target=http.serve_forever, name="echo", daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{http.server_port}"
+    http.shutdown()
+    http.server_close()
+
+
+@pytest.fixture(scope="module")
+def tls_server() -> Iterator[str]:
+    """URL of the same server behind a certificate that nobody signed but itself, made for these tests."""
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    http.socket = context.wrap_socket(http.socket, server_side=True, do_handshake_on_connect=False)
+    Thread(target=http.serve_forever, name="tls-echo", daemon=True).start()
+    yield f"https://127.0.0.1:{http.server_port}"
     http.shutdown()
     http.server_close()
 
@@ -233,6 +248,18 @@ def test_http_sends_secrets_and_hides_them(stage: Stage, server: str) -> None:
 
     assert (result.state, result.reason) == (TaskState.SUCCESS, None)
     assert result.outputs["json"] == {"body": '{"k": "******"}', "authorization": "Bearer ******"}
+
+
+def test_certificates_are_checked_unless_the_task_says_no(stage: Stage, tls_server: str) -> None:
+    """Against the usual authorities, or a bundle of one's own."""
+    spec = {"url": tls_server, "method": "POST"}
+
+    refused = run(stage, "http", spec)
+
+    assert refused.state is TaskState.FAILURE
+    assert "CERTIFICATE_VERIFY_FAILED" in (refused.reason or "")
+    assert run(stage, "http", {**spec, "verify": str(CERTIFICATE)}).outputs["status"] == 200
+    assert run(stage, "http", {**spec, "verify": False}).outputs["status"] == 200
 
 
 def test_a_busy_server_defers_the_attempt(stage: Stage, server: str) -> None:

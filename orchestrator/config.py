@@ -33,6 +33,7 @@ class Settings(BaseModel):
     broker_url: str | None = Field(None, description="Celery broker URL; default: the Redis URL.")
     key_prefix: str = Field("orchestrator:", description="Prefix of every Redis key, Celery's included.")
     source_dir: Path | None = Field(None, description="Where workers find the definitions' files.")
+    secrets_dir: Path | None = Field(None, description="Directory with one file for each secret.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level shown.")
     log_format: Literal["console", "json"] = Field("console", description="For people or for programs.")
 
@@ -55,7 +56,7 @@ class Settings(BaseModel):
     connect_timeout_seconds: float = Field(5.0, gt=0, description="Database and Redis connect timeout.")
     crash_at: str | None = Field(None, description="<point>[:N], for tests: end the process there.")
 
-    @field_validator("home", "source_dir")
+    @field_validator("home", "source_dir", "secrets_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None
@@ -153,6 +154,23 @@ def load_settings(environment: Mapping[str, str] | None = None, **overrides: obj
     if faults:
         raise SettingsError("\n".join(str(fault) for fault in faults))
     return settings
+
+
+def setting_name(name: str) -> str:
+    """Return how the name of a connection or secret is spelled in an environment variable's name."""
+    return "".join(one if one.isalnum() else "_" for one in name).upper()
+
+
+def named_settings(kind: str, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the settings `ORCHESTRATOR_<KIND>_<NAME>`, by NAME.
+
+    Args:
+        kind: `CONNECTION` or `SECRET`.
+        environment: Read instead of the process's own environment.
+    """
+    source = os.environ if environment is None else environment
+    prefix = f"ORCHESTRATOR_{kind}_"
+    return {name.removeprefix(prefix): value for name, value in source.items() if name.startswith(prefix)}
 
 
 def _faults_of_values(values: Mapping[str, Any]) -> list[SettingFault]:

@@ -1,14 +1,12 @@
 """Owns what the language can say and this version cannot run yet; whoever starts a workflow asks here first."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from orchestrator.core.definition import Execution, TaskDefinition, WorkflowDefinition
 from orchestrator.core.logic import LOGIC_TYPES
-from orchestrator.core.parameters import texts
 from orchestrator.errors import DefinitionError, Fault
 
-RUNNABLE_TYPES = frozenset({"shell", "python", "noop", "celery"}) | LOGIC_TYPES
+RUNNABLE_TYPES = frozenset({"shell", "python", "noop", "celery", "sql", "http"}) | LOGIC_TYPES
 
 _REASON = "is understood but cannot be run by this version yet"
 
@@ -38,11 +36,10 @@ def _workflow(definition: WorkflowDefinition) -> Iterator[Fault]:
         "environment": definition.environment is not None,
         "alerts": bool(definition.alerts),
         "schedules": bool(definition.schedules),
-        "params": _has_secret({name: one.default for name, one in definition.params.items()}),
     }
     for field, is_used in used.items():
         if is_used:
-            yield Fault(message=f"workflow '{definition.name}': {_what(field)} {_REASON}", field=field)
+            yield Fault(message=f"workflow '{definition.name}': '{field}' {_REASON}", field=field)
 
 
 def _task(task: TaskDefinition) -> Iterator[Fault]:
@@ -56,16 +53,7 @@ def _task(task: TaskDefinition) -> Iterator[Fault]:
         "environment": task.environment is not None,
         "queue_timeout": task.queue_timeout_s is not None,
         "bundle": task.bundle is not None,
-        "params": _has_secret([task.params, task.spec.get("args"), task.spec.get("kwargs")]),
     }
     for field, is_used in used.items():
         if is_used:
-            yield Fault(message=f"{_what(field)} {_REASON}", task=task.name, field=field)
-
-
-def _what(field: str) -> str:
-    return "a secret:// value" if field == "params" else f"'{field}'"
-
-
-def _has_secret(value: Any) -> bool:
-    return any(text.startswith("secret://") for text in texts(value))
+            yield Fault(message=f"'{field}' {_REASON}", task=task.name, field=field)

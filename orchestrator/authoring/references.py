@@ -7,14 +7,26 @@ from typing import Any
 
 from orchestrator.authoring.expressions import ExpressionFault, parse
 from orchestrator.authoring.names import did_you_mean
-from orchestrator.core import placeholders
+from orchestrator.core import placeholders, secrets
 from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
 from orchestrator.core.inputs import BUILT_INS
 from orchestrator.core.parameters import references, texts
 from orchestrator.errors import Fault, UnresolvedParameter
 
 _SILENT = frozenset({"noop", "switch", "conditions", "dependent"})
-_RESOLVED = ("url", "headers", "query", "json", "form", "body", "args", "kwargs", "expect_body")
+_RESOLVED = (
+    "url",
+    "headers",
+    "query",
+    "auth",
+    "json",
+    "form",
+    "body",
+    "args",
+    "kwargs",
+    "expect_body",
+    "sql",
+)
 _LITERAL = ("cwd", "shell", "call", "connection", "workflow")
 _PROGRAMS = ("run", "script", "sql")
 _DOTTED = re.compile(r"(?<![\\$])\$\{([\w-]+)\.[\w.*-]+\}")
@@ -156,7 +168,7 @@ def _expressions(task: TaskDefinition) -> Iterator[tuple[str, str]]:
 
 def _texts_faults(task: str | None, field: str, value: Any) -> Iterator[Fault]:
     for text in texts(value):
-        messages = placeholders.find_faults(text)
+        messages = [] if field in _PROGRAMS else [*placeholders.find_faults(text), *secrets.find_faults(text)]
         try:
             references(text)
         except UnresolvedParameter as error:
@@ -237,6 +249,9 @@ def _program(task: TaskDefinition, field: str, names: Names) -> Iterator[Fault]:
         return
     if time := _TIME.search(text):
         message = f"{time[0]} is not replaced inside a program; put it into params and use the parameter"
+        yield Fault(message=message, task=task.name, field=field)
+    if field == "sql" and secrets.SCHEME in text:
+        message = "a secret is not read inside a program; put it into params and use the parameter"
         yield Fault(message=message, task=task.name, field=field)
     dotted = [one for one in _DOTTED.finditer(text) if one[1] in names.tasks] if field == "run" else []
     for one in dotted:

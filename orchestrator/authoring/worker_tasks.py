@@ -8,6 +8,7 @@ from pydantic import Field
 from orchestrator.authoring.fields import (
     Call,
     Name,
+    Strict,
     Text,
     one_of,
 )
@@ -66,13 +67,29 @@ class CeleryTask(OnWorker):
 
 
 class SqlTask(OnWorker):
-    """SQL statements; `${x}` becomes a bound parameter."""
+    """SQL statements in one transaction; `${x}` becomes a bound parameter."""
 
     type: Literal["sql"]
     spec_fields = ("connection", "sql", "fetch")
-    connection: Name = Field(description="The setting ORCHESTRATOR_CONNECTION_<NAME>.")
-    sql: Text
-    fetch: Literal["none", "first", "all"] = "first"
+    connection: Name = Field(description="The setting ORCHESTRATOR_CONNECTION_<NAME> of the worker.")
+    sql: Text = Field(description="One statement, or several with ; between them.")
+    fetch: Literal["none", "first", "all"] = Field(
+        "first", description="Outputs: the first row's columns, all rows as `rows`, or neither."
+    )
+
+
+class Basic(Strict):
+    """Basic authentication."""
+
+    user: str
+    password: str = Field("", description="secret://name keeps it out of the definition.")
+
+
+class Auth(Strict):
+    """How a request shows who sends it."""
+
+    basic: Basic | None = None
+    bearer: Text | None = Field(None, description="The token; secret://name keeps it out of the definition.")
 
 
 class HttpTask(OnWorker):
@@ -84,24 +101,37 @@ class HttpTask(OnWorker):
         "method",
         "headers",
         "query",
+        "auth",
         "json",
         "form",
         "body",
         "expect_status",
         "expect_body",
+        "redirects",
+        "verify",
     )
     url: Text
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET"
     headers: dict[str, str] = Field(default_factory=dict)
     query: dict[str, Any] = Field(default_factory=dict)
+    auth: Auth | None = Field(None, description="basic: {user, password}, or bearer: TOKEN.")
     json_body: Any = Field(None, alias="json")
     form: dict[str, Any] | None = None
     body: str | None = None
     expect_status: list[Annotated[int, Field(ge=100, le=599)]] = Field(default_factory=lambda: [200])
-    expect_body: str | None = None
+    expect_body: str | None = Field(None, description="Text that must stand in the body.")
+    redirects: bool = Field(default=True, description="Whether redirects are followed.")
+    verify: bool | Text = Field(
+        default=True, description="Whether the certificate is checked; a path: against this bundle."
+    )
 
     @classmethod
     def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is wrong between fields as written."""
         yield from super().contradictions(given)
         yield from one_of(given, "json", "form", "body", needed=False)
+        auth, headers = given.get("auth"), given.get("headers")
+        if isinstance(auth, Mapping):
+            yield from (f"auth: {message}" for message in one_of(auth, "basic", "bearer"))
+            if isinstance(headers, Mapping) and "authorization" in {str(name).lower() for name in headers}:
+                yield "give auth or the header Authorization, not both"

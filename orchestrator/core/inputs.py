@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from orchestrator.core import parameters, placeholders, types
+from orchestrator.core import parameters, placeholders, secrets, types
 from orchestrator.core.definition import ParameterDefinition, TaskDefinition, WorkflowDefinition
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.errors import UnresolvedParameter
@@ -22,6 +22,8 @@ class Surroundings:
         outputs: Outputs by task, at least of the tasks that `wanted_outputs` names.
         environment: Variables of the environment that the task or the workflow refers to.
         interval_start: The schedule's fire time before the planned time; without one the planned time.
+        secret_ticket: Marks the secrets that the definition and the start parameters name, for the worker that
+            may resolve them; `None` leaves them as they are written.
     """
 
     definition: WorkflowDefinition
@@ -31,6 +33,7 @@ class Surroundings:
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     interval_start: datetime | None = None
+    secret_ticket: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,9 @@ class Inputs:
         params: The task's own `params`: what a python callable gets.
         parameters: Everything visible by name: what a shell gets. A python task's hold its params and the
             built-ins only, a noop's nothing, so that what they do not use does not count against the limit.
-        spec: The type's own fields, with references replaced in those that take them.
+            An sql or http task's hold the value of each reference in its fields, by the reference's path.
+        spec: The type's own fields: with references replaced in those that take them as they are, with time
+            placeholders only in those in which the worker encodes what references come to.
     """
 
     params: Mapping[str, Any]
@@ -57,7 +62,7 @@ def wanted_outputs(task: TaskDefinition, latest: Mapping[str, str]) -> AbstractS
         latest: Output name to the upstream task whose value counts.
     """
     cases = [case["when"] for case in task.spec.get("cases", ())]
-    fields = [task.spec[name] for name in _resolved_fields(task)]
+    fields = [task.spec[name] for name in (*_resolved_fields(task), *_late_fields(task))]
     paths = {path for value in [*task.params.values(), *cases, *fields] for path in _paths(value)}
     by_task = {path.partition(".")[0] for path in paths if "." in path}
     if task.type not in _SEE_OWN_PARAMS_ONLY:
@@ -80,6 +85,10 @@ def resolve_inputs(task: TaskDefinition, around: Surroundings) -> Inputs:
     own = {name: _resolved(name, value, scope, around) for name, value in task.params.items()}
     names = parameters.visible([own, *below])
     params = {name: names[name] for name in own}
+    if task.type in LATE_FIELDS:
+        used = _late_values(task, parameters.Scope(names=names, outputs=around.outputs))
+        parameters.check_size({**params, **used}, as_environment=False)
+        return Inputs(params=params, parameters=used, spec=_late_spec(task, around))
     everything = _parameters_of(task, params, names, built_in)
     parameters.check_size(everything or params, as_environment=task.type == "shell")
     spec = _spec(task, parameters.Scope(names=names, outputs=around.outputs), around)
@@ -115,10 +124,19 @@ def built_ins(around: Surroundings) -> dict[str, Any]:
     }
 
 
-_SEE_OWN_PARAMS_ONLY = frozenset({"noop", "python", "celery"})
-
 RESOLVED_FIELDS: Mapping[str, tuple[str, ...]] = {"celery": ("args", "kwargs")}
 """Task type to those of its own fields in which references and time placeholders are replaced, as in `params`."""
+
+LATE_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "http": ("url", "headers", "query", "auth", "json", "form", "body", "expect_body"),
+    "sql": ("sql",),
+}
+"""Task type to those of its own fields in which the worker replaces references, each as its place needs it."""
+
+_PROGRAMS = frozenset({"sql"})
+"""Fields that are programs: no time placeholder and no secret in them is read."""
+
+_SEE_OWN_PARAMS_ONLY = frozenset({"noop", "python", "celery", *LATE_FIELDS})
 
 BUILT_INS = (
     "workflow_name",
@@ -139,10 +157,55 @@ def _paths(value: Any) -> set[str]:
         return set()
 
 
+def _late_fields(task: TaskDefinition) -> tuple[str, ...]:
+    return tuple(name for name in LATE_FIELDS.get(task.type, ()) if name in task.spec)
+
+
+def _late_values(task: TaskDefinition, scope: parameters.Scope) -> dict[str, Any]:
+    """Return the value of each reference in the task's own fields, by its path."""
+    used = {}
+    for name in _late_fields(task):
+        for path in _paths_or_fault(name, task.spec[name]):
+            try:
+                used[path] = scope.value(path)
+            except LookupError:
+                raise UnresolvedParameter(f"{name}: ${{{path}}} has no value") from None
+    return used
+
+
+def _paths_or_fault(name: str, value: Any) -> set[str]:
+    try:
+        return parameters.references(value)
+    except UnresolvedParameter as error:
+        raise UnresolvedParameter(f"{name}: {error}") from None
+
+
+def _late_spec(task: TaskDefinition, around: Surroundings) -> dict[str, Any]:
+    """Return the type's own fields with their time placeholders replaced and their references left."""
+    with_times = {
+        name: _with_times(name, task.spec[name], around)
+        for name in _late_fields(task)
+        if name not in _PROGRAMS
+    }
+    return {**task.spec, **with_times}
+
+
+def _with_times(name: str, value: Any, around: Surroundings) -> Any:
+    zone = ZoneInfo(around.definition.timezone)
+    try:
+        return placeholders.resolve_value(_marked(value, around), around.head.planned_time, zone)
+    except UnresolvedParameter as error:
+        raise UnresolvedParameter(f"{name}: {error}") from None
+
+
+def _marked(value: Any, around: Surroundings) -> Any:
+    return value if around.secret_ticket is None else secrets.mark(value, around.secret_ticket)
+
+
 def _below(around: Surroundings, built_in: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the layers under the task's own params, the strongest first."""
     scope = parameters.Scope(names={**built_in, **around.environment}, outputs={})
-    start = around.head.params
+    start = _marked(around.head.params, around)
     workflow = {
         name: _default(name, declared, scope, around)
         for name, declared in around.definition.params.items()
@@ -173,7 +236,8 @@ def _resolved(name: str, value: Any, scope: parameters.Scope, around: Surroundin
 def _replaced(place: str, value: Any, scope: parameters.Scope, around: Surroundings) -> Any:
     zone = ZoneInfo(around.definition.timezone)
     try:
-        return parameters.resolve(placeholders.resolve_value(value, around.head.planned_time, zone), scope)
+        written = placeholders.resolve_value(_marked(value, around), around.head.planned_time, zone)
+        return parameters.resolve(written, scope)
     except UnresolvedParameter as error:
         raise UnresolvedParameter(f"{place}: {error}") from None
 

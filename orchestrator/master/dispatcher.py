@@ -1,6 +1,7 @@
 """Owns the hand-over: it fills each group's window from the ready queue, by priority, with resolved orders."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import Protocol
 
@@ -122,7 +123,8 @@ class Dispatcher:
         instance, attempt = candidate.instance, candidate.attempt
         head, definition = instance.head, instance.definition
         task = instance.graph.tasks[attempt.task]
-        inputs = resolve_inputs(task, self._supplies.surroundings(candidate, values))
+        around = replace(self._supplies.surroundings(candidate, values), secret_ticket=attempt.ticket)
+        inputs = resolve_inputs(task, around)
         return Order(
             workflow_instance_id=head.id,
             workflow=head.workflow,

@@ -1,7 +1,8 @@
 """For users' unit tests: a workflow runs in one process, without servers, on the real core, loop and store.
 
-Python callables are called for real; shell scripts and whatever is named in `outputs` or `fail` are not. Time is
-simulated: a retry after an hour takes no time.
+Python callables are called for real, with secrets as they are written (`secret://name`). Shell scripts, sql and
+http tasks, and whatever is named in `outputs` or `fail`, are not. Time is simulated: a retry after an hour takes
+no time.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from orchestrator.authoring.decorators import Workflow
 from orchestrator.authoring.later import refuse_unsupported
 from orchestrator.authoring.load import load_file, load_workflow
 from orchestrator.authoring.names import did_you_mean
+from orchestrator.core import secrets
 from orchestrator.core.deferral import Defer
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.order import Order
@@ -208,7 +210,8 @@ def _call(order: Order) -> Ending:
     """Call a task's own callable, as a worker does."""
     try:
         function = find_callable(str(order.spec["call"]), None)
-        return Ending(outputs=from_result(function(**order.params), order.outputs))
+        arguments = secrets.unmark(order.params, order.ticket)
+        return Ending(outputs=from_result(function(**arguments), order.outputs))
     except Defer:
         raise
     except (TaskFailure, UnknownCallable) as failure:

@@ -1,5 +1,6 @@
 """Owns how a worker is put together: what its main process gets, and what each process of its pool gets."""
 
+import shutil
 import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +19,7 @@ from orchestrator.broker.keys import Keys
 from orchestrator.broker.presence import Presence
 from orchestrator.broker.publish import Publisher
 from orchestrator.broker.stream import EventSender
-from orchestrator.config import Settings
+from orchestrator.config import Settings, named_settings
 from orchestrator.core.worker_name import check_worker_name
 from orchestrator.worker.bootstep import WorkerService
 from orchestrator.worker.capture import Capture, ThreadStreams, capture_descriptors
@@ -45,6 +46,7 @@ from orchestrator.worker.reporter import Reporter
 from orchestrator.worker.resender import Resender
 from orchestrator.worker.revocations import Revocations
 from orchestrator.worker.runner import Runner, Tools
+from orchestrator.worker.secrets import WorkerSecrets
 from orchestrator.worker.service import Parts, Service, ask_to_stop
 from orchestrator.worker.spool import Spool
 from orchestrator.worker.spool_lock import SpoolLock
@@ -178,7 +180,7 @@ class _MainAssembly:
                     *self._tickers(resender, heartbeat, receiver, enforcer),
                     *self._forwarding(board),
                 ],
-                before_start=lambda: self._serve_here(task, spool, board),
+                before_start=lambda: self._clear_and_serve(task, spool, board),
             )
         )
 
@@ -247,6 +249,11 @@ class _MainAssembly:
             Ticker("worker-enforcer", enforcer.step, lambda: ENFORCE_S, ask_to_stop),
         ]
 
+    def _clear_and_serve(self, task: ExecuteTask, spool: Spool, board: NoticeBoard) -> None:
+        """Remove what a killed predecessor's attempts left, secrets perhaps, before any attempt of ours."""
+        shutil.rmtree(self._places.scratch, ignore_errors=True)
+        self._serve_here(task, spool, board)
+
     def _serve_here(self, task: ExecuteTask, spool: Spool, board: NoticeBoard) -> None:
         """Give this process a runner when the pool has threads, or nothing, instead of children."""
         if self._worker.pool_cls.__module__ == PREFORK:
@@ -282,7 +289,7 @@ def _configure(settings: Settings) -> None:
 def _workplace(
     settings: Settings, places: Places, interrupts: Interrupts, capture: Capture
 ) -> Callable[[AttemptLog], Workplace]:
-    environment = base_environment()
+    environment, connections = base_environment(), named_settings("CONNECTION")
 
     def workplace(log: AttemptLog) -> Workplace:
         return Workplace(
@@ -292,6 +299,7 @@ def _workplace(
             log=log,
             capture=capture,
             interrupts=interrupts,
+            connections=connections,
         )
 
     return workplace
@@ -316,6 +324,7 @@ def _runner(  # noqa: PLR0913  all that one process of the pool has
         gate=Gate(lambda: board.draining, settings.worker_cpu_limit, settings.worker_memory_limit),
         workplace=workplace,
         logs=settings.logs,
+        secrets=WorkerSecrets(given=named_settings("SECRET"), directory=settings.secrets_dir),
         threaded=shield is None,
         shield=shield or nullcontext,
         limits=task.limits or TimeLimits(tasks=task.app.tasks, hard_s=task.app.conf.task_time_limit),

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from urllib.parse import quote
 
 from orchestrator.core.order import Order
+from orchestrator.worker.masking import MaskedStreams, Masks
 
 STDOUT = "stdout"
 STDERR = "stderr"
@@ -50,31 +51,45 @@ class AttemptLog:
     """Appends an attempt's output to its file; the file appears with the first byte.
 
     A disk that is full or broken loses output, never the attempt: `lost` counts the bytes.
+
+    Args:
+        path: The file.
+        clock: Seconds since the epoch, for the index.
+        masks: What must not be readable in the file. The end of a piece that may be the beginning of such a
+            text waits for the next piece, or for `close`.
     """
 
-    def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: Path, clock: Callable[[], float] = time.time, masks: Masks | None = None
+    ) -> None:
         self.path = path
         self.lost = 0
         self._clock = clock
         self._lock = threading.Lock()
+        self._streams = MaskedStreams(masks or Masks())
         self._files: tuple[BinaryIO, BinaryIO] | None = None
 
     def append(self, stream: str, data: bytes) -> None:
-        """Write `data`, read from `stream` (`stdout` or `stderr`), as it is."""
-        if not data:
-            return
+        """Write `data`, read from `stream` (`stdout` or `stderr`), as it is but for what is masked."""
         with self._lock:
-            try:
-                self._write(stream, data)
-            except OSError:
-                self.lost += len(data)
+            self._append(stream, self._streams.feed(stream, data))
 
     def close(self) -> None:
-        """Close the files; a later `append` opens them again."""
+        """Write what was held back and close the files; a later `append` opens them again."""
         with self._lock:
+            for stream, data in self._streams.end():
+                self._append(stream, data)
             for file in self._files or ():
                 file.close()
             self._files = None
+
+    def _append(self, stream: str, data: bytes) -> None:
+        if not data:
+            return
+        try:
+            self._write(stream, data)
+        except OSError:
+            self.lost += len(data)
 
     def _write(self, stream: str, data: bytes) -> None:
         content, index = self._files or self._open()

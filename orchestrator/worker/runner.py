@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from orchestrator.core.order import Order
 from orchestrator.crash import crash_point
 from orchestrator.errors import BrokerUnavailable, MalformedEvent
 from orchestrator.worker.claiming import Claiming
+from orchestrator.worker.discretion import UNKNOWN_SECRET, DiscreetWork, failure_of, masked_failure
 from orchestrator.worker.executors.port import (
     Executor,
     Finished,
@@ -27,7 +28,6 @@ from orchestrator.worker.executors.port import (
     Work,
     Workplace,
 )
-from orchestrator.worker.executors.python import one_line
 from orchestrator.worker.executors.registry import UnknownType
 from orchestrator.worker.gate import Gate, Rejected
 from orchestrator.worker.interrupt import Interrupted
@@ -36,8 +36,10 @@ from orchestrator.worker.outcome import Outcome, Place, Speaker, ended_by, faile
 from orchestrator.worker.ports import Identity
 from orchestrator.worker.process_groups import started_at
 from orchestrator.worker.reporter import Reporter
+from orchestrator.worker.secrets import SecretSource, SecretUnavailable, WorkerSecrets
 from orchestrator.worker.spool import AttemptFacts, Spool, SpoolUnwritable
 from orchestrator.worker.time_limits import TimeLimits
+from orchestrator.worker.vault import Vault
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +59,7 @@ class Tools:
 
     Attributes:
         workplace: Returns what the executor of an attempt gets, around that attempt's log.
+        secrets: Where secrets come from.
         threaded: The pool has threads instead of children.
         pid: Id of the process that runs an attempt.
         monotonic: Seconds that never go back.
@@ -72,6 +75,7 @@ class Tools:
     gate: Gate
     workplace: Callable[[AttemptLog], Workplace]
     logs: Path
+    secrets: SecretSource = field(default_factory=WorkerSecrets)
     threaded: bool = False
     pid: Callable[[], int] = os.getpid
     monotonic: Callable[[], float] = time.monotonic
@@ -108,10 +112,11 @@ class Runner:
             log.error("worker.order_malformed", error=str(error))  # noqa: TRY400 - its text says it all
             return
         crash_point("worker.before_claim")
-        attempt_log = AttemptLog(log_path(self._tools.logs, order))
+        vault = Vault(self._tools.secrets, order.ticket)
+        attempt_log = AttemptLog(log_path(self._tools.logs, order), masks=vault.masks)
         try:
             self._tools.gate.check()
-            work = self._prepare(order, attempt_log)
+            work = self._prepare(order, attempt_log, vault)
         except Rejected as rejected:
             self._give_back(order, generation, rejected)
             return
@@ -120,18 +125,25 @@ class Runner:
         finally:
             attempt_log.close()
 
-    def _prepare(self, order: Order, attempt_log: AttemptLog) -> Work:
+    def _prepare(self, order: Order, attempt_log: AttemptLog, vault: Vault) -> Work:
         try:
             executor = self._tools.executors.find(order.type)
-            return executor.prepare(order, self._tools.workplace(attempt_log))
+            workplace = replace(self._tools.workplace(attempt_log), vault=vault)
+            return DiscreetWork(order, executor.prepare(vault.opened(order), workplace), vault)
+        except Rejected:
+            raise
         except UnknownType as error:
             raise Rejected(RejectReason.UNKNOWN_TYPE, str(error)) from error
         except UnknownCallable as error:
-            raise Rejected(RejectReason.UNKNOWN_CALLABLE, str(error)) from error
+            raise Rejected(RejectReason.UNKNOWN_CALLABLE, vault.masked(str(error))) from error
         except TaskFailure as failure:
-            return _HopelessWork(failure)
+            return _HopelessWork(masked_failure(failure, vault))
+        except SecretUnavailable as error:
+            return _HopelessWork(TaskFailure(str(error), error=UNKNOWN_SECRET))
         except OSError as error:
             return _HopelessWork(TaskFailure(f"cannot start: {error}", error=type(error).__name__))
+        except Exception as error:  # noqa: BLE001 - a bug of the executor: it ends its task, not the worker
+            return _HopelessWork(failure_of(error, order, vault))
 
     def _give_back(self, order: Order, generation: str, rejected: Rejected) -> None:
         """Claim the hand-over with the reject instead of RUNNING: no copy of the message can start then."""
@@ -217,9 +229,8 @@ class Runner:
             outcome = succeeded(Finished())  # being ended: what it asks for no longer counts
         except TaskFailure as failure:
             outcome = failed(failure)
-        except (Exception, Interrupted) as error:
-            log.exception("worker.executor_failed", order_id=order.id, type=order.type)
-            outcome = failed(TaskFailure(one_line(error), error=type(error).__name__))
+        except Interrupted:  # a thread's, outside of what the executor guards
+            outcome = failed(TaskFailure("interrupted", error="Interrupted"))
         ending = self._tools.spool.ending(order.id)
         return ended_by(ending, outcome.exit_code) if ending else outcome
 

@@ -9,8 +9,11 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +21,10 @@ import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 RUN_WITHIN_S = 90
+SERVER = "http://server"
+"""Stands for the address of the server that the examples' requests go to."""
+
+TOKEN = "a-token-for-the-examples"
 NOT_WORKFLOWS = {"package_audit_steps.py"}
 
 pytestmark = [pytest.mark.acceptance]
@@ -62,6 +69,9 @@ SMALL = {
     "delay.yaml": Expected(),
     "disabled.yaml": Expected(states={"validate": ()}),
     "scripts.yaml": Expected(),
+    "sql.yaml": Expected(arguments=("-p", "city=Lyon"), outputs={"orders": 2}),
+    "http.yaml": Expected(arguments=("-p", f"server={SERVER}"), outputs={"status": 200}),
+    "secrets.yaml": Expected(outputs={"shown": "******"}),
     "python_task.py": Expected(arguments=("-p", "limit=50")),
 }
 AUDITS = ("package_audit.yaml", "package_audit.py")
@@ -113,12 +123,25 @@ def test_every_example_is_run_here() -> None:
     assert present - NOT_WORKFLOWS == {*SMALL, *AUDITS}
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """URL of a server of the examples' own files."""
+    handler = partial(SimpleHTTPRequestHandler, directory=EXAMPLES)
+    http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = Thread(target=http.serve_forever, name="files", daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{http.server_port}"
+    http.shutdown()
+    http.server_close()
+
+
 @pytest.mark.parametrize("name", SMALL)
-def test_example_ends_as_it_says(name: str, home: Path) -> None:
+def test_example_ends_as_it_says(name: str, home: Path, server: str) -> None:
     """The run's state, the attempts of each task and the outputs are the expected ones."""
     expected = SMALL[name]
+    arguments = [one.replace(SERVER, server) for one in expected.arguments]
 
-    document = _submitted(home, name, *expected.arguments, exit_code=int(expected.state != "SUCCESS"))
+    document = _submitted(home, name, *arguments, exit_code=int(expected.state != "SUCCESS"))
 
     states: dict[str, tuple[str, ...]] = {}
     for one in document["tasks"]:
@@ -201,7 +224,13 @@ def _orchestrator(home: Path, *arguments: str, exit_code: int = 0) -> dict[str, 
 def _environment(home: Path) -> dict[str, str]:
     """Return this environment with the home, and without anybody's own settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
-    return {**kept, "ORCHESTRATOR_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    return {
+        **kept,
+        "ORCHESTRATOR_HOME": str(home),
+        "ORCHESTRATOR_CONNECTION_SHOP": f"sqlite:///{home / 'shop.db'}",
+        "ORCHESTRATOR_SECRET_API_TOKEN": TOKEN,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def _task(document: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -68,6 +68,7 @@ OWNED_LIBRARIES: dict[str, frozenset[str]] = {
 
 LIBRARY_EXCEPTIONS: dict[tuple[str, str], str] = {
     ("embedded.redis", "redis"): "asks the server that it started whether it answers",
+    ("worker.executors.sql_program", "sqlalchemy"): "the program of a sql task: users' databases, never ours",
 }
 """(importing module, library) pairs that break the ownership, each with its reason."""
 

@@ -254,12 +254,12 @@ def test_passwords_are_masked(url: str, shown: str) -> None:
 
 def test_effective_settings_show_no_secret_and_no_blank() -> None:
     """`orchestrator config` prints what is really used."""
-    shown = settings(database_url="postgres://me:secret@h/d", redis_url="redis://:secret@h").effective()
+    shown = settings(database_url="postgres://me:hidden@h/d", redis_url="redis://:hidden@h").effective()
 
     assert shown["database_url"] == f"postgresql+psycopg2://me:{MASK}@h/d"
     assert shown["broker_url"] == shown["redis_url"] == f"redis://:{MASK}@h"
     assert shown["renewal_seconds"] == 1
-    assert "secret" not in str(shown)
+    assert "hidden" not in str(shown)
     assert settings().effective()["redis_url"] == "(private embedded server)"
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from difflib import get_close_matches
@@ -39,9 +40,11 @@ class CeleryExecutor:
         Raises:
             UnknownCallable: This application has not registered the task.
             TaskFailure: `args` or `kwargs` cannot be arguments, or what an earlier hand-over noted is unreadable.
+            SecretUnavailable: This worker does not have a secret that is an argument.
         """
         task = self._find(str(order.spec.get("call")))
-        return CeleryWork(order, workplace, task, Call.of(order))
+        call = Call.of(replace(order, spec=workplace.vault.resolve(order.spec)))
+        return CeleryWork(order, workplace, task, call)
 
     def _find(self, name: str) -> CalledTask:
         called = self._tasks.get(name)

@@ -13,6 +13,7 @@ def main(variables: str, script: str) -> None:
     """Run the file `script` as `__main__`, with the items of the file `variables` as global variables."""
     module = types.ModuleType("__main__")
     module.__dict__.update(json.loads(Path(variables).read_text("utf-8")))
+    Path(variables).unlink()  # secrets may be among them
     module.__dict__["__file__"] = script
     sys.modules["__main__"] = module
     sys.argv = [script]

@@ -10,6 +10,7 @@ from orchestrator.errors import OrchestratorError
 from orchestrator.worker.capture import Capture
 from orchestrator.worker.interrupt import Interrupts
 from orchestrator.worker.logs import AttemptLog
+from orchestrator.worker.vault import Vault
 
 
 class TaskFailure(OrchestratorError):
@@ -52,6 +53,9 @@ class Workplace:
         log: The attempt's log.
         capture: Sends what python code prints into the log while the context is open.
         interrupts: Lets the worker end python code that runs in this process.
+        connections: SQLAlchemy URLs, or `secret://name`, by the name of the connection in capitals.
+        vault: The attempt's secrets. Those in an order's parameters are resolved already; an executor resolves
+            those in `spec`. What is hidden here is masked in the log, the outputs and the reason.
     """
 
     scratch: Path
@@ -60,6 +64,8 @@ class Workplace:
     log: AttemptLog
     capture: Capture
     interrupts: Interrupts
+    connections: Mapping[str, str] = field(default_factory=dict, repr=False)
+    vault: Vault = field(default_factory=Vault)
 
 
 class Work(Protocol):

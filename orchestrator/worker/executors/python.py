@@ -14,7 +14,7 @@ from orchestrator.core.deferral import Defer
 from orchestrator.core.order import Order
 from orchestrator.worker.executors import launch
 from orchestrator.worker.executors.port import Finished, TaskFailure, UnknownCallable, Workplace
-from orchestrator.worker.executors.script import ScriptWork, source_directory
+from orchestrator.worker.executors.script import Program, ScriptWork, source_directory
 from orchestrator.worker.interrupt import Interrupted
 from orchestrator.worker.outputs import from_result
 
@@ -134,6 +134,8 @@ def print_traceback(error: BaseException) -> None:
 
 
 def _script(order: Order, workplace: Workplace) -> ScriptWork:
-    program = [sys.executable, launch.__file__, "{scratch}/variables"]
-    variables = json.dumps(dict(order.params))
-    return ScriptWork(order, workplace, order.spec["script"], program, {"variables": variables})
+    program = Program(
+        interpreter=[sys.executable, launch.__file__, "{scratch}/variables"],
+        files={"variables": json.dumps(dict(order.params))},
+    )
+    return ScriptWork(order, workplace, order.spec["script"], program)

@@ -1,7 +1,7 @@
 """Owns the choice of the executor for a task type."""
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from celery import Celery
 
@@ -11,8 +11,13 @@ from orchestrator.worker.executors.noop import NoopExecutor
 from orchestrator.worker.executors.port import Executor
 from orchestrator.worker.executors.python import PythonExecutor
 from orchestrator.worker.executors.shell import ShellExecutor
+from orchestrator.worker.executors.sql import SqlExecutor
 
 GROUP = "orchestrator.executors"
+
+
+LATE = {"http": "orchestrator.worker.executors.http:HttpExecutor"}
+"""Our own types that are imported at first use: what they need takes long to import."""
 
 
 class UnknownType(OrchestratorError):
@@ -53,12 +58,14 @@ def builtin_registry(app: Celery) -> ExecutorRegistry:
             "noop": NoopExecutor(),
             "python": PythonExecutor(),
             "shell": ShellExecutor(),
+            "sql": SqlExecutor(),
         }
     )
 
 
 def _load(task_type: str) -> Executor:
-    for entry in entry_points(group=GROUP, name=task_type):
+    late = [EntryPoint(task_type, LATE[task_type], GROUP)] if task_type in LATE else []
+    for entry in late or entry_points(group=GROUP, name=task_type):
         try:
             executor: Executor = entry.load()()
         except Exception as error:

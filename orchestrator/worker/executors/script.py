@@ -9,7 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from orchestrator.core.order import Order
@@ -26,6 +27,29 @@ LINE_LIMIT_BYTES = 2 * LIMIT_BYTES
 OUTPUT_FILE_LIMIT_BYTES = 2 * LIMIT_BYTES
 
 
+Conclusion = Callable[[int, Path], Finished]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """What a script is run by.
+
+    Attributes:
+        interpreter: Program and arguments, to which the script's path is added; `{scratch}` in them is the
+            attempt's own directory.
+        files: More files for that directory, by name.
+        variables: The environment; `None`: what a shell gets, the parameters among it.
+        directory: Where it runs; `None`: what the order's `cwd` names, else a new empty directory.
+        conclude: Makes the end of it out of the exit code and the output file; `None`: as for a shell.
+    """
+
+    interpreter: Sequence[str]
+    files: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] | None = None
+    directory: Path | None = None
+    conclude: Conclusion | None = None
+
+
 class ScriptWork:
     """One script, written down and with its watcher already started; the script itself starts with `run`.
 
@@ -33,28 +57,23 @@ class ScriptWork:
         order: What to run.
         workplace: Where.
         text: The script.
-        interpreter: Program and arguments to which the script's path is added.
-        extra: More files for the scratch directory, by name; `{scratch}` in `interpreter` is that directory.
+        program: What runs it.
     """
 
-    def __init__(
-        self,
-        order: Order,
-        workplace: Workplace,
-        text: str,
-        interpreter: Sequence[str],
-        extra: Mapping[str, str] | None = None,
-    ) -> None:
+    def __init__(self, order: Order, workplace: Workplace, text: str, program: Program) -> None:
         self._order = order
         self._log = workplace.log
+        self._conclude = program.conclude
         source = source_directory(order, workplace)
-        cwd = working_directory(order, source)
+        cwd = program.directory or working_directory(order, source)
         workplace.scratch.mkdir(parents=True, exist_ok=True)
         self._scratch = Path(tempfile.mkdtemp(dir=workplace.scratch))
         try:
             self._output = self._scratch / "output"
-            environment = script_environment(order, workplace.environment, self._output, source)
-            self._frame = self._write_down(text, interpreter, extra or {}, cwd, environment)
+            environment = program.variables
+            if environment is None:
+                environment = script_environment(order, workplace.environment, self._output, source)
+            self._frame = self._write_down(text, program, cwd, environment)
             self._watcher, self._channel = _start_watcher()
         except BaseException:
             self._clean_up()
@@ -79,22 +98,17 @@ class ScriptWork:
         self._end()
 
     def _write_down(
-        self,
-        text: str,
-        interpreter: Sequence[str],
-        extra: Mapping[str, str],
-        cwd: Path | None,
-        environment: dict[str, str],
+        self, text: str, program: Program, cwd: Path | None, environment: Mapping[str, str]
     ) -> bytes:
         directory = cwd or self._scratch / "work"
         directory.mkdir(exist_ok=True)
         script = self._scratch / "script"
-        for name, content in {**extra, "script": text}.items():
+        for name, content in {**program.files, "script": text}.items():
             (self._scratch / name).write_text(content, encoding="utf-8", errors="surrogateescape", newline="")
         self._output.touch()
-        argv = [part.replace("{scratch}", str(self._scratch)) for part in interpreter]
+        argv = [part.replace("{scratch}", str(self._scratch)) for part in program.interpreter]
         try:
-            return watcher.frame([*argv, str(script)], str(directory), environment)
+            return watcher.frame([*argv, str(script)], str(directory), dict(environment))
         except ValueError as error:
             raise TaskFailure(str(error), error="RefusedParameter") from error
 
@@ -137,6 +151,8 @@ class ScriptWork:
         if exit_code < 0:
             name = signal_name(-exit_code)
             raise TaskFailure(f"killed by {name}", error=name, exit_code=exit_code)
+        if self._conclude is not None:
+            return self._conclude(exit_code, self._output)
         if exit_code > 0:
             raise TaskFailure(f"exit code {exit_code}", error=str(exit_code), exit_code=exit_code)
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from orchestrator.core.order import Order
 from orchestrator.worker.executors.port import TaskFailure, Workplace
-from orchestrator.worker.executors.script import ScriptWork
+from orchestrator.worker.executors.script import Program, ScriptWork
 
 BASH = "/bin/bash"
 SH = "/bin/sh"
@@ -24,7 +24,8 @@ class ShellExecutor:
         text = order.spec.get("run")
         if not isinstance(text, str):
             raise TaskFailure("a shell task needs `run`: the script", error="InvalidTask")
-        return ScriptWork(order, workplace, text, interpreter(order.spec.get("shell"), workplace))
+        program = Program(interpreter=interpreter(order.spec.get("shell"), workplace))
+        return ScriptWork(order, workplace, text, program)
 
 
 def interpreter(shell: object, workplace: Workplace) -> list[str]:

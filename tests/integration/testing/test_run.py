@@ -241,3 +241,20 @@ def test_names_that_mean_nothing_are_refused(arguments: dict[str, Any], message:
     """A misspelt name would make a test that tests nothing."""
     with pytest.raises(UserError, match=re.escape(message)):
         run(nightly, **arguments)
+
+
+def test_sql_and_http_are_simulated_and_secrets_are_names(tmp_path: Path) -> None:
+    """No database, no server and no secret is needed; a callable gets the reference as it is written."""
+    file = tmp_path / "calls.yaml"
+    file.write_text(
+        "workflow: {name: calls}\n"
+        "tasks:\n"
+        "  - {name: rows, type: sql, connection: shop, sql: 'SELECT 1 AS n'}\n"
+        "  - {name: hook, type: http, url: 'https://example.org/${rows.n}', needs: [rows]}\n"
+        "  - {name: keep, type: python, call: 'builtins:dict', params: {t: 'secret://token'}, needs: [hook]}\n"
+    )
+
+    told = run(file, outputs={"rows": {"n": 1}, "hook": {"status": 200}})
+
+    assert (told.state, told.outputs["keep"]) == (WorkflowState.SUCCESS, {"t": "secret://token"})
+    assert run(file, fail={"rows": ValueError}).states == {"rows": FAILURE}

@@ -31,6 +31,17 @@ def echo(**values: Any) -> dict[str, Any]:
     return values
 
 
+def echo_loudly(token: str) -> dict[str, str]:
+    """Print and return a secret."""
+    print(token)  # noqa: T201 - it must not reach the log
+    return {"x": token}
+
+
+def fail_loudly(token: str) -> None:
+    """Fail with a secret in the message."""
+    raise ValueError(f"bad token {token}")
+
+
 def defer() -> None:
     """Ask to be called again."""
     raise Defer(7)

@@ -14,6 +14,7 @@ from orchestrator.core.outputs import OutputIndex, outputs_visible_to
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.core.workflow_outputs import workflow_outputs
 from orchestrator.errors import UnresolvedParameter
+from tests.builders import a_task
 
 PLANNED = datetime(2026, 11, 1, 23, 30, tzinfo=UTC)
 
@@ -264,3 +265,75 @@ def test_outputs_in_arguments_are_fetched() -> None:
     task = celery_task(args=["${load.rows}"], kwargs={"x": "${total}"})
 
     assert wanted_outputs(task, {"total": "sum", "other": "unused"}) == {"load", "sum"}
+
+
+def test_fields_of_sql_and_http_have_their_references_looked_up_by_path() -> None:
+    """The worker encodes them; params, upstreams and built-ins are seen, and nothing else is sent."""
+    task = a_task(
+        "a", type="http", params={"n": "${b.rows}"},
+        spec={"url": "https://h/${n}/$[yyyyMMdd]", "json": {"x": ["${b.rows}", "$${y}"]}, "method": "GET"},
+    )  # fmt: skip
+
+    inputs = inputs_of(task, outputs={"b": {"rows": 3, "other": 4}})
+
+    assert inputs.spec == {
+        "url": "https://h/${n}/20261102", "json": {"x": ["${b.rows}", "$${y}"]}, "method": "GET"
+    }  # fmt: skip
+    assert inputs.parameters == {"n": 3, "b.rows": 3}
+    assert wanted_outputs(task, {"rows": "c", "other": "b"}) == {"b"}
+
+
+def test_sql_is_a_program() -> None:
+    """No placeholder and no secret in it is read; its references are values, also parts of outputs."""
+    task = a_task(
+        "a", type="sql", spec={"connection": "c", "sql": "SELECT ${b.row.id}, '$[yyyy] secret://x'"}
+    )
+
+    inputs = inputs_of(task, outputs={"b": {"row": {"id": 5}}}, secret_ticket="t")
+
+    assert inputs.spec == task.spec
+    assert inputs.parameters == {"b.row.id": 5}
+
+
+@pytest.mark.parametrize(
+    ("type_", "spec", "reason"),
+    [
+        ("sql", {"sql": "SELECT ${nothing}"}, r"^sql: \$\{nothing\} has no value"),
+        ("http", {"url": "h", "headers": {"a": "${nothing}"}}, r"^headers: \$\{nothing\} has no value"),
+        ("http", {"url": "h/${"}, r"^url: '\$\{' is not a reference"),
+        ("http", {"url": "h/$[nonsense]"}, r"^url: "),
+        ("sql", {"sql": "SELECT ${big}"}, "inputs too large"),
+    ],
+)
+def test_fields_that_cannot_be_resolved_fail_with_their_name(
+    type_: str, spec: dict[str, Any], reason: str
+) -> None:
+    """Before anything is handed over."""
+    with pytest.raises(UnresolvedParameter, match=reason):
+        inputs_of(a_task("a", type=type_, spec=spec), head=head_of(big="x" * (1024 * 1024 + 1)))
+
+
+def test_secrets_are_marked_where_somebody_wrote_them() -> None:
+    """In params, start parameters, workflow parameters and fields; not in what an upstream gave."""
+    definition = definition_of(params={"w": ParameterDefinition(default="secret://w")}, a="")
+    task = a_task(
+        "a", type="http", params={"p": "secret://p", "out": "${b.text}"},
+        spec={"url": "secret://u", "query": {"s": "${start}", "w": "${w}", "o": "${out}"}},
+    )  # fmt: skip
+
+    inputs = inputs_of(
+        task,
+        definition,
+        head_of(start="secret://s"),
+        outputs={"b": {"text": "secret://o"}},
+        secret_ticket="t",
+    )
+
+    assert inputs.params == {"p": "secret+t://p", "out": "secret://o"}
+    assert inputs.parameters == {"start": "secret+t://s", "w": "secret+t://w", "out": "secret://o"}
+    assert inputs.spec["url"] == "secret+t://u"
+
+
+def test_secrets_stay_as_written_where_no_worker_resolves_them() -> None:
+    """A logic task passes the name on, to a sub-workflow for instance."""
+    assert inputs_of(a_task("a", params={"p": "secret://p"})).params == {"p": "secret://p"}

@@ -25,7 +25,7 @@ from tests.unit.service.submitting import SMALL, end_run, small_definition, subm
 LATER = """
 workflow: {name: later}
 tasks:
-  - {name: hook, type: http, url: "https://example.org"}
+  - {name: report, type: sub_workflow, workflow: report}
 """
 
 
@@ -43,10 +43,10 @@ def test_definition_of_later_cannot_go_online(backend: Backend) -> None:
     """What this version cannot run is stored, but neither goes online nor is deployed online."""
     later = load_text(LATER)
 
-    with pytest.raises(DefinitionError, match="http"):
+    with pytest.raises(DefinitionError, match="sub_workflow"):
         definitions.deploy(backend, later, online=True)
     definitions.deploy(backend, later, online=False)
-    with pytest.raises(DefinitionError, match="http"):
+    with pytest.raises(DefinitionError, match="sub_workflow"):
         definitions.set_online(backend, "later", online=True)
 
 

@@ -34,6 +34,7 @@ from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.masters import Master
 from orchestrator.store.outbox import Outbox
+from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine, open_engine
 from orchestrator.worker.celery_defaults import redis_url
 
@@ -145,6 +146,7 @@ def _ports(settings: Settings, engine: Engine, commit: GroupCommit, name: str) -
         generations=generations,
         board=MasterBoard(client, keys),
         requests=Control(client, keys),
+        schedules=Schedules(engine),
     )
 
 

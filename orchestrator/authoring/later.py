@@ -37,7 +37,6 @@ def _workflow(definition: WorkflowDefinition) -> Iterator[Fault]:
         "execution": definition.execution != Execution.PARALLEL,
         "environment": definition.environment is not None,
         "alerts": bool(definition.alerts),
-        "schedules": bool(definition.schedules),
         "params": _has_secret({name: one.default for name, one in definition.params.items()}),
     }
     for field, is_used in used.items():

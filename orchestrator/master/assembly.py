@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from orchestrator.authoring.cron import CronTimes
 from orchestrator.core.changes import Leases
 from orchestrator.core.transition import Context
 from orchestrator.master.aftermath import Aftermath
@@ -30,6 +31,7 @@ from orchestrator.master.reader import EventSource, Reader
 from orchestrator.master.ready import ReadyQueue
 from orchestrator.master.reaper import Reaper
 from orchestrator.master.rounds import Rounds
+from orchestrator.master.schedules import Scheduler, ScheduleTable
 from orchestrator.master.silence import Silence
 from orchestrator.master.status import Status, StatusBoard
 from orchestrator.master.supplies import Supplies
@@ -46,6 +48,10 @@ class RunSource(InstanceSource, UnfinishedSource, Protocol):
 class Streams(EventSource, EntrySource, Acknowledger, Protocol):
     """The event streams."""
 
+    def wake(self, slot: int) -> None:
+        """Tell a slot's master that a command waits in the table."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
@@ -61,6 +67,7 @@ class Ports:
     generations: GenerationKeeper
     board: StatusBoard
     requests: RequestSource
+    schedules: ScheduleTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +133,7 @@ class Master:
     lanes: Lanes
     desk: Desk
     bulletin: Bulletin
+    scheduler: Scheduler
     context: Callable[[], Context]
 
 
@@ -230,5 +238,8 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         lanes=lanes,
         desk=desk,
         bulletin=bulletin,
+        scheduler=Scheduler(
+            ports.schedules, CronTimes(), identity.leases, ports.streams.wake, world.monotonic
+        ),
         context=loop.context,
     )

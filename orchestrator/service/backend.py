@@ -18,6 +18,7 @@ from orchestrator.store import migrate
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
 from orchestrator.store.queries import Queries
+from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import open_engine
 from orchestrator.store.submissions import Submissions
 
@@ -72,6 +73,11 @@ class Backend:
     def submissions(self) -> Submissions:
         """New runs."""
         return Submissions(self.engine)
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """Stored schedules."""
+        return Schedules(self.engine)
 
     @cached_property
     def commands(self) -> Commands:

@@ -3,17 +3,22 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, RowMapping, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.core.definition import WorkflowDefinition, from_document, to_document
 from orchestrator.errors import NotFound
+from orchestrator.store import schedules
 from orchestrator.store.clock import database_now
 from orchestrator.store.schema import workflow_definition
 from orchestrator.store.session import is_postgres, reading, writing
 from orchestrator.store.storable import check_storable
 
 columns = workflow_definition.c
+
+ADVISORY_SPACE = 0x6F726368
+ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(:space, hashtext(:name))")
+"""Rows cannot be locked instead: the first version has none, and runs that are inserted lock them, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,7 @@ class Definitions:
         document = to_document(definition)
         check_storable(document, f"definition '{definition.name}'")
         with writing(self._engine) as connection:
+            was_online = _is_online(connection, definition.name)
             while True:
                 last = _find(connection, definition.name, None)
                 if last is not None and last["hash"] == definition.hash:
@@ -84,6 +90,7 @@ class Definitions:
             connection.execute(
                 update(workflow_definition).where(columns.name == definition.name).values(online=online)
             )
+            _set_schedules(connection, definition, online=online, was_online=was_online)
         return deployed
 
     def get(self, name: str, version: int | None = None) -> StoredDefinition:
@@ -117,7 +124,7 @@ class Definitions:
             return tuple(_stored(row) for row in connection.execute(statement).mappings())
 
     def set_online(self, name: str, *, online: bool) -> None:
-        """Allow or refuse new runs of a definition; running ones go on.
+        """Allow or refuse new runs of a definition, and have its schedules fire or rest; running ones go on.
 
         Raises:
             NotFound: There is none of this name.
@@ -125,8 +132,29 @@ class Definitions:
         """
         statement = update(workflow_definition).where(columns.name == name).values(online=online)
         with writing(self._engine) as connection:
-            if connection.execute(statement).rowcount == 0:
+            last = _find(connection, name, None)
+            if last is None:
                 raise NotFound(f"there is no workflow definition '{name}'")
+            was_online = _is_online(connection, name)
+            connection.execute(statement)
+            definition = from_document(last["document"])
+            _set_schedules(connection, definition, online=online, was_online=was_online)
+
+
+def _is_online(connection: Connection, name: str) -> bool:
+    """Return whether runs may be started; whoever changes the same name at the same time waits here."""
+    if is_postgres(connection):
+        connection.execute(ONE_AT_A_TIME, {"space": ADVISORY_SPACE, "name": name})
+    return any(connection.execute(select(columns.online).where(columns.name == name)).scalars())
+
+
+def _set_schedules(
+    connection: Connection, definition: WorkflowDefinition, *, online: bool, was_online: bool
+) -> None:
+    if online:
+        schedules.keep(connection, definition, was_online=was_online)
+    else:
+        schedules.stop(connection, definition.name)
 
 
 def _find(connection: Connection, name: str, version: int | None) -> RowMapping | None:

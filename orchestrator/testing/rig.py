@@ -18,6 +18,7 @@ from orchestrator.store.commit import GroupCommit
 from orchestrator.store.definitions import Definitions
 from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
+from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine, open_engine
 from orchestrator.store.submissions import Submissions, SubmitRequest
 from orchestrator.testing.clock import SimulatedClock
@@ -194,6 +195,7 @@ class Rig:
             generations=self.broker,
             board=self.board,
             requests=self.board,
+            schedules=Schedules(self.engine),
         )
 
 

@@ -28,6 +28,7 @@ from orchestrator.master.daemon import Daemon, Plan, Service
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
 from orchestrator.store import migrate
+from orchestrator.store.backfills import Backfills
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
 from orchestrator.store.instances import Instances
@@ -147,6 +148,7 @@ def _ports(settings: Settings, engine: Engine, commit: GroupCommit, name: str) -
         board=MasterBoard(client, keys),
         requests=Control(client, keys),
         schedules=Schedules(engine),
+        backfills=Backfills(engine),
     )
 
 

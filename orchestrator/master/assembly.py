@@ -10,6 +10,7 @@ from orchestrator.core.changes import Leases
 from orchestrator.core.transition import Context
 from orchestrator.master.aftermath import Aftermath
 from orchestrator.master.alerts import Bulletin
+from orchestrator.master.backfills import Backfiller, BackfillTable
 from orchestrator.master.clock import DatabaseClock
 from orchestrator.master.control import Control, RequestSource
 from orchestrator.master.dispatcher import Dispatcher
@@ -68,6 +69,7 @@ class Ports:
     board: StatusBoard
     requests: RequestSource
     schedules: ScheduleTable
+    backfills: BackfillTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,7 @@ class Master:
     desk: Desk
     bulletin: Bulletin
     scheduler: Scheduler
+    backfiller: Backfiller
     context: Callable[[], Context]
 
 
@@ -241,5 +244,6 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         scheduler=Scheduler(
             ports.schedules, CronTimes(), identity.leases, ports.streams.wake, world.monotonic
         ),
+        backfiller=Backfiller(ports.backfills, identity.leases, ports.streams.wake, world.monotonic),
         context=loop.context,
     )

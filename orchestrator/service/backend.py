@@ -15,6 +15,7 @@ from orchestrator.broker.stream import EventStream, wake
 from orchestrator.config import Settings
 from orchestrator.errors import BrokerUnavailable, SchemaMismatch
 from orchestrator.store import migrate
+from orchestrator.store.backfills import Backfills
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
 from orchestrator.store.queries import Queries
@@ -78,6 +79,11 @@ class Backend:
     def schedules(self) -> Schedules:
         """Stored schedules."""
         return Schedules(self.engine)
+
+    @cached_property
+    def backfills(self) -> Backfills:
+        """Backfills."""
+        return Backfills(self.engine)
 
     @cached_property
     def commands(self) -> Commands:

@@ -141,10 +141,15 @@ class Definitions:
             _set_schedules(connection, definition, online=online, was_online=was_online)
 
 
+def hold_name(connection: Connection, name: str) -> None:
+    """Let whoever else changes what belongs to this name wait for the end of the transaction."""
+    if is_postgres(connection):  # SQLite has one writer anyway
+        connection.execute(ONE_AT_A_TIME, {"space": ADVISORY_SPACE, "name": name})
+
+
 def _is_online(connection: Connection, name: str) -> bool:
     """Return whether runs may be started; whoever changes the same name at the same time waits here."""
-    if is_postgres(connection):
-        connection.execute(ONE_AT_A_TIME, {"space": ADVISORY_SPACE, "name": name})
+    hold_name(connection, name)
     return any(connection.execute(select(columns.online).where(columns.name == name)).scalars())
 
 

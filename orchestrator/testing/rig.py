@@ -13,6 +13,7 @@ from orchestrator.master.outside import Committer
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
 from orchestrator.store import migrate
+from orchestrator.store.backfills import Backfills
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
 from orchestrator.store.definitions import Definitions
@@ -196,6 +197,7 @@ class Rig:
             board=self.board,
             requests=self.board,
             schedules=Schedules(self.engine),
+            backfills=Backfills(self.engine),
         )
 
 

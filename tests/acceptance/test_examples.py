@@ -62,6 +62,7 @@ SMALL = {
     "delay.yaml": Expected(),
     "disabled.yaml": Expected(states={"validate": ()}),
     "scripts.yaml": Expected(),
+    "schedules.yaml": Expected(),
     "python_task.py": Expected(arguments=("-p", "limit=50")),
 }
 AUDITS = ("package_audit.yaml", "package_audit.py")

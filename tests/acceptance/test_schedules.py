@@ -75,7 +75,7 @@ def test_serial_backfill_runs_day_after_day_and_ends_with_the_first_failure(mach
 
     made = machine.json("backfill", "filled", "--from", "2026-11-11", "--to", "2026-11-15", *serial)
     ids = [str(number) for number in made["workflow_instance_ids"]]
-    runs = machine.json("runs", "wait", *ids, "--timeout", "60")
+    runs = machine.json("runs", "wait", *ids, "--timeout", "60", code=1)
 
     assert [run["state"] for run in runs] == ["SUCCESS", "SUCCESS", "FAILURE", "STOPPED", "STOPPED"]
     assert outputs(runs[1]) == {"day": "2026-11-12", "since": "2026-11-11T00:00:00+00:00"}

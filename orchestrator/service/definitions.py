@@ -59,6 +59,18 @@ def set_online(backend: Backend, name: str, *, online: bool) -> dict[str, Any]:
     return {"name": name, "version": stored.version, "online": online}
 
 
+def delete(backend: Backend, name: str) -> dict[str, Any]:
+    """Delete a workflow that is offline and has no runs, with all its versions and schedules.
+
+    Raises:
+        NotFound: There is no such workflow.
+        Conflict: It is online, or has runs.
+    """
+    find(backend, name, None)
+    backend.definitions.delete(name)
+    return {"name": name, "deleted": True}
+
+
 def find(backend: Backend, name: str, version: int | None) -> StoredDefinition:
     """Return a stored definition.
 

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, RowMapping, func, select, text, update
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.core.definition import WorkflowDefinition, from_document, to_document
-from orchestrator.errors import NotFound
+from orchestrator.errors import Conflict, NotFound
 from orchestrator.store import schedules
 from orchestrator.store.clock import database_now
-from orchestrator.store.schema import workflow_definition
+from orchestrator.store.schema import workflow_definition, workflow_instance
 from orchestrator.store.session import is_postgres, reading, writing
 from orchestrator.store.storable import check_storable
 
@@ -123,6 +123,20 @@ class Definitions:
         with reading(self._engine) as connection:
             return tuple(_stored(row) for row in connection.execute(statement).mappings())
 
+    def delete(self, name: str) -> None:
+        """Delete every version of a definition, and its schedules.
+
+        Raises:
+            NotFound: There is none of this name.
+            Conflict: It is online, or has runs.
+            StoreUnavailable: The database is away.
+        """
+        with writing(self._engine) as connection:
+            hold_name(connection, name)
+            _refuse_deletion(connection, name)
+            schedules.delete_all(connection, name)
+            connection.execute(delete(workflow_definition).where(columns.name == name))
+
     def set_online(self, name: str, *, online: bool) -> None:
         """Allow or refuse new runs of a definition, and have its schedules fire or rest; running ones go on.
 
@@ -139,6 +153,20 @@ class Definitions:
             connection.execute(statement)
             definition = from_document(last["document"])
             _set_schedules(connection, definition, online=online, was_online=was_online)
+
+
+def _refuse_deletion(connection: Connection, name: str) -> None:
+    """Raise unless a workflow exists, is offline, and has no runs."""
+    online = list(connection.execute(select(columns.online).where(columns.name == name)).scalars())
+    if not online:
+        raise NotFound(f"there is no workflow definition '{name}'")
+    if any(online):
+        raise Conflict(f"workflow definition '{name}' is online; put it offline first")
+    runs = select(func.count()).where(workflow_instance.c.workflow == name)
+    if count := connection.execute(runs).scalar_one():
+        raise Conflict(
+            f"workflow definition '{name}' has {count} runs, which need it; leave it offline instead"
+        )
 
 
 def hold_name(connection: Connection, name: str) -> None:

@@ -99,6 +99,11 @@ def stop(connection: Connection, workflow: str) -> None:
     connection.execute(update(schedule).where(columns.workflow == workflow).values(next_at=None))
 
 
+def delete_all(connection: Connection, workflow: str) -> None:
+    """Delete the schedules of a workflow: it is deleted, too."""
+    connection.execute(delete(schedule).where(columns.workflow == workflow))
+
+
 class Schedules:
     """Reads schedules, pauses them, and has them fire.
 

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from orchestrator.authoring.cron import CronTimes
 from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
-from orchestrator.core.schedule import INSTANT, Schedule, fires_between
+from orchestrator.core.schedule import Schedule, fires_between
 from orchestrator.store import schema
 from orchestrator.store.backfills import BackfillRequest, Backfills
 from orchestrator.store.definitions import Definitions
@@ -91,7 +91,7 @@ def runs_of(world: World, workflow: str) -> list[tuple[datetime, str]]:
 def test_no_planned_time_is_lost_or_doubled(database: Database, seed: int) -> None:
     """Masters die, the database goes away, its clock jumps: `all` fires each time, `once` at least the last one.
 
-    Teeth: fails without the check of the lease, and with a fire whose note is a transaction of its own.
+    Teeth: fails where `all` makes nothing up, and with a fire whose note is a transaction of its own.
     """
     plan = workload.draw(seed)
     world = World(plan, database, Story())

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.core.definition import WorkflowDefinition, from_document, to_document
 from orchestrator.errors import Conflict, NotFound
-from orchestrator.store import schedules
+from orchestrator.store import schedules as stored_schedules
 from orchestrator.store.clock import database_now
 from orchestrator.store.schema import workflow_definition, workflow_instance
 from orchestrator.store.session import is_postgres, reading, writing
@@ -57,7 +57,9 @@ class Definitions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def deploy(self, definition: WorkflowDefinition, *, online: bool = True) -> Deployed:
+    def deploy(
+        self, definition: WorkflowDefinition, *, online: bool = True, schedules: bool = True
+    ) -> Deployed:
         """Store `definition` as the next version of its name, unless its last version is the same.
 
         Where the file was deployed from is not part of a version: it is noted anew each time.
@@ -65,6 +67,7 @@ class Definitions:
         Args:
             definition: A valid definition.
             online: Whether runs may be started from now on.
+            schedules: Whether its schedules become what it says; else they stay as they are.
 
         Raises:
             UserError: A text in it cannot be stored.
@@ -90,7 +93,8 @@ class Definitions:
             connection.execute(
                 update(workflow_definition).where(columns.name == definition.name).values(online=online)
             )
-            _set_schedules(connection, definition, online=online, was_online=was_online)
+            if schedules:
+                _set_schedules(connection, definition, online=online, was_online=was_online)
         return deployed
 
     def get(self, name: str, version: int | None = None) -> StoredDefinition:
@@ -134,7 +138,7 @@ class Definitions:
         with writing(self._engine) as connection:
             hold_name(connection, name)
             _refuse_deletion(connection, name)
-            schedules.delete_all(connection, name)
+            stored_schedules.delete_all(connection, name)
             connection.execute(delete(workflow_definition).where(columns.name == name))
 
     def set_online(self, name: str, *, online: bool) -> None:
@@ -185,9 +189,9 @@ def _set_schedules(
     connection: Connection, definition: WorkflowDefinition, *, online: bool, was_online: bool
 ) -> None:
     if online:
-        schedules.keep(connection, definition, was_online=was_online)
+        stored_schedules.keep(connection, definition, was_online=was_online)
     else:
-        schedules.stop(connection, definition.name)
+        stored_schedules.stop(connection, definition.name)
 
 
 def _find(connection: Connection, name: str, version: int | None) -> RowMapping | None:

@@ -280,7 +280,7 @@ def _renew(
     connection: Connection, row: RowMapping, said: Schedule, now: datetime, *, was_online: bool
 ) -> None:
     """Leave an unchanged schedule alone; one that changed, or rested, begins anew with what is not due yet."""
-    if was_online and _differ_not(row, said, SAID):
+    if was_online and row["next_at"] is not None and _differ_not(row, said, SAID):
         return
     values: dict[str, Any] = {**_said(said), "next_at": now}
     was_due = was_online and row["next_at"] is not None and row["next_at"] <= now

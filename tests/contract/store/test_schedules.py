@@ -21,7 +21,7 @@ from orchestrator.store.leases import SlotLeases
 from orchestrator.store.schedules import Fired, Look, Schedules, StoredSchedule
 from orchestrator.store.schema import schedule, slot_lease
 from orchestrator.store.session import open_engine, writing
-from tests.contract.store.bench import OWNER, Bench, listening, make_bench
+from tests.contract.store.bench import OWNER, Bench, listening, make_bench, make_definition
 
 NIGHT = {"cron": "0 2 * * *"}
 MINUTE = {"cron": "* * * * *", "misfire": "all"}
@@ -88,6 +88,22 @@ def test_deployment_keeps_ids_and_pauses_of_what_is_unchanged(bench: Bench) -> N
     assert (found[night.id].paused, str(found[night.id].said.misfire)) == (True, "skip")
     assert minute.id not in found
     assert max(found) > minute.id
+
+
+def test_deployment_for_one_run_leaves_schedules_as_they_are(bench: Bench) -> None:
+    """`run FILE` wants one run: it enters no schedule, and neither wakes nor stops one; a real deployment does."""
+    definitions, schedules = Definitions(bench.engine), Schedules(bench.engine)
+    scheduled = make_definition(schedules=(MINUTE,))
+
+    definitions.deploy(scheduled, schedules=False)
+    assert schedules.list() == []
+    definitions.deploy(scheduled)
+    definitions.set_online("nightly", online=False)
+    definitions.deploy(scheduled, schedules=False)
+    assert [one.next_at for one in schedules.list()] == [None]
+    definitions.deploy(scheduled)
+
+    assert all(one.next_at is not None for one in schedules.list())
 
 
 def test_slot_follows_from_the_id(bench: Bench) -> None:

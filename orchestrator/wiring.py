@@ -28,12 +28,14 @@ from orchestrator.master.daemon import Daemon, Plan, Service
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
 from orchestrator.store import migrate
+from orchestrator.store.backfills import Backfills
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
 from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.masters import Master
 from orchestrator.store.outbox import Outbox
+from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine, open_engine
 from orchestrator.worker.celery_defaults import redis_url
 
@@ -145,6 +147,8 @@ def _ports(settings: Settings, engine: Engine, commit: GroupCommit, name: str) -
         generations=generations,
         board=MasterBoard(client, keys),
         requests=Control(client, keys),
+        schedules=Schedules(engine),
+        backfills=Backfills(engine),
     )
 
 

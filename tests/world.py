@@ -41,6 +41,9 @@ SLOTS = 64
 WORKER = "w1@rig"
 
 CLEANED = (
+    schema.backfill_run,
+    schema.backfill,
+    schema.schedule,
     schema.outbox,
     schema.error_command,
     schema.command,

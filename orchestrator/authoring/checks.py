@@ -8,6 +8,7 @@ from dataclasses import replace
 from orchestrator.authoring import expressions, names
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.authoring.references import reference_faults
+from orchestrator.authoring.schedules import schedule_faults
 from orchestrator.core import types
 from orchestrator.core.branches import CONDITIONS, named_by_conditions
 from orchestrator.core.dag import find_cycle
@@ -43,6 +44,7 @@ def check(definition: WorkflowDefinition) -> list[Fault]:
         if task.type == "sub_workflow" and task.spec["workflow"] == definition.name:
             faults.append(_fault(task, "workflow", "a workflow cannot contain itself"))
     faults.extend(reference_faults(definition, edges))
+    faults.extend(schedule_faults(definition))
     return faults
 
 

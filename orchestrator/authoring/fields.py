@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from orchestrator.authoring import durations, names
+from orchestrator.authoring import cron, durations, names
 from orchestrator.core import parameters
 
 
@@ -32,13 +31,7 @@ def _zone(name: str) -> str:
 
 
 def _cron(expression: str) -> str:
-    try:
-        CronSim(expression, datetime(2026, 1, 1))  # noqa: DTZ001 - any time will do to have it parsed
-    except (CronSimError, ValueError, IndexError) as error:
-        raise ValueError(
-            f"'{expression}' is no cron expression: {error}; write minute hour day month weekday, "
-            "or six fields with seconds first"
-        ) from None
+    cron.check(expression)
     return expression
 
 

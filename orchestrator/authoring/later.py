@@ -35,7 +35,6 @@ def _workflow(definition: WorkflowDefinition) -> Iterator[Fault]:
         "execution": definition.execution != Execution.PARALLEL,
         "environment": definition.environment is not None,
         "alerts": bool(definition.alerts),
-        "schedules": bool(definition.schedules),
     }
     for field, is_used in used.items():
         if is_used:

@@ -24,6 +24,12 @@ CATALOGUE = {
     "definitions": Entry(target=f"{COMMANDS}.definitions:definitions", summary="Look at stored workflows."),
     "submit": Entry(target=f"{COMMANDS}.submit:submit", summary="Start a workflow and return at once."),
     "runs": Entry(target=f"{COMMANDS}.runs:runs", summary="Look at runs, wait for them, control them."),
+    "backfill": Entry(
+        target=f"{COMMANDS}.backfill:backfill", summary="Run a workflow for each planned time of a range."
+    ),
+    "schedules": Entry(
+        target=f"{COMMANDS}.schedules:schedules", summary="When workflows run by themselves; pause that."
+    ),
     "workers": Entry(target=f"{COMMANDS}.workers:workers", summary="List workers, drain them."),
     "masters": Entry(target=f"{COMMANDS}.masters:masters", summary="List masters."),
     "events": Entry(

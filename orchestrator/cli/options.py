@@ -1,5 +1,6 @@
 """Owns the options that several commands share."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import rich_click as click
@@ -8,10 +9,25 @@ LARGEST_ID = 2**63 - 1
 """The databases count so far; what is longer is not even turned into a number."""
 
 
-def _run_id(text: str) -> int:
-    if not text.isdecimal() or len(text) > len(str(LARGEST_ID)) or not 1 <= int(text) <= LARGEST_ID:
-        raise click.BadParameter(f"'{text}' is no run's id, which is a number; see orchestrator runs list")
-    return int(text)
+def number_type(what: str, command: str) -> Callable[[str], int]:
+    """Return what reads the id of a run, a schedule or the like.
+
+    Args:
+        what: What it is the id of, for the message.
+        command: The command that lists them.
+    """
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or len(text) > len(str(LARGEST_ID)) or not 1 <= int(text) <= LARGEST_ID:
+            raise click.BadParameter(
+                f"'{text}' is no {what}'s id, which is a number; see orchestrator {command}"
+            )
+        return int(text)
+
+    return read
+
+
+_run_id = number_type("run", "runs list")
 
 
 json_option = click.option(

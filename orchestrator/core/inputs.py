@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,7 +20,6 @@ class Surroundings:
         latest: Output name to the upstream task whose value counts (`OutputIndex.sources`).
         outputs: Outputs by task, at least of the tasks that `wanted_outputs` names.
         environment: Variables of the environment that the task or the workflow refers to.
-        interval_start: The schedule's fire time before the planned time; without one the planned time.
         secret_ticket: Marks the secrets that the definition and the start parameters name, for the worker that
             may resolve them; `None` leaves them as they are written.
     """
@@ -32,7 +30,6 @@ class Surroundings:
     latest: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
-    interval_start: datetime | None = None
     secret_ticket: str | None = None
 
 
@@ -111,7 +108,7 @@ def built_ins(around: Surroundings) -> dict[str, Any]:
     """Return the built-in parameters; times are ISO 8601 in the workflow's zone."""
     head, zone = around.head, ZoneInfo(around.definition.timezone)
     planned = head.planned_time.astimezone(zone).isoformat(timespec="seconds")
-    start = (around.interval_start or head.planned_time).astimezone(zone).isoformat(timespec="seconds")
+    start = (head.interval_start or head.planned_time).astimezone(zone).isoformat(timespec="seconds")
     return {
         "workflow_name": head.workflow,
         "workflow_instance_id": head.id,

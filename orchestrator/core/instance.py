@@ -18,6 +18,7 @@ class Head:
         params: Start parameters as given, already typed.
         run_count: 1, and one more with every recover or rerun.
         planned_time: The time the run is about (manual runs: the submit time), aware UTC.
+        interval_start: The fire time before the planned one; `None`: nobody planned it.
         timeout_at: When the run's own timeout is due; moved on by paused time.
         paused_at: Since when it is pausing or paused; paused time does not count for the timeout.
         timed_out: The timeout was noticed (an alert is sent once).
@@ -40,6 +41,7 @@ class Head:
     start_nodes: tuple[str, ...] = ()
     depends: str = "downstream"
     planned_time: datetime
+    interval_start: datetime | None = None
     submitted_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from orchestrator.authoring.cron import CronTimes
 from orchestrator.core.changes import Leases
 from orchestrator.core.transition import Context
 from orchestrator.master.aftermath import Aftermath
 from orchestrator.master.alerts import Bulletin
+from orchestrator.master.backfills import Backfiller, BackfillTable
 from orchestrator.master.clock import DatabaseClock
 from orchestrator.master.control import Control, RequestSource
 from orchestrator.master.dispatcher import Dispatcher
@@ -30,6 +32,7 @@ from orchestrator.master.reader import EventSource, Reader
 from orchestrator.master.ready import ReadyQueue
 from orchestrator.master.reaper import Reaper
 from orchestrator.master.rounds import Rounds
+from orchestrator.master.schedules import Scheduler, ScheduleTable
 from orchestrator.master.silence import Silence
 from orchestrator.master.status import Status, StatusBoard
 from orchestrator.master.supplies import Supplies
@@ -46,6 +49,10 @@ class RunSource(InstanceSource, UnfinishedSource, Protocol):
 class Streams(EventSource, EntrySource, Acknowledger, Protocol):
     """The event streams."""
 
+    def wake(self, slot: int) -> None:
+        """Tell a slot's master that a command waits in the table."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
@@ -61,6 +68,8 @@ class Ports:
     generations: GenerationKeeper
     board: StatusBoard
     requests: RequestSource
+    schedules: ScheduleTable
+    backfills: BackfillTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +135,8 @@ class Master:
     lanes: Lanes
     desk: Desk
     bulletin: Bulletin
+    scheduler: Scheduler
+    backfiller: Backfiller
     context: Callable[[], Context]
 
 
@@ -230,5 +241,9 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         lanes=lanes,
         desk=desk,
         bulletin=bulletin,
+        scheduler=Scheduler(
+            ports.schedules, CronTimes(), identity.leases, ports.streams.wake, world.monotonic
+        ),
+        backfiller=Backfiller(ports.backfills, identity.leases, ports.streams.wake, world.monotonic),
         context=loop.context,
     )

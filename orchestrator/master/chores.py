@@ -47,4 +47,6 @@ def chores(
         Chore(name="status", step=master.status.step, pause_s=1.0),
         Chore(name="control", step=master.control.step, pause_s=0.5),
         Chore(name="announcer", step=announcer.step, pause_s=timing.sweep_s),
+        Chore(name="schedules", step=master.scheduler.step, pause_s=0.1),
+        Chore(name="backfills", step=master.backfiller.step, pause_s=0.3),
     ]

@@ -15,9 +15,11 @@ from orchestrator.broker.stream import EventStream, wake
 from orchestrator.config import Settings
 from orchestrator.errors import BrokerUnavailable, SchemaMismatch
 from orchestrator.store import migrate
+from orchestrator.store.backfills import Backfills
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
 from orchestrator.store.queries import Queries
+from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import open_engine
 from orchestrator.store.submissions import Submissions
 
@@ -72,6 +74,16 @@ class Backend:
     def submissions(self) -> Submissions:
         """New runs."""
         return Submissions(self.engine)
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """Stored schedules."""
+        return Schedules(self.engine)
+
+    @cached_property
+    def backfills(self) -> Backfills:
+        """Backfills."""
+        return Backfills(self.engine)
 
     @cached_property
     def commands(self) -> Commands:

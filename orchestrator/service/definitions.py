@@ -12,16 +12,24 @@ from orchestrator.store.definitions import StoredDefinition
 
 
 def deploy(
-    backend: Backend, definitions: Sequence[WorkflowDefinition], *, online: bool
+    backend: Backend, definitions: Sequence[WorkflowDefinition], *, online: bool, schedules: bool = True
 ) -> list[dict[str, Any]]:
     """Store the definitions; one that has not changed keeps its version.
+
+    Args:
+        backend: The services.
+        definitions: Valid ones.
+        online: Whether runs may be started from now on.
+        schedules: Whether they run by themselves from now on, if they say so; `run` wants the one run only.
 
     Raises:
         DefinitionError: One that shall go online uses what this version cannot run.
     """
     if online:
         refuse_unsupported(definitions)
-    return [_deploy_one(backend, definition, online=online) for definition in definitions]
+    return [
+        _deploy_one(backend, definition, online=online, schedules=schedules) for definition in definitions
+    ]
 
 
 def list_definitions(backend: Backend) -> list[dict[str, Any]]:
@@ -59,6 +67,18 @@ def set_online(backend: Backend, name: str, *, online: bool) -> dict[str, Any]:
     return {"name": name, "version": stored.version, "online": online}
 
 
+def delete(backend: Backend, name: str) -> dict[str, Any]:
+    """Delete a workflow that is offline and has no runs, with all its versions and schedules.
+
+    Raises:
+        NotFound: There is no such workflow.
+        Conflict: It is online, or has runs.
+    """
+    find(backend, name, None)
+    backend.definitions.delete(name)
+    return {"name": name, "deleted": True}
+
+
 def find(backend: Backend, name: str, version: int | None) -> StoredDefinition:
     """Return a stored definition.
 
@@ -72,8 +92,10 @@ def find(backend: Backend, name: str, version: int | None) -> StoredDefinition:
         raise NotFound(str(error) + ("" if name in known else did_you_mean(name, known))) from None
 
 
-def _deploy_one(backend: Backend, definition: WorkflowDefinition, *, online: bool) -> dict[str, Any]:
-    stored = backend.definitions.deploy(definition, online=online)
+def _deploy_one(
+    backend: Backend, definition: WorkflowDefinition, *, online: bool, schedules: bool
+) -> dict[str, Any]:
+    stored = backend.definitions.deploy(definition, online=online, schedules=schedules)
     return {
         "name": definition.name,
         "version": stored.version,

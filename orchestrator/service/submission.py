@@ -18,6 +18,8 @@ from orchestrator.store.submissions import SubmitRequest
 DEPENDS = "downstream"
 """What runs besides the start nodes where nothing else is said."""
 
+OWN_KEYS = ("schedule:", "backfill:")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitOptions:
@@ -62,11 +64,13 @@ def submit(
         options: How this run differs from the definition.
 
     Raises:
-        UserError: A start node is no task of the workflow, or cannot begin without the tasks before it.
+        UserError: A start node is no task of the workflow, or cannot begin without the tasks before it; or the
+            idempotency key is one of a schedule's or backfill's.
         Conflict: The workflow is offline, or the idempotency key was used for another request.
         DefinitionError: It uses what this version cannot run.
     """
     refuse_unsupported([stored.definition])
+    _check_key(options.idempotency_key)
     depends = options.depends or DEPENDS
     check_start_nodes(stored.definition, options.start_nodes, depends)
     chosen = {one.name: getattr(options, one.name) for one in fields(options)} | {"depends": depends}
@@ -75,6 +79,14 @@ def submit(
     )
     backend.wake(submitted.slot)
     return {"workflow_instance_id": submitted.id, "state": str(submitted.state), "created": submitted.created}
+
+
+def _check_key(key: str | None) -> None:
+    """Refuse the keys that schedules and backfills give their runs: a planned time must not be taken from them."""
+    if key is not None and key.startswith(OWN_KEYS):
+        raise UserError(
+            f"the idempotency key '{key}' begins like those of schedules and backfills; take another"
+        )
 
 
 def submit_texts(backend: Backend, name: str, texts: Iterable[str], options: SubmitOptions) -> dict[str, Any]:

@@ -79,14 +79,18 @@ def _write_rows(connection: Connection, changes: Sequence[InstanceChange], lease
     if one_call.is_possible(connection):
         crash_point("store.before_flush")
         return one_call.write(connection, changes, leases)
-    now = _fence(connection, leases)
+    now = fence(connection, leases)
     crash_point("store.before_flush")
     _write_instances(connection, changes, leases.epochs)
     return now
 
 
-def _fence(connection: Connection, leases: Leases) -> datetime:
-    """Lock the leases, in the order of slots as everybody does; refuse if one is not ours; return the time."""
+def fence(connection: Connection, leases: Leases) -> datetime:
+    """Lock the leases, in the order of slots as everybody does; return the database's time under the locks.
+
+    Raises:
+        LeaseLost: Another master owns a slot, or its epoch moved on.
+    """
     rows = connection.execute(FENCES[is_postgres(connection)], {"slots": sorted(leases.epochs)}).all()
     held = {slot: epoch for slot, owner, epoch, _ in rows if owner == leases.owner}
     lost = [slot for slot, epoch in leases.epochs.items() if held.get(slot) != epoch]

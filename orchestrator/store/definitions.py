@@ -3,17 +3,22 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, RowMapping, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.core.definition import WorkflowDefinition, from_document, to_document
-from orchestrator.errors import NotFound
+from orchestrator.errors import Conflict, NotFound
+from orchestrator.store import schedules as stored_schedules
 from orchestrator.store.clock import database_now
-from orchestrator.store.schema import workflow_definition
+from orchestrator.store.schema import workflow_definition, workflow_instance
 from orchestrator.store.session import is_postgres, reading, writing
 from orchestrator.store.storable import check_storable
 
 columns = workflow_definition.c
+
+ADVISORY_SPACE = 0x6F726368
+ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(:space, hashtext(:name))")
+"""Rows cannot be locked instead: the first version has none, and runs that are inserted lock them, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,9 @@ class Definitions:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def deploy(self, definition: WorkflowDefinition, *, online: bool = True) -> Deployed:
+    def deploy(
+        self, definition: WorkflowDefinition, *, online: bool = True, schedules: bool = True
+    ) -> Deployed:
         """Store `definition` as the next version of its name, unless its last version is the same.
 
         Where the file was deployed from is not part of a version: it is noted anew each time.
@@ -60,6 +67,7 @@ class Definitions:
         Args:
             definition: A valid definition.
             online: Whether runs may be started from now on.
+            schedules: Whether its schedules become what it says; else they stay as they are.
 
         Raises:
             UserError: A text in it cannot be stored.
@@ -68,6 +76,7 @@ class Definitions:
         document = to_document(definition)
         check_storable(document, f"definition '{definition.name}'")
         with writing(self._engine) as connection:
+            was_online = _is_online(connection, definition.name)
             while True:
                 last = _find(connection, definition.name, None)
                 if last is not None and last["hash"] == definition.hash:
@@ -84,6 +93,8 @@ class Definitions:
             connection.execute(
                 update(workflow_definition).where(columns.name == definition.name).values(online=online)
             )
+            if schedules:
+                _set_schedules(connection, definition, online=online, was_online=was_online)
         return deployed
 
     def get(self, name: str, version: int | None = None) -> StoredDefinition:
@@ -116,8 +127,22 @@ class Definitions:
         with reading(self._engine) as connection:
             return tuple(_stored(row) for row in connection.execute(statement).mappings())
 
+    def delete(self, name: str) -> None:
+        """Delete every version of a definition, and its schedules.
+
+        Raises:
+            NotFound: There is none of this name.
+            Conflict: It is online, or has runs.
+            StoreUnavailable: The database is away.
+        """
+        with writing(self._engine) as connection:
+            hold_name(connection, name)
+            _refuse_deletion(connection, name)
+            stored_schedules.delete_all(connection, name)
+            connection.execute(delete(workflow_definition).where(columns.name == name))
+
     def set_online(self, name: str, *, online: bool) -> None:
-        """Allow or refuse new runs of a definition; running ones go on.
+        """Allow or refuse new runs of a definition, and have its schedules fire or rest; running ones go on.
 
         Raises:
             NotFound: There is none of this name.
@@ -125,8 +150,48 @@ class Definitions:
         """
         statement = update(workflow_definition).where(columns.name == name).values(online=online)
         with writing(self._engine) as connection:
-            if connection.execute(statement).rowcount == 0:
+            last = _find(connection, name, None)
+            if last is None:
                 raise NotFound(f"there is no workflow definition '{name}'")
+            was_online = _is_online(connection, name)
+            connection.execute(statement)
+            definition = from_document(last["document"])
+            _set_schedules(connection, definition, online=online, was_online=was_online)
+
+
+def _refuse_deletion(connection: Connection, name: str) -> None:
+    """Raise unless a workflow exists, is offline, and has no runs."""
+    online = list(connection.execute(select(columns.online).where(columns.name == name)).scalars())
+    if not online:
+        raise NotFound(f"there is no workflow definition '{name}'")
+    if any(online):
+        raise Conflict(f"workflow definition '{name}' is online; put it offline first")
+    runs = select(func.count()).where(workflow_instance.c.workflow == name)
+    if count := connection.execute(runs).scalar_one():
+        raise Conflict(
+            f"workflow definition '{name}' has {count} runs, which need it; leave it offline instead"
+        )
+
+
+def hold_name(connection: Connection, name: str) -> None:
+    """Let whoever else changes what belongs to this name wait for the end of the transaction."""
+    if is_postgres(connection):  # SQLite has one writer anyway
+        connection.execute(ONE_AT_A_TIME, {"space": ADVISORY_SPACE, "name": name})
+
+
+def _is_online(connection: Connection, name: str) -> bool:
+    """Return whether runs may be started; whoever changes the same name at the same time waits here."""
+    hold_name(connection, name)
+    return any(connection.execute(select(columns.online).where(columns.name == name)).scalars())
+
+
+def _set_schedules(
+    connection: Connection, definition: WorkflowDefinition, *, online: bool, was_online: bool
+) -> None:
+    if online:
+        stored_schedules.keep(connection, definition, was_online=was_online)
+    else:
+        stored_schedules.stop(connection, definition.name)
 
 
 def _find(connection: Connection, name: str, version: int | None) -> RowMapping | None:

@@ -21,7 +21,7 @@ HEAD_COLUMNS = tuple(workflow_instance.c[name] for name in HEAD_FIELDS)
 ATTEMPT_COLUMNS = tuple(task_instance.c[name] for name in ATTEMPT_FIELDS)
 COMMAND_COLUMNS = tuple(command.c[one.name] for one in dataclasses.fields(Command))
 
-HEAD_IMMUTABLE = ("id", "slot", "definition_id", "workflow", "version", "submitted_at")
+HEAD_IMMUTABLE = ("id", "slot", "definition_id", "workflow", "version", "interval_start", "submitted_at")
 """Never written again after the instance was submitted."""
 
 head_tuple = attrgetter(*HEAD_FIELDS)

@@ -73,6 +73,7 @@ workflow_instance = Table(
     Column("start_nodes", Json, nullable=False),
     Column("depends", String(16), nullable=False),
     Column("planned_time", UtcDateTime, nullable=False),
+    Column("interval_start", UtcDateTime),
     Column("submitted_at", UtcDateTime, nullable=False),
     Column("started_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
@@ -212,10 +213,49 @@ schedule = Table(
     Column("starts_at", UtcDateTime),
     Column("ends_at", UtcDateTime),
     Column("paused", Boolean, nullable=False),
+    Column("active_since", UtcDateTime, nullable=False),
+    Column("handled_until", UtcDateTime, nullable=False),
     Column("next_at", UtcDateTime),
     Column("last_planned_at", UtcDateTime),
     Index(None, "slot", "next_at"),
     Index(None, "workflow"),
+    sqlite_autoincrement=True,  # runs are keyed by the id of their schedule: it is never given again
+)
+
+backfill = Table(
+    "backfill",
+    metadata,
+    Column("id", BigId, primary_key=True),
+    Column("slot", Integer, nullable=False),
+    Column("workflow", Text, nullable=False),
+    Column("cron", Text),
+    Column("timezone", Text, nullable=False),
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    Column("max_parallel", Integer),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("ended_at", UtcDateTime),
+    Column("reason", Text),
+    Index(
+        "ix_backfill_open",
+        "slot",
+        postgresql_where=text("ended_at IS NULL"),
+        sqlite_where=text("ended_at IS NULL"),
+    ),
+    sqlite_autoincrement=True,  # the same
+)
+
+backfill_run = Table(
+    "backfill_run",
+    metadata,
+    Column("backfill_id", BigId, ForeignKey("backfill.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("planned_time", UtcDateTime, nullable=False),
+    Column("workflow_instance_id", BigId, nullable=False),
+    Column("released_at", UtcDateTime),
+    Column("done", Boolean, nullable=False),
+    PrimaryKeyConstraint("backfill_id", "position"),
+    UniqueConstraint("backfill_id", "planned_time"),
 )
 
 pool = Table(

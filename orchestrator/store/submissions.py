@@ -1,53 +1,17 @@
 """Owns submissions: a new workflow instance and its START, in one transaction, once per idempotency key."""
 
-import hashlib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, RowMapping, insert, select, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Engine, RowMapping, select
 
-from orchestrator.core.command import CommandKind
-from orchestrator.core.definition import OnFailure, Priority, WorkflowDefinition, from_document
-from orchestrator.core.instance import Head
 from orchestrator.core.status import WorkflowState
 from orchestrator.errors import Conflict, NotFound
-from orchestrator.store.clock import database_now
-from orchestrator.store.rows import head_values
-from orchestrator.store.schema import command, deployment, workflow_definition, workflow_instance
-from orchestrator.store.session import is_postgres, writing
+from orchestrator.store.new_runs import SubmitRequest, insert_runs, request_hash, send_starts
+from orchestrator.store.schema import workflow_definition, workflow_instance
+from orchestrator.store.session import writing
 from orchestrator.store.storable import check_storable
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitRequest:
-    """What is to be run, and how. `None` means "as the definition says".
-
-    Attributes:
-        definition_id: Row of the version to run (`Deployed.id`, `StoredDefinition.id`).
-        params: Start parameters, already typed and checked.
-        start_nodes: Tasks to start from; empty: the roots.
-        depends: Which tasks around the start nodes run: `only`, `upstream` or `downstream`.
-        planned_time: The time the run is about, aware; default: now, by the database's clock.
-        idempotency_key: The same key with the same request gives the same run, however often it is sent.
-        parent_id: The instance whose task `parent_task` this is.
-    """
-
-    definition_id: int
-    params: Mapping[str, Any] = field(default_factory=dict)
-    priority: Priority | None = None
-    worker_group: str | None = None
-    on_failure: OnFailure | None = None
-    start_nodes: tuple[str, ...] = ()
-    depends: str = "downstream"
-    dry_run: bool = False
-    planned_time: datetime | None = None
-    idempotency_key: str | None = None
-    parent_id: int | None = None
-    parent_task: str | None = None
+__all__ = ["Submissions", "SubmitRequest", "Submitted", "request_hash"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,23 +60,12 @@ class Submissions:
                 return earlier
             if not row["online"]:
                 raise Conflict(f"workflow definition '{row['name']}' is offline; put it online first")
-            head = _head(connection, request, row)
-            if not _insert(connection, head, request.idempotency_key, fingerprint):
+            heads = insert_runs(connection, row, [request])
+            if not heads:
                 return _won_by_another(connection, request, row["name"], fingerprint)
-            _insert_start(connection, head)
+            send_starts(connection, heads)
+            (head,) = heads
         return Submitted(id=head.id, slot=head.slot, state=head.state, created=True)
-
-
-def request_hash(request: SubmitRequest, workflow: str) -> str:
-    """Return what makes two requests the same: all that was asked for, but not the version it met."""
-    asked = asdict(request)
-    del asked["definition_id"], asked["idempotency_key"]
-    canonical = json.dumps({**asked, "workflow": workflow}, sort_keys=True, default=_plain)
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _definition(connection: Connection, definition_id: int) -> RowMapping:
@@ -156,64 +109,3 @@ def _won_by_another(
     if earlier is None:
         raise Conflict(f"a run under the idempotency key '{request.idempotency_key}' has just been deleted")
     return earlier
-
-
-def _head(connection: Connection, request: SubmitRequest, row: RowMapping) -> Head:
-    definition: WorkflowDefinition = from_document(row["document"])
-    number = _next_id(connection)
-    now = database_now(connection)
-    return Head(
-        id=number,
-        slot=number % connection.execute(select(deployment.c.slots)).scalar_one(),
-        definition_id=row["id"],
-        workflow=row["name"],
-        version=row["version"],
-        state=WorkflowState.SUBMITTED,
-        dry_run=request.dry_run,
-        priority=request.priority or definition.priority,
-        worker_group=request.worker_group or definition.worker_group,
-        on_failure=request.on_failure or definition.on_failure,
-        params=dict(request.params),
-        start_nodes=request.start_nodes,
-        depends=request.depends,
-        planned_time=request.planned_time or now,
-        submitted_at=now,
-        parent_id=request.parent_id,
-        parent_task=request.parent_task,
-    )
-
-
-def _next_id(connection: Connection) -> int:
-    """Return the id of the next instance: the slot follows from it and stands in the same row."""
-    if is_postgres(connection):
-        statement = text("SELECT nextval(pg_get_serial_sequence('workflow_instance', 'id'))")
-    else:  # nobody else writes in between: the transaction is an immediate one
-        statement = text(
-            "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'workflow_instance'"
-        )
-    return int(connection.execute(statement).scalar_one())
-
-
-def _insert(connection: Connection, head: Head, key: str | None, fingerprint: str) -> bool:
-    """Return whether the row was inserted; it is not if the key exists meanwhile."""
-    dialect = postgresql if is_postgres(connection) else sqlite
-    values = {**head_values(head), "revision": 0, "epoch": 0, "idempotency_key": key}
-    inserted = connection.execute(
-        dialect.insert(workflow_instance)
-        .values(**values, request_hash=fingerprint if key is not None else None)
-        .on_conflict_do_nothing(index_elements=["idempotency_key"])
-        .returning(workflow_instance.c.id)
-    )
-    return inserted.one_or_none() is not None
-
-
-def _insert_start(connection: Connection, head: Head) -> None:
-    connection.execute(
-        insert(command).values(
-            slot=head.slot,
-            workflow_instance_id=head.id,
-            kind=CommandKind.START.value,
-            body={},
-            created_at=head.submitted_at,
-        )
-    )

@@ -13,11 +13,13 @@ from orchestrator.master.outside import Committer
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
 from orchestrator.store import migrate
+from orchestrator.store.backfills import Backfills
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
 from orchestrator.store.definitions import Definitions
 from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
+from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine, open_engine
 from orchestrator.store.submissions import Submissions, SubmitRequest
 from orchestrator.testing.clock import SimulatedClock
@@ -194,6 +196,8 @@ class Rig:
             generations=self.broker,
             board=self.board,
             requests=self.board,
+            schedules=Schedules(self.engine),
+            backfills=Backfills(self.engine),
         )
 
 

@@ -12,7 +12,7 @@ from tests.scenario import at_rest, submit_all
 
 pytestmark = pytest.mark.acceptance
 
-MASTER_POINTS = [point for point in POINTS if not point.startswith("worker.")]
+MASTER_POINTS = [point for point in POINTS if point.startswith(("master.", "store."))]
 WORKER_POINTS = [point for point in POINTS if point.startswith("worker.")]
 CRASHED = 137
 SHARED = "shared"

@@ -72,6 +72,7 @@ SMALL = {
     "sql.yaml": Expected(arguments=("-p", "city=Lyon"), outputs={"orders": 2}),
     "http.yaml": Expected(arguments=("-p", f"server={SERVER}"), outputs={"status": 200}),
     "secrets.yaml": Expected(outputs={"shown": "******"}),
+    "schedules.yaml": Expected(),
     "python_task.py": Expected(arguments=("-p", "limit=50")),
 }
 AUDITS = ("package_audit.yaml", "package_audit.py")

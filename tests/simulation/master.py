@@ -24,11 +24,13 @@ from orchestrator.master.chores import Chore, chores
 from orchestrator.master.inbox import LULL_S, PATIENCE_S
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
+from orchestrator.store.backfills import Backfills
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
 from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.outbox import Outbox
+from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine
 from tests.simulation.celery_broker import SimulatedCourier
 from tests.simulation.schedule import Process, Schedule, Signal
@@ -43,7 +45,7 @@ GATHERS = 0.5
 UNASKED_S = 1.0
 """How often the reader and the messenger look although nobody told them that something is there."""
 
-RARE_S = {"status": 10.0, "control": 5.0}
+RARE_S = {"status": 10.0, "control": 5.0, "schedules": 1.0, "backfills": 2.0}
 """What is done less often than in a real master, since nobody looks."""
 
 
@@ -247,4 +249,6 @@ class SimulatedMaster:
             generations=generations,
             board=MasterBoard(client, around.keys),
             requests=Control(client, around.keys),
+            schedules=Schedules(around.engine),
+            backfills=Backfills(around.engine),
         )

@@ -32,7 +32,7 @@ ARROWS: dict[str, frozenset[str]] = {
     "broker": frozenset({"core"}) | LEAVES,
     "authoring": frozenset({"core"}) | LEAVES,
     "worker": frozenset({"core", "broker"}) | LEAVES,
-    "master": frozenset({"core", "store", "broker", "authoring.expressions"}) | LEAVES,
+    "master": frozenset({"core", "store", "broker", "authoring.expressions", "authoring.cron"}) | LEAVES,
     "service": frozenset({"core", "store", "broker", "authoring"}) | LEAVES,
     "embedded": LEAVES,
     "importing": frozenset({"core", "authoring"}) | LEAVES,
@@ -62,6 +62,7 @@ OWNED_LIBRARIES: dict[str, frozenset[str]] = {
     "rich_click": frozenset({"cli"}),
     "rich": frozenset({"cli"}),
     "yaml": frozenset({"authoring", "importing", "service"}),
+    "cronsim": frozenset({"authoring.cron"}),
     "pydantic": frozenset({"authoring", "config", "setting_faults"}),
 }
 """Libraries that only their owners may import."""

@@ -52,7 +52,7 @@ def show(name: str, version: int | None, *, graph: bool, as_json: bool) -> None:
 @name_argument
 @json_option
 def online(name: str, *, as_json: bool) -> None:
-    """Let a workflow be submitted."""
+    """Let a workflow be submitted; its schedules fire."""
     _set_online(name, online=True, as_json=as_json)
 
 
@@ -60,8 +60,21 @@ def online(name: str, *, as_json: bool) -> None:
 @name_argument
 @json_option
 def offline(name: str, *, as_json: bool) -> None:
-    """Let a workflow be submitted no more; its runs go on."""
+    """Let a workflow be submitted no more; its runs go on, its schedules rest."""
     _set_online(name, online=False, as_json=as_json)
+
+
+@definitions.command(epilog="Example: orchestrator definitions delete nightly")
+@name_argument
+@json_option
+def delete(name: str, *, as_json: bool) -> None:
+    """Delete a workflow that is offline and was never run, with all its versions and schedules."""
+    with open_backend() as backend:
+        document = service.delete(backend, name)
+    if as_json:
+        print_json(document)
+    else:
+        click.echo(f"{name} is deleted")
 
 
 def _set_online(name: str, *, online: bool, as_json: bool) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, text
 
 from orchestrator.core.changes import Changes, Leases
 from orchestrator.errors import LeaseLost, StoreUnavailable
-from orchestrator.store.commit import GroupCommit, _fence
+from orchestrator.store.commit import GroupCommit, fence
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.session import open_engine, writing
 from tests.contract.invariants.cases import EVERYTHING, Case
@@ -19,7 +19,7 @@ from tests.world import World, empty
 def test_a_zombie_says_and_writes_nothing(world: World, case: Case) -> None:
     """It wakes up with an item in hand while another master owns the slots: it only learns that.
 
-    Teeth: fails without `_fence(connection, leases)` in `GroupCommit.commit`.
+    Teeth: fails without `fence(connection, leases)` in `GroupCommit.commit`.
     """
     case.ready(world)
     zombie = world.rig.master
@@ -78,6 +78,6 @@ def test_a_master_stopped_inside_a_transaction_blocks_nobody(postgres_engine: En
 def _sleep_in_a_transaction(engine: Engine, leases: Leases, until: Callable[[], None]) -> None:
     """Lock the leases as a group commit does, and go on only after `until`."""
     with writing(engine) as connection:
-        _fence(connection, leases)
+        fence(connection, leases)
         until()
         connection.execute(text("SELECT 1"))

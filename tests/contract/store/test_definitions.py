@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.core.definition import ParameterDefinition, TaskDefinition, Trigger
-from orchestrator.errors import NotFound, UserError
+from orchestrator.errors import Conflict, NotFound, UserError
 from orchestrator.store.definitions import Definitions
 from tests.contract.store.bench import Bench, make_definition
 
@@ -107,3 +107,23 @@ def test_definition_with_a_nul_character_is_refused(bench: Bench) -> None:
     """PostgreSQL could not hold it."""
     with pytest.raises(UserError, match=r"'nightly'.*NUL"):
         bench.deploy(TaskDefinition(name="a", type="shell", spec={"run": "echo \x00"}))
+
+
+def test_definition_that_was_never_run_can_be_deleted(bench: Bench) -> None:
+    """With its versions and schedules, once it is offline; runs need their definition."""
+    definitions = Definitions(bench.engine)
+    bench.deploy(schedules=({"cron": "0 2 * * *"},))
+    bench.deploy(schedules=({"cron": "0 2 * * *"},), description="second")
+
+    with pytest.raises(Conflict, match="put it offline first"):
+        definitions.delete("nightly")
+    definitions.set_online("nightly", online=False)
+    definitions.delete("nightly")
+
+    assert bench.contents()["workflow_definition"] == bench.contents()["schedule"] == []
+    with pytest.raises(NotFound):
+        definitions.delete("nightly")
+    bench.submit()
+    definitions.set_online("nightly", online=False)
+    with pytest.raises(Conflict, match="has 1 runs"):
+        definitions.delete("nightly")

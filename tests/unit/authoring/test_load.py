@@ -130,7 +130,7 @@ def test_every_field_reaches_the_definition() -> None:
             workflow="{name: w, description: d, owner: o, tags: [t], timezone: UTC, params: {x: {type: float,"
             " default: 1}, y: {required: true}}, timeout: 1h, on_timeout: stop, on_failure: end, execution:"
             " serial_wait, priority: high, worker_group: g, environment: e, outputs: {r: '${a.o}'}, alerts:"
-            " [{email: a@b, events: [workflow_failure]}], schedules: [{cron: '* * * * *', grace: 1m}]}",
+            " [{email: a@b, events: [workflow_failure]}]}",
         )
     )
 
@@ -169,7 +169,6 @@ def test_every_field_reaches_the_definition() -> None:
     assert definition.params["y"] == ParameterDefinition(required=True)
     assert (definition.timeout_s, definition.on_timeout) == (3600.0, "stop")
     assert definition.on_failure is OnFailure.END
-    assert definition.schedules == ({"cron": "* * * * *", "grace": 60.0},)
     assert definition.alerts == ({"email": "a@b", "events": ["workflow_failure"]},)
 
 
@@ -509,7 +508,6 @@ def test_field_of_a_task_that_cannot_be_run_yet_is_named(field: str) -> None:
         ("execution", "execution: serial_wait"),
         ("environment", "environment: e"),
         ("alerts", "alerts: [{command: c, events: [parked]}]"),
-        ("schedules", "schedules: [{cron: '0 2 * * *'}]"),
     ],
 )
 def test_field_of_a_workflow_that_cannot_be_run_yet_is_named(field: str, written: str) -> None:

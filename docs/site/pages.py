@@ -1,6 +1,7 @@
 """Owns the pages of the documentation that are made from the code: examples, fields, commands, states, errors."""
 
 import inspect
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -39,11 +40,12 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
 
 def examples_page() -> str:
     """Return every example file, as it is run by the tests."""
-    parts = ["# Examples", "", "Each of these files is run by the tests as it stands: `orchestrator run FILE`.", ""]
+    parts = ["# Examples", "", "The tests run each of these files as it stands: `orchestrator run FILE`.", ""]
     for path in sorted(EXAMPLES.glob("*.*")):
         if path.suffix in {".yaml", ".py"}:
             language = "yaml" if path.suffix == ".yaml" else "python"
-            parts += [f"## {path.name}", "", f"```{language}", path.read_text(encoding="utf-8").rstrip(), "```", ""]
+            text = path.read_text(encoding="utf-8").rstrip()
+            parts += [f"## {path.name}", "", f"```{language}", text, "```", ""]
     return "\n".join(parts)
 
 
@@ -66,8 +68,9 @@ def commands_page() -> str:
         context = click.Context(command, info_name=" ".join(path))
         parts += [f"## `{' '.join(path)}`", "", inspect.cleandoc(command.help or "").replace("\b", ""), ""]
         parts += ["```text", command.get_usage(context), "```", ""]
-        parts += [f"- `{'`, `'.join(one.opts)}` {one.help or ''}" for one in _options(command)]
-        parts += ["", command.epilog or "", ""]
+        parts += [f"- `{'`, `'.join(one.opts)}`: {one.help or ''}" for one in _options(command)]
+        example = (command.epilog or "").removeprefix("Example: ")
+        parts += ["", f"Example: `{example}`" if example else "", ""]
     return "\n".join(parts)
 
 
@@ -83,7 +86,8 @@ def states_page() -> str:
 
 def errors_page() -> str:
     """Return every error class with what it means, and the exit codes."""
-    parts = ["# Errors", "", "## Exit codes", "", *_EXIT_CODES, "", "## Classes", "", "| class | meaning |", "|---|---|"]
+    parts = ["# Errors", "", "## Exit codes", "", *_EXIT_CODES, ""]
+    parts += ["## Classes", "", "| class | meaning |", "|---|---|"]
     for name, one in vars(errors).items():
         if inspect.isclass(one) and issubclass(one, Exception):
             parts.append(f"| `{name}` | {_first_line(inspect.getdoc(one) or '')} |")
@@ -127,7 +131,7 @@ def _type(one: Mapping[str, Any]) -> str:
 
 
 def _code(value: Any) -> str:
-    return "" if value is None else f"`{value}`"
+    return "" if value in (None, "") else f"`{json.dumps(value)}`"
 
 
 def _cell(text: str) -> str:
@@ -138,12 +142,14 @@ def _first_line(text: str) -> str:
     return _cell(text.strip().partition("\n\n")[0])
 
 
-def _commands(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def _commands(
+    command: click.Command, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     yield path, command
     if isinstance(command, click.Group):
         context = click.Context(command, info_name=path[-1])
         for name in command.list_commands(context):
-            found = command.get_command(context, name)
+            _, found, _ = command.resolve_command(context, [name])  # loads what `--help` need not load
             if found is not None and not found.hidden:
                 yield from _commands(found, (*path, name))
 

@@ -74,7 +74,7 @@ class Aftermath:
         instance, head = touched.instance, touched.instance.head
         if touched.began_again:  # what is remembered is about attempts that count no longer
             self._effects.forget(instance)
-            self._dispatcher.forget(head.id)
+            self._supplies.forget(head.id)
         for row in touched.rows:
             notes.changed(head, row)
             self._effects.disown(row)

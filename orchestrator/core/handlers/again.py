@@ -9,6 +9,7 @@ from orchestrator.core.dag import with_descendants
 from orchestrator.core.draft import Draft
 from orchestrator.core.handlers.control import refuse_unless
 from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.node import Outcome
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import WORKFLOW_FINAL, TaskState, WorkflowState
 from orchestrator.core.transition import Context, Transition
@@ -30,7 +31,9 @@ def handle_recover(instance: WorkflowInstance, command: Command, context: Contex
         raise RepeatedEvent(f"run {head.id}: already run again, {head.state}")
     refuse_unless(instance, "recover", W.FAILURE, W.STOPPED)
     draft = Draft(instance, context)
-    _begin_again(draft, instance, with_descendants(instance.graph, _unsuccessful(instance)))
+    _begin_again(draft, instance)
+    draft.renew()  # what is not run in this new beginning, either, is no reason to run again what is behind it
+    _run_again(draft, with_descendants(instance.graph, _unsuccessful(draft, instance)))
     return draft.transition()
 
 
@@ -49,7 +52,8 @@ def handle_rerun(instance: WorkflowInstance, command: Command, context: Context)
     refuse_unless(instance, "rerun", *sorted(WORKFLOW_FINAL))
     draft = Draft(instance, context)
     tasks = _to_rerun(instance, command)
-    _begin_again(draft, instance, tasks, params={**head.params, **_mapping(command, "params")})
+    _begin_again(draft, instance, params={**head.params, **_mapping(command, "params")})
+    _run_again(draft, tasks)
     return draft.transition()
 
 
@@ -72,16 +76,20 @@ def handle_force_success(instance: WorkflowInstance, command: Command, context: 
 # --- which tasks -----------------------------------------------------------------------------
 
 
-def needs_recovery(attempt: TaskInstance | None) -> bool:
-    """Return whether recover runs a task again for its own sake, given its current attempt.
+def _unsuccessful(draft: Draft, instance: WorkflowInstance) -> list[str]:
+    """Return what recover runs again for its own sake.
 
-    A failure that a downstream `conditions` task absorbed will be the exception here.
+    A failure that a `conditions` task absorbed stays one, and what it blocks stays not-run; what another
+    failure blocks stands behind that failure.
     """
-    return attempt is None or attempt.state in FORCIBLE
+    return [task for task in instance.graph.order if _needs_recovery(draft, instance, task)]
 
 
-def _unsuccessful(instance: WorkflowInstance) -> Iterable[str]:
-    return (task for task in instance.graph.order if needs_recovery(instance.attempts.get(task)))
+def _needs_recovery(draft: Draft, instance: WorkflowInstance, task: str) -> bool:
+    attempt = instance.attempts.get(task)
+    if attempt is None:
+        return draft.outcome(task) is not Outcome.NOT_RUN
+    return attempt.state in FORCIBLE and task not in instance.graph.absorbed
 
 
 def _to_rerun(instance: WorkflowInstance, command: Command) -> Iterable[str]:
@@ -112,8 +120,8 @@ def _known(instance: WorkflowInstance, task: str) -> str:
 # --- beginning again -------------------------------------------------------------------------
 
 
-def _begin_again(draft: Draft, instance: WorkflowInstance, tasks: Iterable[str], **changes: Any) -> None:
-    """Make the run RUNNING once more, without an attempt of any of `tasks`, and take the first step."""
+def _begin_again(draft: Draft, instance: WorkflowInstance, **changes: Any) -> None:
+    """Make the run RUNNING once more, with its whole time; `changes` are of its head."""
     head, timeout_s = instance.head, instance.definition.timeout_s
     draft.set_head(
         state=_state_again(head),
@@ -127,6 +135,10 @@ def _begin_again(draft: Draft, instance: WorkflowInstance, tasks: Iterable[str],
         reason=None,
         **changes,
     )
+
+
+def _run_again(draft: Draft, tasks: Iterable[str]) -> None:
+    """Let these tasks have no attempt, and take the first step of what follows from that."""
     for task in tasks:
         attempt = draft.attempt(task)
         if attempt is not None:

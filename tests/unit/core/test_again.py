@@ -249,6 +249,33 @@ def test_recover_of_a_dry_run_walks_the_graph_again() -> None:
     assert play.states == {"a": "SUCCESS", "b": "SUCCESS"}
 
 
+def test_recover_leaves_an_absorbed_failure_and_what_it_blocks() -> None:
+    """A failure that conditions name stays one; another failure and everything behind it runs again."""
+    spec = {"all": [{"task": "a", "is": "success"}], "failure": ["alarm"], "success": ["report"]}
+    play = started(
+        a_task("a"),
+        a_task("blocked", "a"),
+        a_task("behind", "blocked", trigger=Trigger.ALL_DONE),
+        a_task("check", "a", type="conditions", spec=spec),
+        a_task("alarm", "check"),
+        a_task("report", "check"),
+        a_task("other"),
+        a_task("last", "other", "alarm"),
+    )
+    play.fail("a", "other")
+    play.succeed("alarm", "behind")
+    assert play.state is WorkflowState.FAILURE
+
+    play.command(RECOVER)
+    play.succeed("other", "last")
+
+    assert play.state.value == "SUCCESS"
+    assert {
+        task: attempt.attempt for task, attempt in play.instance.attempts.items() if attempt.attempt > 1
+    } == {"other": 2}
+    assert (play["a"].state, "blocked" in play.states) == (TaskState.FAILURE, False)
+
+
 # --- rerun -----------------------------------------------------------------------------------
 
 

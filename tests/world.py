@@ -347,11 +347,11 @@ class World:
 
     @property
     def instance(self) -> WorkflowInstance:
-        """The run in memory, loaded if need be."""
+        """The run in memory, loaded if need be, also one that has ended."""
         master = self.rig.master
-        master.lanes.load([self.run], (), master.context())
-        instance = master.lanes.get(self.run)
-        assert instance is not None, "the run has ended or does not exist"
+        master.lanes.load([self.run], (), master.context(), [self.run])
+        instance = master.lanes.get(self.run) or master.lanes.ended(self.run)
+        assert instance is not None, "the run does not exist"
         return instance
 
     def rows(self) -> list[TaskInstance]:

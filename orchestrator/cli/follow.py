@@ -75,9 +75,9 @@ def follow(
     with Interruptions() as interruptions, view:
         while True:
             began = watch.clock()
-            document = runs.show(backend, workflow_instance_id)
+            document, has_ended = runs.look(backend, workflow_instance_id)
             view.show(document)
-            if runs.is_final(document):
+            if has_ended:
                 return document, asked
             if interruptions.count and not asked:
                 asked = True

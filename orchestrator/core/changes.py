@@ -15,12 +15,14 @@ class InstanceChange:
         revision: The revision memory was based on; the commit makes it one more or fails.
         new: Attempts that have no row yet.
         changed: Attempts whose row must exist and is overwritten.
+        withdrawn: Attempts whose row must be the current one of its task, and is from now on only kept.
     """
 
     head: Head
     revision: int
     new: tuple[TaskInstance, ...] = ()
     changed: tuple[TaskInstance, ...] = ()
+    withdrawn: tuple[TaskInstance, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,13 @@ class CommandKind(StrEnum):
     RESUME = "RESUME"
     STOP = "STOP"
     SIGNAL = "SIGNAL"
+    RECOVER = "RECOVER"
+    RERUN = "RERUN"
+    FORCE_SUCCESS = "FORCE_SUCCESS"
+
+
+MEETS_ENDED = frozenset({CommandKind.RECOVER, CommandKind.RERUN, CommandKind.FORCE_SUCCESS})
+"""Kinds that change a run that has ended; it is loaded with its attempts for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,7 @@ def _first_attempt(draft: Draft, task: str, *, skipped: bool) -> TaskInstance:
     return TaskInstance(
         workflow_instance_id=draft.head.id,
         task=task,
-        attempt=1,
+        attempt=draft.next_number(task),
         sequence=0,
         type=definition.type,
         state=TaskState.SKIPPED if skipped else draft.state_of_new(due_at),

@@ -98,6 +98,18 @@ def ancestors(graph: Graph, task: str) -> frozenset[str]:
     return _reach(graph.upstream, task)
 
 
+def with_descendants(graph: Graph, tasks: Iterable[str]) -> set[str]:
+    """Return these tasks and all that depend on one of them, directly or not."""
+    found: set[str] = set()
+    waiting = list(tasks)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting.extend(graph.downstream[name])
+    return found
+
+
 def descendants(graph: Graph, task: str) -> frozenset[str]:
     """Return the names of all tasks that depend on `task`, directly or not."""
     return _reach(graph.downstream, task)

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from orchestrator.core.command import Command, CommandKind
 from orchestrator.core.event import TaskDelayed, TaskDispatched, TaskResult, TaskRunning, WorkerReject
-from orchestrator.core.handlers import control, logic, notice, report
+from orchestrator.core.handlers import again, control, logic, notice, report
 from orchestrator.core.notice import (
     AttemptDue,
     AttemptLost,
@@ -48,7 +48,9 @@ def decide_report(instance: WorkflowInstance, event: Report, context: Context) -
             assert_never(event)
 
 
-def decide_command(instance: WorkflowInstance, command: Command, context: Context) -> Transition:
+def decide_command(  # noqa: PLR0911  one arm a command
+    instance: WorkflowInstance, command: Command, context: Context
+) -> Transition:
     """Return what a command changes.
 
     Raises:
@@ -66,6 +68,12 @@ def decide_command(instance: WorkflowInstance, command: Command, context: Contex
             return control.handle_stop(instance, context)
         case CommandKind.SIGNAL:
             return logic.handle_signal(instance, command.body, context)
+        case CommandKind.RECOVER:
+            return again.handle_recover(instance, command, context)
+        case CommandKind.RERUN:
+            return again.handle_rerun(instance, command, context)
+        case CommandKind.FORCE_SUCCESS:
+            return again.handle_force_success(instance, command, context)
         case _:
             assert_never(command.kind)
 

@@ -11,7 +11,7 @@ from orchestrator.core.command import Alert
 from orchestrator.core.definition import OnFailure, TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
-from orchestrator.core.run import WorkflowInstance, decide_node, is_stopping
+from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_stopping
 from orchestrator.core.status import (
     TASK_INITIAL,
     TaskState,
@@ -41,7 +41,9 @@ class Draft:
         "_nodes",
         "_owed",
         "_sequence",
+        "_spent",
         "_updated",
+        "_withdrawn",
         "context",
         "head",
     )
@@ -51,18 +53,25 @@ class Draft:
         self.context = context
         self.head: Head = instance.head
         self._sequence = instance.head.next_sequence
-        self._current: dict[str, TaskInstance] = {}
+        self._current: dict[str, TaskInstance | None] = {}
         self._nodes: dict[str, Node] = {}
         self._owed: deque[str] = deque()
         self._inserted: dict[tuple[str, int], TaskInstance] = {}
         self._updated: dict[tuple[str, int], TaskInstance] = {}
+        self._withdrawn: list[TaskInstance] = []
+        self._spent: dict[str, int | None] = {}
         self._alerts: list[Alert] = []
 
     # --- reading -----------------------------------------------------------------------------
 
     def attempt(self, task: str) -> TaskInstance | None:
         """Return the current attempt of `task` as this draft has it."""
-        return self._current.get(task) or self._instance.attempts.get(task)
+        return self._current[task] if task in self._current else self._instance.attempts.get(task)
+
+    def next_number(self, task: str) -> int:
+        """Return the number of the next attempt of `task`, which has no current one."""
+        last = self._spent[task] if task in self._spent else self._instance.spent.get(task)
+        return (last or 0) + 1
 
     @property
     def is_stopping(self) -> bool:
@@ -91,7 +100,8 @@ class Draft:
         number = self._instance.count(*states)
         for task, attempt in self._current.items():
             old = self._instance.attempts.get(task)
-            number += (attempt.state in states) - (old is not None and old.state in states)
+            number += attempt is not None and attempt.state in states
+            number -= old is not None and old.state in states
         return number
 
     def failed(self) -> list[str]:
@@ -152,7 +162,15 @@ class Draft:
         self._sequence += 1
         self._inserted[attempt.task, attempt.attempt] = numbered
         self._current[attempt.task] = numbered
+        if attempt.task in self._spent or attempt.task in self._instance.spent:
+            self._spent[attempt.task] = None
         return numbered
+
+    def withdraw(self, attempt: TaskInstance) -> None:
+        """Let a current attempt that has ended count no longer: its task is to be run again."""
+        self._withdrawn.append(attempt)
+        self._current[attempt.task] = None
+        self._spent[attempt.task] = attempt.attempt
 
     def end(self, attempt: TaskInstance, state: TaskState, **changes: Any) -> None:
         """End an attempt for good and tell its downstreams."""
@@ -224,6 +242,12 @@ class Draft:
             elif self._consider(task) is Decision.NOT_RUN and self.node(task).outcome is None:
                 self.settle(task, Outcome.NOT_RUN)
 
+    def renew(self) -> None:
+        """Derive every counter anew, when attempts that had ended changed or do not count any more: O(tasks)."""
+        self._nodes = fresh_nodes(self._instance.graph)
+        self._owed.clear()
+        self.rebuild()
+
     def transition(self) -> Transition:
         """Return everything this draft changed."""
         if self._sequence != self.head.next_sequence:
@@ -234,6 +258,8 @@ class Draft:
             nodes=tuple(self._nodes.items()),
             inserted=tuple(self._inserted.values()),
             updated=tuple(self._updated.values()),
+            withdrawn=tuple(self._withdrawn),
+            spent=tuple(self._spent.items()),
             alerts=tuple(self._alerts),
         )
 

@@ -20,9 +20,11 @@ class WorkflowInstance:
         definition: The definition that the run is pinned to.
         graph: The compiled graph of that definition.
         attempts: The current attempt of each task that has one.
+        spent: Task name to the number of its last attempt, of tasks that had attempts and have no current one:
+            they are to be run again, and their next attempt counts on from there.
     """
 
-    __slots__ = ("_states", "attempts", "definition", "graph", "head", "nodes", "owed", "revision")
+    __slots__ = ("_states", "attempts", "definition", "graph", "head", "nodes", "owed", "revision", "spent")
 
     def __init__(
         self,
@@ -32,13 +34,15 @@ class WorkflowInstance:
         definition: WorkflowDefinition,
         graph: Graph,
         attempts: Iterable[TaskInstance] = (),
+        spent: Mapping[str, int] | None = None,
     ) -> None:
         self.head = head
         self.revision = revision
         self.definition = definition
         self.graph = graph
         self.attempts: dict[str, TaskInstance] = {}
-        self.nodes: dict[str, Node] = {name: Node(open=len(graph.upstream[name])) for name in graph.order}
+        self.spent: dict[str, int] = dict(spent or {})
+        self.nodes: dict[str, Node] = fresh_nodes(graph)
         self.owed: dict[str, None] = {}
         self._states: dict[TaskState, dict[str, None]] = {state: {} for state in TaskState}
         for attempt in attempts:
@@ -50,6 +54,7 @@ class WorkflowInstance:
             head=self.head if transition.head is not None else None,
             current=tuple((task, self.attempts.get(task)) for task, _ in transition.current),
             nodes=tuple((task, self.nodes[task]) for task, _ in transition.nodes),
+            spent=tuple((task, self.spent.get(task)) for task, _ in transition.spent),
         )
         if transition.head is not None:
             self.head = transition.head
@@ -57,6 +62,8 @@ class WorkflowInstance:
             self._set_attempt(task, attempt)
         for task, node in transition.nodes:
             self._set_node(task, node)
+        for task, last in transition.spent:
+            self._set_spent(task, last)
         return inverse
 
     def in_state(self, *states: TaskState) -> list[str]:
@@ -99,6 +106,7 @@ class WorkflowInstance:
             self.head,
             self.revision,
             dict(self.attempts),
+            dict(self.spent),
             dict(self.nodes),
             set(self.owed),
             {state: set(tasks) for state, tasks in self._states.items()},
@@ -120,6 +128,17 @@ class WorkflowInstance:
             self.owed[task] = None
         elif task in self.owed:
             _discard(self.owed, task)
+
+    def _set_spent(self, task: str, last: int | None) -> None:
+        if last is None:
+            self.spent.pop(task, None)
+        else:
+            self.spent[task] = last
+
+
+def fresh_nodes(graph: Graph) -> dict[str, Node]:
+    """Return the counters of a run in which nothing has happened."""
+    return {name: Node(open=len(graph.upstream[name])) for name in graph.order}
 
 
 def _discard(names: dict[str, None], name: str) -> None:

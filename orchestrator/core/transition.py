@@ -19,6 +19,8 @@ class Transition:
         nodes: Task name to its counters.
         inserted: Attempts that get a row.
         updated: Attempts whose row changes.
+        withdrawn: Attempts that are not current any more, with nothing in their place yet.
+        spent: Task name to the number of its last attempt, while it has no current one (`None`: it has).
         alerts: What people are told, in the same transaction.
         mail: Commands to other instances, in the same transaction.
     """
@@ -28,6 +30,8 @@ class Transition:
     nodes: tuple[tuple[str, Node], ...] = ()
     inserted: tuple[TaskInstance, ...] = ()
     updated: tuple[TaskInstance, ...] = ()
+    withdrawn: tuple[TaskInstance, ...] = ()
+    spent: tuple[tuple[str, int | None], ...] = ()
     alerts: tuple[Alert, ...] = ()
     mail: tuple[Mail, ...] = ()
 

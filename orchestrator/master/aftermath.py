@@ -44,7 +44,7 @@ class Aftermath:
             What has it loaded again; mostly nothing.
         """
         try:
-            self._follow(touched.instance, touched.before, touched.rows)
+            self._follow(touched)
         except Exception:
             number = touched.instance.head.id
             log.exception("effects.failed", workflow_instance_id=number)
@@ -70,18 +70,19 @@ class Aftermath:
             self._forget(number, suspect=suspect)
         return [NoticeItem(Continue(workflow_instance_id=number)) for number in numbers]
 
-    def _follow(
-        self, instance: WorkflowInstance, before: tuple[object, bool], rows: Iterable[TaskInstance]
-    ) -> None:
-        head = instance.head
-        for row in rows:
+    def _follow(self, touched: Touched) -> None:
+        instance, head = touched.instance, touched.instance.head
+        if touched.began_again:  # what is remembered is about attempts that count no longer
+            self._effects.forget(instance)
+            self._supplies.forget(head.id)
+        for row in touched.rows:
             notes.changed(head, row)
             self._effects.disown(row)
             self._count(instance, head, row)
             if row.current:
                 self._effects.enact(instance, row)
                 self._lanes.slim(instance, row)
-        if (head.state, head.ending) != before:
+        if touched.has_moved:
             notes.run_changed(head)
             self._effects.press(instance)
         if head.state in WORKFLOW_FINAL:

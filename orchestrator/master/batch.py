@@ -1,17 +1,18 @@
 """Owns one batch: items decided and applied one after the other, what they write, and how to undo them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, assert_never
 
 from orchestrator.broker.stream import Entry
 from orchestrator.core.changes import Changes, InstanceChange
-from orchestrator.core.command import Alert, CommandKind, Mail
+from orchestrator.core.command import MEETS_ENDED, Alert, CommandKind, Mail
 from orchestrator.core.decide import decide_command, decide_notice, decide_report
 from orchestrator.core.event import TaskRunning
 from orchestrator.core.handlers.token import check_event
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.notice import CannotStart
 from orchestrator.core.run import WorkflowInstance
+from orchestrator.core.status import WORKFLOW_FINAL
 from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import (
     AheadOfMemory,
@@ -31,26 +32,48 @@ class Touched:
     """What a batch changed of one run.
 
     Attributes:
-        before: State and `ending` before the batch, to tell whether its attempts must be looked at again.
+        before: State, `ending` and `run_count` before the batch, to tell what must be looked at again.
+        withdrawn: Rows that stop being current and are not written otherwise.
     """
 
     instance: WorkflowInstance
-    before: tuple[object, bool]
+    before: tuple[object, bool, int]
     inserted: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
     updated: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
+    withdrawn: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
 
     def add(self, transition: Transition) -> None:
         """Add the rows of one more transition; the last value of a row wins, and is one write."""
         for row in transition.updated:
             where = self.inserted if (row.task, row.attempt) in self.inserted else self.updated
             where[row.task, row.attempt] = row
+        for row in transition.withdrawn:
+            self._withdraw(row, (row.task, row.attempt))
         for row in transition.inserted:
             self.inserted[row.task, row.attempt] = row
 
     @property
     def rows(self) -> list[TaskInstance]:
-        """Every changed row."""
+        """Every changed row, but those that only were withdrawn."""
         return [*self.updated.values(), *self.inserted.values()]
+
+    @property
+    def began_again(self) -> bool:
+        """Whether the run was recovered or rerun."""
+        return self.instance.head.run_count != self.before[2]
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether what is asked of its attempts may be different now."""
+        head = self.instance.head
+        return (head.state, head.ending, head.run_count) != self.before
+
+    def _withdraw(self, row: TaskInstance, key: tuple[str, int]) -> None:
+        for written in (self.inserted, self.updated):
+            if key in written:
+                written[key] = replace(written[key], current=False)
+                return
+        self.withdrawn[key] = row
 
 
 @dataclass(slots=True)
@@ -135,6 +158,7 @@ class Batch:
                     revision=one.instance.revision,
                     new=tuple(one.inserted.values()),
                     changed=tuple(one.updated.values()),
+                    withdrawn=tuple(one.withdrawn.values()),
                 )
                 for one in self.touched.values()
             ),
@@ -149,6 +173,9 @@ class Batch:
         while self._undo:
             instance, inverse = self._undo.pop()
             instance.apply(inverse)
+        for one in self.touched.values():
+            if one.instance.head.state in WORKFLOW_FINAL:
+                self._lanes.put_down(one.instance)
 
     def settle(self) -> None:
         """Take note that the transaction is committed: the revisions moved on."""
@@ -160,6 +187,8 @@ class Batch:
         unloadable = self._lanes.unloadable.get(item.workflow_instance_id)
         if unloadable is not None:
             raise unloadable
+        if isinstance(item, CommandItem) and item.command.id in self.done_commands:
+            raise RepeatedEvent(f"command {item.command.id}: already applied in this batch")
         instance = self._lanes.get(item.workflow_instance_id)
         if instance is None:
             self._decide_ended(item)
@@ -181,18 +210,20 @@ class Batch:
         if reason is not None and item.command.kind is CommandKind.START:
             notice = CannotStart(workflow_instance_id=instance.head.id, reason=reason)
             return decide_notice(instance, notice, self._context)
-        if reason is not None and item.command.kind is CommandKind.RESUME:
+        if reason is not None and item.command.kind in {CommandKind.RESUME, *MEETS_ENDED}:
             raise Conflict(f"run {instance.head.id} can never start: {reason}")
         return decide_command(instance, item.command, self._context)
 
     def _decide_ended(self, item: InstanceItem) -> None:
-        """Say what an item means for a run that has ended or does not exist: it never changes anything."""
+        """Decide on a run that has ended or does not exist: only commands that say so let it run again."""
         instance = self._lanes.ended(item.workflow_instance_id)
         if instance is None:
             raise UnknownInstance(f"there is no run {item.workflow_instance_id}")
         match item:
             case CommandItem():
-                decide_command(instance, item.command, self._context)
+                self._apply(instance, self._decide_command(instance, item))
+                self._accept(item)
+                return
             case ReportItem():
                 event = item.event
                 row = self._lanes.late_attempt((event.workflow_instance_id, event.task, event.attempt))
@@ -207,13 +238,15 @@ class Batch:
     def _apply(self, instance: WorkflowInstance, transition: Transition) -> None:
         number = instance.head.id
         if number not in self.touched:
-            self.touched[number] = Touched(instance, (instance.head.state, instance.head.ending))
+            head = instance.head
+            self.touched[number] = Touched(instance, (head.state, head.ending, head.run_count))
+            self._lanes.take_up(instance)
         self.slots.add(instance.head.slot)
         self._undo.append((instance, instance.apply(transition)))
         self.touched[number].add(transition)
         self.mail.extend(transition.mail)
         self.alerts.extend(transition.alerts)
-        self.rows += len(transition.inserted) + len(transition.updated)
+        self.rows += len(transition.inserted) + len(transition.updated) + len(transition.withdrawn)
 
     def _accept(self, item: InstanceItem) -> None:
         if isinstance(item, ReportItem) and isinstance(item.event, TaskRunning):

@@ -229,7 +229,7 @@ class Effects:
     def forget(self, instance: WorkflowInstance) -> None:
         """Forget a run that has ended or is to be loaded again."""
         number = instance.head.id
-        for task in instance.attempts:
+        for task in (*instance.attempts, *instance.spent):
             key = (number, task)
             self._desk.timers.cancel(key)
             self._desk.ready.withdraw(key)

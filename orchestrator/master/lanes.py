@@ -1,7 +1,7 @@
 """Owns the lanes: the runs in memory, which of them are parked, and how missing ones are loaded."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Protocol
@@ -23,8 +23,13 @@ AttemptKey = tuple[int, str, int]
 class InstanceSource(Protocol):
     """Where runs are loaded from."""
 
-    def load(self, ids: Iterable[int], *, lock: bool = False) -> Mapping[int, LoadedInstance]:
-        """Return the rows of these instances; `lock` waits for a transaction in doubt."""
+    def load(
+        self, ids: Iterable[int], *, lock: bool = False, whole: Collection[int] = ()
+    ) -> Mapping[int, LoadedInstance]:
+        """Return the rows of these instances; `lock` waits for a transaction in doubt.
+
+        Of those in `whole` the attempts come too when they have ended.
+        """
         ...
 
     def attempts(self, keys: Iterable[AttemptKey]) -> Mapping[AttemptKey, TaskInstance]:
@@ -84,13 +89,20 @@ class Lanes:
         self._sick: dict[int, LoadedInstance] = {}
         self._compiled = lru_cache(maxsize=512)(self._compile)
 
-    def load(self, ids: Iterable[int], late: Iterable[AttemptKey], context: Context) -> None:
+    def load(
+        self,
+        ids: Iterable[int],
+        late: Iterable[AttemptKey],
+        context: Context,
+        whole: Collection[int] = (),
+    ) -> None:
         """Make every instance of `ids` that exists available, in one query for those not in memory.
 
         Args:
             ids: Workflow instance ids.
             late: Attempts that events speak of: for an ended run the one attempt row decides.
             context: For rebuilding the counters.
+            whole: Runs that a command may let run again: if they have ended, they come with their attempts.
 
         Raises:
             StoreUnavailable: The database is away.
@@ -100,7 +112,8 @@ class Lanes:
         missing = {one for one in ids if one not in self._instances}
         if not missing:
             return
-        loaded = self._source.load(missing, lock=bool(missing & self._suspects))
+        lock = bool(missing & self._suspects)
+        loaded = self._source.load(missing, lock=lock, whole=missing.intersection(whole))
         self._suspects -= missing
         for one in loaded.values():
             self._admit_safely(one, context)
@@ -113,8 +126,18 @@ class Lanes:
         return self._instances.get(workflow_instance_id)
 
     def ended(self, workflow_instance_id: int) -> WorkflowInstance | None:
-        """Return the head of a run that has ended (without attempts), or `None`; as of the last `load`."""
+        """Return a run that has ended, without attempts unless asked for, or `None`; as of the last `load`."""
         return self._ended.get(workflow_instance_id)
+
+    def take_up(self, instance: WorkflowInstance) -> None:
+        """Keep a run in memory that a command has just changed; if it had ended, it was only looked at so far."""
+        self._ended.pop(instance.head.id, None)
+        self._instances[instance.head.id] = instance
+
+    def put_down(self, instance: WorkflowInstance) -> None:
+        """Undo `take_up` of a run that had ended: nothing came of the command."""
+        del self._instances[instance.head.id]
+        self._ended[instance.head.id] = instance
 
     def late_attempt(self, key: AttemptKey) -> TaskInstance | None:
         """Return one attempt row of an ended run, or `None`; as of the last `load`."""
@@ -201,7 +224,8 @@ class Lanes:
             revision=loaded.revision,
             definition=definition,
             graph=graph,
-            attempts=() if ended or head.id in self.broken else loaded.attempts,
+            attempts=() if head.id in self.broken else loaded.attempts,
+            spent=loaded.spent,
         )
         if ended:
             self._ended[head.id] = instance

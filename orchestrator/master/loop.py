@@ -9,6 +9,7 @@ from datetime import datetime
 import structlog
 
 from orchestrator.core.changes import Leases
+from orchestrator.core.command import MEETS_ENDED
 from orchestrator.core.transition import Context
 from orchestrator.crash import crash_point
 from orchestrator.errors import (
@@ -27,6 +28,7 @@ from orchestrator.master.dispatcher import Dispatcher
 from orchestrator.master.effects import Desk
 from orchestrator.master.intake import Intake
 from orchestrator.master.items import (
+    CommandItem,
     InstanceItem,
     Item,
     OnlineItem,
@@ -173,7 +175,12 @@ class Loop:
             for item in items
             if isinstance(item, ReportItem)
         }
-        self._crew.lanes.load(ids - self._crew.lanes.parked.keys(), late, context)
+        whole = {
+            item.workflow_instance_id
+            for item in items
+            if isinstance(item, CommandItem) and item.command.kind in MEETS_ENDED
+        }
+        self._crew.lanes.load(ids - self._crew.lanes.parked.keys(), late, context, whole)
 
     def _decide(self, items: Sequence[Item], batch: Batch) -> list[Item]:
         """Decide item after item; return what is left over because the batch is full."""

@@ -18,6 +18,7 @@ from orchestrator.store import migrate
 from orchestrator.store.backfills import Backfills
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
+from orchestrator.store.instances import Instances
 from orchestrator.store.queries import Queries
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import open_engine
@@ -89,6 +90,11 @@ class Backend:
     def commands(self) -> Commands:
         """Commands to runs."""
         return Commands(self.engine)
+
+    @cached_property
+    def instances(self) -> Instances:
+        """Runs as a master sees them."""
+        return Instances(self.engine)
 
     @cached_property
     def redis(self) -> Any:

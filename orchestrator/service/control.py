@@ -1,11 +1,11 @@
-"""Owns the use cases of controlling runs: pause, resume and stop, checked against the state they meet."""
+"""Owns the use cases of controlling whole runs: pause, resume, stop, recover; checked against their states."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.core.command import CommandKind
-from orchestrator.core.status import WorkflowState
+from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.errors import Conflict
 from orchestrator.service import runs
 from orchestrator.service.backend import Backend
@@ -44,6 +44,21 @@ RULES: Mapping[CommandKind, Rule] = {
         repeated=frozenset({W.STOPPING, W.STOPPED}),
         done="stopping",
     ),
+    CommandKind.RECOVER: Rule(
+        accepted=frozenset({W.FAILURE, W.STOPPED}),
+        repeated=frozenset(),
+        done="recovering",
+    ),
+    CommandKind.RERUN: Rule(
+        accepted=WORKFLOW_FINAL,
+        repeated=frozenset(),
+        done="running again",
+    ),
+    CommandKind.FORCE_SUCCESS: Rule(
+        accepted=WORKFLOW_FINAL,
+        repeated=frozenset(),
+        done="forcing",
+    ),
 }
 """SEMANTICS section 7."""
 
@@ -53,7 +68,7 @@ def control(backend: Backend, kind: CommandKind, ids: Sequence[int]) -> list[dic
 
     Args:
         backend: The services.
-        kind: PAUSE, RESUME or STOP.
+        kind: PAUSE, RESUME, STOP or RECOVER.
         ids: The runs; all are checked before anything is asked for.
 
     Raises:
@@ -61,19 +76,41 @@ def control(backend: Backend, kind: CommandKind, ids: Sequence[int]) -> list[dic
         Conflict: The command does not fit a run's state; the message says which and why.
     """
     documents = [runs.show(backend, one) for one in ids]
-    asked = [is_needed(kind, one["id"], WorkflowState(one["state"])) for one in documents]
+    asked = [_is_needed_for(kind, one) for one in documents]
     for document, wanted in zip(documents, asked, strict=True):
         if wanted:
-            backend.wake(backend.commands.send(document["id"], kind).slot)
+            send(backend, kind, document["id"], _body(kind, document))
     return [
-        {
-            "workflow_instance_id": document["id"],
-            "state": document["state"],
-            "command": str(kind),
-            "sent": wanted,
-        }
+        answer(kind, document["id"], document["state"], sent=wanted)
         for document, wanted in zip(documents, asked, strict=True)
     ]
+
+
+def send(backend: Backend, kind: CommandKind, workflow_instance_id: int, body: Mapping[str, Any]) -> None:
+    """Leave a command for the run's master, and wake it."""
+    backend.wake(backend.commands.send(workflow_instance_id, kind, body).slot)
+
+
+def answer(kind: CommandKind, workflow_instance_id: int, state: str, *, sent: bool) -> dict[str, Any]:
+    """Return what the user is told: the state that the command met, and whether there was anything to ask for."""
+    return {
+        "workflow_instance_id": workflow_instance_id,
+        "state": state,
+        "command": str(kind),
+        "sent": sent,
+    }
+
+
+def _is_needed_for(kind: CommandKind, document: Mapping[str, Any]) -> bool:
+    state = WorkflowState(document["state"])
+    if kind is CommandKind.RECOVER and state is W.RUNNING and document["run_count"] > 1:
+        return False  # it was recovered already
+    return is_needed(kind, document["id"], state)
+
+
+def _body(kind: CommandKind, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what the master must know of what the user saw: two recovers of one end are one recovery."""
+    return {"run_count": document["run_count"]} if kind is CommandKind.RECOVER else {}
 
 
 def is_needed(kind: CommandKind, workflow_instance_id: int, state: WorkflowState) -> bool:
@@ -86,4 +123,5 @@ def is_needed(kind: CommandKind, workflow_instance_id: int, state: WorkflowState
     if state in rule.accepted or state in rule.repeated:
         return state in rule.accepted
     fits = ", ".join(sorted(rule.accepted))
-    raise Conflict(f"run {workflow_instance_id} is {state}: {str(kind).lower()} fits only {fits}")
+    word = str(kind).lower().replace("_", "-")
+    raise Conflict(f"run {workflow_instance_id} is {state}: {word} fits only {fits}")

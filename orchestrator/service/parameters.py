@@ -1,6 +1,6 @@
 """Owns the start parameters of a run: from `NAME=VALUE` texts or values to checked values."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from orchestrator.authoring.document import read_scalar
@@ -32,13 +32,21 @@ def read_pairs(texts: Iterable[str]) -> dict[str, str]:
     return pairs
 
 
-def parameters_from_texts(definition: WorkflowDefinition, texts: Mapping[str, str]) -> dict[str, Any]:
+def parameters_from_texts(
+    definition: WorkflowDefinition, texts: Mapping[str, str], known: Collection[str] = ()
+) -> dict[str, Any]:
     """Return the start parameters that the texts say, read by their declared types, else as YAML scalars.
+
+    Args:
+        definition: Declares them.
+        texts: Name to text.
+        known: Names that have a value already: a required one among them may be left out.
 
     Raises:
         UserError: A name is not declared, a value does not read as its type, a required one is missing.
     """
-    return _collect(f"workflow '{definition.name}'", definition.params, texts, _read_text)
+    owner = f"workflow '{definition.name}'"
+    return _collect(owner, definition.params, texts, _read_text, known)
 
 
 def parameters_from_values(definition: WorkflowDefinition, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,7 +70,11 @@ def outputs_from_texts(task: TaskDefinition, texts: Mapping[str, str]) -> dict[s
 
 
 def _collect(
-    owner: str, params: Mapping[str, ParameterDefinition], given: Mapping[str, Any], read: Reader
+    owner: str,
+    params: Mapping[str, ParameterDefinition],
+    given: Mapping[str, Any],
+    read: Reader,
+    known: Collection[str] = (),
 ) -> dict[str, Any]:
     faults: list[str] = []
     values: dict[str, Any] = {}
@@ -75,7 +87,8 @@ def _collect(
             values[name] = read(declared, value)
         except TypeMismatch as error:
             faults.append(f"parameter '{name}': {error}")
-    missing = [name for name, one in params.items() if one.required and name not in given]
+    there = {*given, *known}
+    missing = [name for name, one in params.items() if one.required and name not in there]
     faults.extend(f"parameter '{name}' is required: -p {name}=…" for name in missing)
     if faults:
         raise UserError("\n".join(faults))
@@ -86,6 +99,26 @@ def _undeclared(owner: str, params: Iterable[str], name: str) -> str:
     if not params:
         return f"parameter '{name}': {owner} declares no parameters"
     return f"parameter '{name}' is not declared by {owner}{did_you_mean(name, params)}"
+
+
+def values_from_texts(texts: Mapping[str, str], declared: Mapping[str, str], what: str) -> dict[str, Any]:
+    """Return the values that the texts say, read by their declared types, else as YAML scalars.
+
+    Args:
+        texts: Name to text.
+        declared: Name to type; other names are allowed.
+        what: What the values are, for the message.
+
+    Raises:
+        UserError: A text does not read as its type.
+    """
+    values: dict[str, Any] = {}
+    for name, text in texts.items():
+        try:
+            values[name] = _read_text(ParameterDefinition(type=declared.get(name)), text)
+        except TypeMismatch as error:
+            raise UserError(f"{what} '{name}': {error}") from None
+    return values
 
 
 def _read_text(declared: ParameterDefinition, text: str) -> Any:

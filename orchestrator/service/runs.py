@@ -40,6 +40,16 @@ def going_on(backend: Backend) -> list[dict[str, Any]]:
     return sorted((run for run in found if run["parent"] is None), key=lambda run: int(run["id"]))
 
 
+def look(backend: Backend, workflow_instance_id: int) -> tuple[dict[str, Any], bool]:
+    """Return the document of one run, and whether that is its end: not if it was asked to run again.
+
+    Raises:
+        NotFound: There is no such run.
+    """
+    goes_on = backend.queries.going_on([workflow_instance_id])
+    return show(backend, workflow_instance_id), not goes_on
+
+
 def is_final(document: dict[str, Any]) -> bool:
     """Return whether the run has ended."""
     return document["state"] in FINAL
@@ -70,7 +80,7 @@ def wait(
 
     Args:
         backend: The services.
-        ids: The runs.
+        ids: The runs; one that was just asked to recover has not ended.
         timeout_s: Seconds to wait at most; `None`: for ever.
         time: How time passes.
 
@@ -80,7 +90,7 @@ def wait(
     deadline = None if timeout_s is None else time.clock() + timeout_s
     for one in ids:
         show(backend, one)
-    while set(backend.queries.states(ids).values()) - WORKFLOW_FINAL:
+    while backend.queries.going_on(ids):
         left = PAUSE_S if deadline is None else min(PAUSE_S, deadline - time.clock())
         if left <= 0:
             break

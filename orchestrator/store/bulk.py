@@ -137,6 +137,26 @@ def update_attempts(connection: Connection, attempts: Sequence[TaskInstance]) ->
     return {key[0] for key in keys - _existing(connection, keys)}
 
 
+def withdraw_attempts(connection: Connection, attempts: Iterable[TaskInstance]) -> set[int]:
+    """Let the rows of these attempts no longer be the current ones; nothing else of them is written.
+
+    Returns:
+        The ids of the instances of which a row was missing, or not the current one; then not all is written.
+    """
+    tasks: dict[int, list[str]] = {}
+    for attempt in attempts:
+        tasks.setdefault(attempt.workflow_instance_id, []).append(attempt.task)
+    columns, missing = task_instance.c, set()
+    for number, names in tasks.items():
+        for some in chunks(names, KEYS_AT_ONCE):
+            of_run = (columns.workflow_instance_id == number, columns.task.in_(some), columns.current)
+            if connection.execute(update(task_instance).where(*of_run).values(current=False)).rowcount < len(
+                some
+            ):
+                missing.add(number)
+    return missing
+
+
 def insert_attempts(connection: Connection, attempts: Sequence[TaskInstance]) -> None:
     """Insert a row for each of these attempts."""
     if is_postgres(connection):

@@ -76,7 +76,8 @@ def _write_rows(connection: Connection, changes: Sequence[InstanceChange], lease
     unleased = {one.head.slot for one in changes} - leases.epochs.keys()
     if unleased:
         raise LeaseLost(unleased)
-    if one_call.is_possible(connection):
+    again = any(one.withdrawn for one in changes)  # a person's rare command, which the one call does not know
+    if not again and one_call.is_possible(connection):
         crash_point("store.before_flush")
         return one_call.write(connection, changes, leases)
     now = fence(connection, leases)
@@ -113,6 +114,9 @@ def _write_instances(
         missing = bulk.update_attempts(connection, changed)
         if missing:
             raise RevisionLost(missing)
+    missing = bulk.withdraw_attempts(connection, (row for one in changes for row in one.withdrawn))
+    if missing:
+        raise RevisionLost(missing)
     new = [attempt for one in changes for attempt in one.new]
     if new:
         bulk.insert_attempts(connection, new)

@@ -1,10 +1,20 @@
 """Owns the loading of runs into memory, as plain values."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, literal_column, select, tuple_
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    RowMapping,
+    case,
+    func,
+    literal_column,
+    select,
+    tuple_,
+)
 
 from orchestrator.core.definition import WorkflowDefinition, from_document
 from orchestrator.core.instance import Head, TaskInstance
@@ -57,12 +67,14 @@ class LoadedInstance:
 
     Attributes:
         attempts: The current attempt of each task that has one, in order of submission, without the values of
-            big outputs; none of a finished run.
+            big outputs; none of a finished run, unless they were asked for.
+        spent: Task name to the number of its last attempt, of tasks that are to run again and have no current one.
     """
 
     head: Head
     revision: int
     attempts: tuple[TaskInstance, ...] = ()
+    spent: Mapping[str, int] = field(default_factory=dict)
 
 
 Loaded = dict[int, LoadedInstance]
@@ -83,12 +95,13 @@ class Instances:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def load(self, ids: Iterable[int], *, lock: bool = False) -> Loaded:
+    def load(self, ids: Iterable[int], *, lock: bool = False, whole: Collection[int] = ()) -> Loaded:
         """Return the runs that exist, with the current attempts of the unfinished ones, without big outputs.
 
         Args:
             ids: Workflow instance ids.
             lock: Wait for a transaction that may still be committing them.
+            whole: Of these the attempts are wanted although they have ended: a command may let them run again.
 
         Raises:
             StoreUnavailable: The database is away.
@@ -101,10 +114,20 @@ class Instances:
             # Heads first: attempts that are newer than their head make the next commit fail its revision
             # check; the other way round nobody would notice.
             heads = _heads(connection, wanted, lock=lock)
-            unfinished = [number for number, (head, _) in heads.items() if head.state not in WORKFLOW_FINAL]
-            attempts = _current_attempts(connection, unfinished)
+            asked = [
+                number
+                for number, (head, _) in heads.items()
+                if head.state not in WORKFLOW_FINAL or number in whole
+            ]
+            attempts = _current_attempts(connection, asked)
+            spent = _spent(connection, [number for number in asked if heads[number][0].run_count > 1])
         return {
-            number: LoadedInstance(head=head, revision=revision, attempts=tuple(attempts.get(number, ())))
+            number: LoadedInstance(
+                head=head,
+                revision=revision,
+                attempts=tuple(attempts.get(number, ())),
+                spent=spent.get(number, {}),
+            )
             for number, (head, revision) in heads.items()
         }
 
@@ -206,6 +229,22 @@ def _current_attempts(connection: Connection, ids: list[int]) -> dict[int, list[
         for row in connection.execute(ordered).mappings():
             attempts.setdefault(row["workflow_instance_id"], []).append(_lean_attempt(row))
     return attempts
+
+
+def _spent(connection: Connection, ids: list[int]) -> dict[int, dict[str, int]]:
+    """Return the last attempt's number of each task that has attempts and no current one, by instance."""
+    spent: dict[int, dict[str, int]] = {}
+    columns = task_instance.c
+    for some in chunks(ids, KEYS_AT_ONCE):
+        statement = (
+            select(columns.workflow_instance_id, columns.task, func.max(columns.attempt))
+            .where(columns.workflow_instance_id.in_(some))
+            .group_by(columns.workflow_instance_id, columns.task)
+            .having(func.max(case((columns.current, 1), else_=0)) == 0)
+        )
+        for number, task, attempt in connection.execute(statement):
+            spent.setdefault(number, {})[task] = attempt
+    return spent
 
 
 def _lean_attempt(row: RowMapping) -> TaskInstance:

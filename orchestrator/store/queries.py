@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, func, select
 
+from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import from_document, to_document
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.status import WorkflowState
@@ -15,6 +16,8 @@ from orchestrator.store.clock import database_now
 from orchestrator.store.definitions import Definitions
 from orchestrator.store.rows import ATTEMPT_COLUMNS, attempt_of, head_of
 from orchestrator.store.schema import (
+    UNFINISHED,
+    command,
     master,
     slot_lease,
     task_instance,
@@ -121,6 +124,22 @@ class Queries:
         statement = select(run.id, run.state).where(run.id.in_(sorted(ids)))
         with reading(self._engine) as connection:
             return {number: WorkflowState(state) for number, state in connection.execute(statement)}
+
+    def going_on(self, ids: Collection[int]) -> set[int]:
+        """Return which of these runs have not ended, or are about to run again because a command says so.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        asked = select(command.c.workflow_instance_id).where(
+            command.c.workflow_instance_id.in_(sorted(ids)),
+            command.c.kind.in_([CommandKind.RECOVER.value, CommandKind.RERUN.value]),
+        )
+        with reading(self._engine) as connection:
+            # Commands first: one that goes away does so together with the change of state that it makes.
+            again = set(connection.execute(asked).scalars())
+            unfinished = select(run.id).where(run.id.in_(sorted(ids)), UNFINISHED)
+            return again | set(connection.execute(unfinished).scalars())
 
     def definitions(self) -> list[Document]:
         """Return the last version of every definition, by name.

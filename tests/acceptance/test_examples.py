@@ -66,6 +66,7 @@ SMALL = {
     "approval.yaml": Expected(outputs={"text": "later, says nobody"}),
     "continue.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "behind": ()}),
     "end.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "slow": ("KILLED",), "behind": ()}),
+    "recover.yaml": Expected(state="FAILURE", states={"load": ("FAILURE",), "report": ()}),
     "delay.yaml": Expected(),
     "disabled.yaml": Expected(states={"validate": ()}),
     "scripts.yaml": Expected(),

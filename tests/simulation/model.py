@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.core.definition import OnFailure, TaskDefinition, Trigger
-from tests.simulation.model_attempts import Account, SeenAttempt, attempt_faults
+from tests.simulation.model_attempts import Account, SeenAttempt, attempt_faults, by_run_count
 from tests.simulation.model_triggers import Outcome, Word, wired, word_of
 from tests.simulation.plan import PlannedRun, Script
 
@@ -23,8 +23,8 @@ OUTCOMES: Mapping[str, Outcome] = {
     "SKIPPED": Outcome.SKIPPED,
 }
 
-SKIPPED_ROW = (1, "SKIPPED", True, 0)
-"""Number, state, currency and failures of the one attempt of a skipped task."""
+SKIPPED_ROW = ("SKIPPED", True, 0)
+"""State, currency and failures of the one attempt of a skipped task."""
 
 FINAL = frozenset({"SUCCESS", "FAILURE", "STOPPED"})
 
@@ -38,6 +38,7 @@ class Seen:
         paused_was_sent: A person asked for a pause; that changes no end.
         disturbed: Something broke: attempts may have been lost.
         clock_jumped: The clock of the rows jumped: their times say nothing about order.
+        run_count: More than 1 if the run was recovered or rerun.
     """
 
     state: str
@@ -46,6 +47,7 @@ class Seen:
     paused_was_sent: bool = False
     disturbed: bool = True
     clock_jumped: bool = False
+    run_count: int = 1
 
 
 def judge(run: PlannedRun, seen: Seen) -> list[str]:
@@ -67,7 +69,10 @@ class _Judgement:
         self._seen = seen
         self._upstreams = wired(run.definition)
         self._tasks = {task.name: task for task in run.definition.tasks}
-        self._rows = _by_task(seen.attempts)
+        rows = _by_task(seen.attempts)
+        once = seen.run_count == 1
+        self._parts = {task: [some] if once else by_run_count(some) for task, some in rows.items()}
+        self._rows = {task: parts[-1] for task, parts in self._parts.items() if once or parts[-1][-1].current}
         self._last = {task: rows[-1].state for task, rows in self._rows.items()}
         self._killed = "KILLED" in self._last.values()
         self._failed = self._killed or "FAILURE" in self._last.values()
@@ -77,7 +82,7 @@ class _Judgement:
 
     def faults(self) -> Iterator[str]:
         """Yield what is wrong."""
-        for name in self._rows:
+        for name in self._parts:
             if name not in self._upstreams:
                 yield f"{name} has attempts and is disabled or unknown"
         for name, upstreams in self._upstreams.items():
@@ -85,6 +90,7 @@ class _Judgement:
             for line in self._task_faults(name, word):
                 yield f"{name} {word}: {line}" if self._rows.get(name) else f"{name} {line}"
             self.outcomes[name] = self._outcome(name, word)
+            yield from self._earlier_faults(name)
         yield from self._cause_faults()
         yield from self._state_faults()
 
@@ -96,7 +102,7 @@ class _Judgement:
             if self._must_exist(name, word):
                 yield f"{word} and has no attempt"
         elif word is Word.SKIP:
-            if [(row.attempt, row.state, row.current, row.failures) for row in rows] != [SKIPPED_ROW]:
+            if [(row.state, row.current, row.failures) for row in rows] != [SKIPPED_ROW]:
                 yield f"its attempts are {[row.state for row in rows]}"
         elif word is Word.RUN and self._may_exist(name):
             yield from attempt_faults(self._account(name, rows))
@@ -114,7 +120,12 @@ class _Judgement:
         return is_root or self._tasks[name].trigger is Trigger.ALL_DONE
 
     def _may_exist(self, name: str) -> bool:
-        """Whether a task can have been submitted: under `end`, a failure starts nothing but clean-up."""
+        """Whether a task can have been submitted: under `end`, a failure starts nothing but clean-up.
+
+        A rerun from another task begins anew: a failure that it left where it was ends nothing again.
+        """
+        if self._seen.run_count > 1:
+            return True
         answers_failure = self._tasks[name].trigger is Trigger.ONE_FAILED and self._upstreams[name]
         return not (answers_failure and self._run.definition.on_failure is OnFailure.END)
 
@@ -126,14 +137,28 @@ class _Judgement:
         self._cut.append(name)
         return Outcome.NOT_RUN if self._ending else Outcome.OPEN
 
+    def _earlier_faults(self, name: str) -> Iterator[str]:
+        """Yield what is wrong with the attempts that a recover or rerun left behind."""
+        for part in self._parts.get(name, []):
+            if part is not self._rows.get(name) and [row.state for row in part] != ["SKIPPED"]:
+                for line in attempt_faults(self._account(name, part)):
+                    yield f"{name}, before it ran again: {line}"
+
     def _account(self, name: str, rows: Sequence[SeenAttempt]) -> Account:
         script = self._run.scripts.get(name, Script())
+        before = [row for part in self._parts[name] for row in part if row.attempt < rows[0].attempt]
+        if before:  # failures are counted over all attempts; what died before is not known exactly
+            failures = script.failures - sum(row.state == "FAILURE" and not row.overdue for row in before)
+            script = replace(script, failures=max(failures, 0), deaths=0)
+        is_over = rows is not self._rows.get(name)
         overdue = sum(row.overdue for row in rows)
         return Account(
             task=self._tasks[name],
             script=replace(script, failures=script.failures + overdue) if overdue else script,
             rows=rows,
-            interrupted=self._ending or self._seen.stop_was_sent,
+            is_over=is_over,
+            again=bool(before),
+            interrupted=self._ending or self._seen.stop_was_sent or is_over,
             disturbed=self._seen.disturbed,
             clock_jumped=self._seen.clock_jumped,
         )

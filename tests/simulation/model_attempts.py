@@ -54,6 +54,8 @@ class Account:
         interrupted: The run may have been stopped, or ended by a failure, at any moment.
         disturbed: Things broke around it, so that attempts may have been lost without their script's doing.
         clock_jumped: The clock of the rows jumped: their times say nothing about order.
+        is_over: A recover or rerun came behind these attempts: none of them is current any more.
+        again: They are not the first attempts of their task: part of the script was followed before.
     """
 
     task: TaskDefinition
@@ -62,6 +64,8 @@ class Account:
     interrupted: bool = False
     disturbed: bool = True
     clock_jumped: bool = False
+    is_over: bool = False
+    again: bool = False
 
     @property
     def last(self) -> SeenAttempt:
@@ -86,12 +90,23 @@ class Account:
         return failed and (self.given_up or len(self.scripted) == self.task.retries + 1)
 
 
+def by_run_count(rows: Sequence[SeenAttempt]) -> list[list[SeenAttempt]]:
+    """Return the attempts of one task, those of each beginning of it together: a retry counts its failures on."""
+    parts: list[list[SeenAttempt]] = []
+    for row in rows:
+        if not parts or (row.failures == 0 and parts[-1][-1].state != "LOST"):
+            parts.append([])
+        parts[-1].append(row)
+    return parts
+
+
 def attempt_faults(account: Account) -> Iterator[str]:
     """Yield what is wrong with the attempts of a task that was to run."""
     rows = account.rows
-    if [row.attempt for row in rows] != list(range(1, len(rows) + 1)):
+    first = rows[0].attempt if account.again else 1
+    if [row.attempt for row in rows] != list(range(first, len(rows) + first)):
         yield f"its attempts are numbered {[row.attempt for row in rows]}"
-    if [row.attempt for row in rows if row.current] != [account.last.attempt]:
+    if [row.attempt for row in rows if row.current] != ([] if account.is_over else [account.last.attempt]):
         yield f"of {len(rows)} attempts, current are {[row.attempt for row in rows if row.current]}"
     for row in rows[:-1]:
         if row.state not in REPLACED:
@@ -157,7 +172,7 @@ def _loss_faults(account: Account) -> Iterator[str]:
         number, limit = (children + 1, CHILD_DEATHS) if died else (workers + 1, WORKER_LOSSES)
         if number < limit:
             yield f"it was given up after {number} of {limit}: {account.last.reason}"
-    elif not account.interrupted:
+    elif not (account.interrupted or account.again):
         yield from _missing_losses(account)
 
 

@@ -27,7 +27,7 @@ UNFINISHED = "SELECT count(*) FROM workflow_instance WHERE state NOT IN ('SUCCES
 
 def is_over(world: World) -> bool:
     """Return whether every run has ended and nothing is left on its way."""
-    if len(world.runs) < len(world.plan.runs) or world.database.number(UNFINISHED):
+    if len(world.runs) < len(world.plan.runs) or world.again_left or world.database.number(UNFINISHED):
         return False
     return not any(_left_over(world))
 
@@ -136,6 +136,7 @@ def _right_ends(world: World) -> Iterator[str]:
             paused_was_sent=CommandKind.PAUSE in sent,
             disturbed=bool(world.ledger.faults),
             clock_jumped="database_clock_jumps" in world.ledger.faults,
+            run_count=world.run_count(number),
         )
         for line in judge(world.plan.runs[position], seen):
             yield f"{line} (run {number})"
@@ -158,21 +159,24 @@ def _attempt(row: Any, *, overdue: bool) -> SeenAttempt:
 
 
 def _alerts(world: World) -> Iterator[str]:
-    """Each failed run has told so, once."""
+    """Each failed run has told so, once for its last run count."""
     with reading(world.engine) as connection:
         told = Counter(
             connection.execute(
-                select(schema.outbox.c.workflow_instance_id).where(
+                select(schema.outbox.c.key).where(
                     schema.outbox.c.kind == "workflow_failure", schema.outbox.c.delivered_at.is_not(None)
                 )
             ).scalars()
         )
         failed = connection.execute(
-            select(schema.workflow_instance.c.id).where(schema.workflow_instance.c.state == "FAILURE")
-        ).scalars()
-        for number in failed.all():
-            if told[number] != 1:
-                yield f"O5: the failure of run {number} was told {told[number]} times"
+            select(schema.workflow_instance.c.id, schema.workflow_instance.c.run_count).where(
+                schema.workflow_instance.c.state == "FAILURE"
+            )
+        )
+        for number, run_count in failed.all():
+            times = told[f"workflow_failure:{number}:{run_count}:"]
+            if times != 1:
+                yield f"O5: the failure of run {number} was told {times} times"
 
 
 def _letters(world: World) -> Iterator[str]:

@@ -39,7 +39,8 @@ def early_begins(world: World) -> Iterator[str]:
 def _due_s(world: World, key: AttemptKey, rows: Mapping[AttemptKey, Any], task: TaskDefinition) -> float:
     """Return the simulated second before which an attempt must not begin."""
     row, before = rows.get(key), rows.get((key[0], key[1], key[2] - 1))
-    if before is not None and before["state"] == "FAILURE":
+    begins_anew = row is not None and row["failures"] == 0  # by a recover or rerun, which waits for nothing
+    if before is not None and before["state"] == "FAILURE" and not begins_anew:
         wait_s = task.retry_delay_s * task.retry_backoff ** int(before["failures"])
         cap_s = wait_s if task.max_retry_delay_s is None else task.max_retry_delay_s
         return world.schedule.seconds_at(before["ended_at"]) + min(wait_s, cap_s)

@@ -46,11 +46,18 @@ class PlannedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedControl:
-    """A person's command: `pause`, `resume` or `stop`, on the run of that position in the plan."""
+    """A person's command on the run of that position in the plan.
+
+    Attributes:
+        kind: `pause`, `resume`, `stop`, `recover` or `rerun`. The last two are sent whatever the run is doing, and
+            once more when it has ended.
+        task: A rerun begins with this task; empty: with all.
+    """
 
     at_s: float
     run: int
     kind: str
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

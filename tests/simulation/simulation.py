@@ -118,7 +118,8 @@ def limit_s(plan: Plan, patience_s: float = PATIENCE_S) -> float:
         [fault.at_s + fault.seconds for fault in plan.faults] + [control.at_s for control in plan.controls],
         default=0.0,
     )
-    return last + work + patience_s
+    again = sum(control.kind in {"recover", "rerun"} for control in plan.controls)
+    return last + (work + patience_s) * (1 + again)
 
 
 class _Troubles:

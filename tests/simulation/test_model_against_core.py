@@ -89,8 +89,14 @@ def seen_in(rig: Rig, number: int, *, stop: bool) -> Seen:
             )
             for row in rows
         )
-    state = rig.state(number).value
-    return Seen(state=state, attempts=attempts, stop_was_sent=stop, disturbed=False)
+    head = rig.instances.load([number])[number].head
+    return Seen(
+        state=head.state.value,
+        attempts=attempts,
+        stop_was_sent=stop,
+        disturbed=False,
+        run_count=head.run_count,
+    )
 
 
 def play_all(plans: Iterable[Plan], **how: bool) -> Iterator[tuple[int, End]]:

@@ -251,7 +251,13 @@ def test_everything_that_a_task_can_be_comes_up() -> None:
     assert {task.worker_group for task in tasks} == {None, "heavy"}
     assert {len(plan.runs) for plan in plans()} == {1, 2, 3, 4}
     assert {len(plan.workers) for plan in plans()} == {1, 2, 3}
-    assert {control.kind for plan in plans() for control in plan.controls} == {"pause", "resume", "stop"}
+    assert {control.kind for plan in plans() for control in plan.controls} == {
+        "pause",
+        "resume",
+        "stop",
+        "recover",
+        "rerun",
+    }
     assert all(
         any(getattr(task, name) for task in tasks) for name in ("disabled", "retries", "delay_s", "outputs")
     )

@@ -80,6 +80,8 @@ class Witness:
         """Say which control was taken, and yet the run goes on as if nobody had sent it."""
         run = order.workflow_instance_id
         sent = self._sent.get(run, [])
+        if not CONTROLS.issuperset(sent):  # it may have been let run again since
+            return
         if not sent or self._database.number(f"{RUN} = 'RUNNING' AND NOT ending", run) == 0:
             return
         failed = "SELECT count(*) FROM error_command WHERE workflow_instance_id = ?"

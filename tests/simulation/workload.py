@@ -20,6 +20,9 @@ CALM = 0.1
 SHAPED = 0.15
 """So many of the seeds are a small version of a shape."""
 
+AGAIN = 0.2
+"""So many of the runs are recovered or rerun."""
+
 LAGS_S = (0.0, 0.0, 0.0, 0.1, 0.5, 2.0)
 """A loop that lags gets many reports at a time: several about one row are one batch."""
 
@@ -38,7 +41,10 @@ def draw(seed: int) -> Plan:
     plan = _draw_runs(seed, calm=calm)
     return replace(
         plan,
-        controls=plan.controls or _draw_controls(dice_of(seed, "controls"), plan.runs),
+        controls=_in_time(
+            *(plan.controls or _draw_controls(dice_of(seed, "controls"), plan.runs)),
+            *_draw_again(dice_of(seed, "again"), plan),
+        ),
         faults=plan.faults if calm else with_faults(plan).faults,
         pace_s=dice_of(seed, "pace").choice(PACES_S),
         lag_s=plan.lag_s or dice_of(seed, "lag").choice(LAGS_S),
@@ -157,7 +163,26 @@ def _draw_controls(dice: Random, runs: tuple[PlannedRun, ...]) -> tuple[PlannedC
         if dice.random() < 0.05:
             at_s = run.submit_at_s + dice.uniform(0.0, 15.0)
             controls.append(PlannedControl(at_s=round(at_s, 3), run=position, kind="stop"))
+    return _in_time(*controls)
+
+
+def _in_time(*controls: PlannedControl) -> tuple[PlannedControl, ...]:
     return tuple(sorted(controls, key=lambda control: control.at_s))
+
+
+def _draw_again(dice: Random, plan: Plan) -> list[PlannedControl]:
+    """Return recovers and reruns, of some runs and at any moment."""
+    controls = []
+    for position, run in enumerate(plan.runs):
+        if dice.random() >= AGAIN:
+            continue
+        for _ in range(dice.choices([1, 2, 3], [60, 30, 10])[0]):
+            at_s = round(run.submit_at_s + dice.uniform(0.0, length_s(plan)), 3)
+            kind = dice.choice(["recover", "recover", "rerun"])
+            enabled = [task.name for task in run.definition.tasks if not task.disabled]
+            task = dice.choice(enabled) if kind == "rerun" and enabled and dice.random() < 0.5 else ""
+            controls.append(PlannedControl(at_s=at_s, run=position, kind=kind, task=task))
+    return controls
 
 
 def _draw_pauses(dice: Random, position: int, at_s: float) -> list[PlannedControl]:

@@ -16,7 +16,7 @@ from orchestrator.broker.keys import Keys
 from orchestrator.broker.stream import EventSender
 from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import TaskDefinition
-from orchestrator.core.status import WorkflowState
+from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.store import schema
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
@@ -38,6 +38,10 @@ from tests.simulation.worker import Child, SimulatedWorker, Site
 
 RESTORE_EVERY_S = 15.0
 """How often Celery restores messages that nobody holds any more; a real visibility timeout is longer."""
+
+
+LOOK_S = 0.3
+"""How often somebody who waits for the end of a run looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class World:
         self.scripts: dict[int, Mapping[str, Script]] = {}
         self._definitions: dict[int, Mapping[str, TaskDefinition]] = {}
         self.runs: dict[int, int] = {}
+        self.again_left = sum(control.kind in {"recover", "rerun"} for control in plan.controls)
         self.sent: dict[int, list[CommandKind]] = {}
         witness = Witness(database, self.ledger, self._definitions, self.sent)
         self.tasks = SimulatedTasks(
@@ -156,6 +161,9 @@ class World:
         self._wake(submitted.slot)
 
     def _control(self, control: PlannedControl) -> None:
+        if control.kind in {"recover", "rerun"}:
+            self._again(control)
+            return
         run = self.runs.get(control.run)
         if run is None or self.state(run) in {WorkflowState.SUCCESS, WorkflowState.FAILURE}:
             return
@@ -164,6 +172,32 @@ class World:
         self.sent.setdefault(run, []).append(kind)
         self.story.tell("people", f"{control.kind} run {run}")
         self._wake(sent.slot)
+
+    def _again(self, control: PlannedControl) -> None:
+        """Send a recover or rerun twice, whatever the run is doing; if it has not ended, once more when it has."""
+        run = self.runs.get(control.run)
+        if run is not None:
+            body = {"run_count": self.run_count(run), **({"from": control.task} if control.task else {})}
+            kind = CommandKind[control.kind.upper()]
+            self.sent.setdefault(run, []).append(kind)
+            self.story.tell("people", f"{control.kind} run {run} {control.task}")
+            for _ in range(2):
+                slot = Commands(self.engine).send(run, kind, body).slot
+            self._wake(slot)
+        if run is not None and self.state(run) in WORKFLOW_FINAL:
+            self.again_left -= 1
+        else:
+            self._wait_for_end(control)
+
+    def _wait_for_end(self, control: PlannedControl) -> None:
+        run = self.runs.get(control.run)
+        ended = run is not None and self.state(run) in WORKFLOW_FINAL
+        what = self._again if ended else self._wait_for_end
+        self.schedule.at(self.schedule.now_s + LOOK_S, partial(what, control))
+
+    def run_count(self, run: int) -> int:
+        """Return how often a run has begun, as the database has it."""
+        return self.database.number("SELECT run_count FROM workflow_instance WHERE id = ?", run)
 
     def _wake(self, slot: int) -> None:
         if self.schedule.now_s >= self.weather.away_until_s:

@@ -21,8 +21,9 @@ from orchestrator.cli.session import (
 from orchestrator.cli.settings import open_settings
 from orchestrator.core.command import CommandKind
 from orchestrator.core.status import WorkflowState
-from orchestrator.service import control
+from orchestrator.service import again, control
 from orchestrator.service import runs as service
+from orchestrator.service.backend import Backend
 from orchestrator.service.parameters import read_pairs
 from orchestrator.service.signals import send_signal
 
@@ -90,7 +91,7 @@ def watch(ctx: click.Context, id: int) -> None:  # noqa: A002 - the option's pub
     """Watch a run until it ends; Ctrl-C ends the watching, not the run."""
     settings = open_settings()
     with open_backend(settings) as backend:
-        if not service.is_final(service.show(backend, id)):
+        if not service.look(backend, id)[1]:
             say_why_nothing_happens(backend)
         view = make_view(last_line_reader(settings.logs, id), silent=False)
         document, _ = follow(backend, id, view, Watch(pause=pause, clock=time.monotonic, on_interrupt=_leave))
@@ -141,17 +142,79 @@ def signal(id: int, task: str, parameters: tuple[str, ...], *, as_json: bool) ->
             say_why_nothing_happens(backend)
 
 
+@runs.command(epilog="Example: orchestrator runs recover 17")
+@ids_argument
+@json_option
+def recover(ids: tuple[int, ...], *, as_json: bool) -> None:
+    """Run again what failed, was killed or was not run, and everything behind it; the rest stays.
+
+    For runs that have ended FAILURE or STOPPED. New attempts have their whole number of retries.
+    """
+    _control(CommandKind.RECOVER, ids, as_json=as_json)
+
+
+@runs.command(epilog="Example: orchestrator runs rerun 17 --from load -p day=2026-11-01")
+@id_argument
+@click.option("--from", "start", metavar="TASK", help="Only this task and everything behind it.")
+@click.option("--only", metavar="TASK", help="Only this task.")
+@parameter_option
+@json_option
+def rerun(
+    id: int,  # noqa: A002 - the option's public name
+    start: str | None,
+    only: str | None,
+    parameters: tuple[str, ...],
+    *,
+    as_json: bool,
+) -> None:
+    """Run again a run that has ended: all of it, or from one task on, or one task.
+
+    Start parameters that are not given stay as they were.
+    """
+    options = again.RerunOptions(start=start, only=only, texts=parameters)
+    with open_backend() as backend:
+        _print_answers(backend, CommandKind.RERUN, [again.rerun(backend, id, options)], as_json=as_json)
+
+
+@runs.command("force-success", epilog="Example: orchestrator runs force-success 17 load -p rows=42")
+@id_argument
+@click.argument("task", metavar="TASK")
+@click.option(
+    "-p",
+    "--param",
+    "outputs",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Output of the task; may be repeated.",
+)
+@json_option
+def force_success(id: int, task: str, outputs: tuple[str, ...], *, as_json: bool) -> None:  # noqa: A002 - the option's public name
+    """Declare a failed or killed task of an ended run a success, with outputs if wanted.
+
+    The run stays as it ended; `orchestrator runs recover` then goes on behind the task.
+    """
+    with open_backend() as backend:
+        answers = [again.force_success(backend, id, task, outputs)]
+        _print_answers(backend, CommandKind.FORCE_SUCCESS, answers, as_json=as_json)
+
+
 def _control(kind: CommandKind, ids: Sequence[int], *, as_json: bool) -> None:
     with open_backend() as backend:
-        answers = control.control(backend, kind, ids)
-        if as_json:
-            print_json(answers)
-            return
-        for answer in answers:
-            said = control.RULES[kind].done if answer["sent"] else f"already {answer['state']}"
-            click.echo(f"run {answer['workflow_instance_id']}: {said}")
-        if any(answer["sent"] for answer in answers):
-            say_why_nothing_happens(backend)
+        _print_answers(backend, kind, control.control(backend, kind, ids), as_json=as_json)
+
+
+def _print_answers(
+    backend: Backend, kind: CommandKind, answers: Sequence[dict[str, Any]], *, as_json: bool
+) -> None:
+    if as_json:
+        print_json(answers)
+        return
+    for answer in answers:
+        state = "forced" if kind is CommandKind.FORCE_SUCCESS else answer["state"]
+        said = control.RULES[kind].done if answer["sent"] else f"already {state}"
+        click.echo(f"run {answer['workflow_instance_id']}: {said} {answer.get('task', '')}".rstrip())
+    if any(answer["sent"] for answer in answers):
+        say_why_nothing_happens(backend)
 
 
 def _code(documents: Sequence[dict[str, Any]]) -> int:

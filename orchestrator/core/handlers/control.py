@@ -28,7 +28,7 @@ def handle_pause(instance: WorkflowInstance, context: Context) -> Transition:
     _refuse_if_stopping(instance, "pause")
     if head.state in (W.PAUSING, W.PAUSED):
         raise RepeatedEvent(f"run {head.id}: already {head.state}")
-    _refuse_unless(instance, "pause", W.RUNNING, W.SUBMITTED, W.WAITING)
+    refuse_unless(instance, "pause", W.RUNNING, W.SUBMITTED, W.WAITING)
     draft = Draft(instance, context)
     state = W.PAUSING if head.state is W.RUNNING else W.PAUSED
     draft.set_head(state=state, paused_at=context.now)
@@ -42,7 +42,7 @@ def handle_resume(instance: WorkflowInstance, context: Context) -> Transition:
     if head.state is W.RUNNING:
         raise RepeatedEvent(f"run {head.id}: already {head.state}")
     _refuse_if_stopping(instance, "resume")
-    _refuse_unless(instance, "resume", W.PAUSED, W.PAUSING)
+    refuse_unless(instance, "resume", W.PAUSED, W.PAUSING)
     draft = Draft(instance, context)
     if head.started_at is None:
         _begin(draft, instance)
@@ -59,7 +59,7 @@ def handle_stop(instance: WorkflowInstance, context: Context) -> Transition:
     head = instance.head
     if is_stopping(head) or head.state is W.STOPPED:
         raise RepeatedEvent(f"run {head.id}: already {head.state}")
-    _refuse_unless(instance, "stop", W.RUNNING, W.PAUSING, W.SUBMITTED, W.WAITING, W.PAUSED)
+    refuse_unless(instance, "stop", W.RUNNING, W.PAUSING, W.SUBMITTED, W.WAITING, W.PAUSED)
     draft = Draft(instance, context)
     if head.state in (W.SUBMITTED, W.WAITING):  # nothing was created yet
         draft.set_head(state=W.STOPPED, ended_at=context.now, reason=STOPPED_REASON)
@@ -89,7 +89,7 @@ def _refuse_if_stopping(instance: WorkflowInstance, verb: str) -> None:
         )
 
 
-def _refuse_unless(instance: WorkflowInstance, verb: str, *states: WorkflowState) -> None:
+def refuse_unless(instance: WorkflowInstance, verb: str, *states: WorkflowState) -> None:
     """Raise Conflict unless the run is in one of `states`."""
     state = instance.head.state
     if state not in states:

@@ -22,6 +22,8 @@ def live_attempt(instance: WorkflowInstance, event: TaskEvent) -> TaskInstance:
     if attempt is None or event.token > attempt.token:
         if event.task not in instance.graph.tasks:
             raise UnknownInstance(f"workflow {instance.head.workflow} has no task {event.task}")
+        if attempt is None and event.attempt <= instance.spent.get(event.task, 0):
+            raise StaleEvent(f"{event.task}: attempt {event.attempt} is to be run again")
         raise AheadOfMemory(f"{event.task}: {event.token} is ahead of memory")
     check_event(attempt, event)
     return attempt

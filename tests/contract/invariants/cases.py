@@ -25,6 +25,7 @@ class Case:
         deliver: Makes the item wait for the loop's next turn.
         writes: Whether the item changes anything.
         told: Whether a worker waits for a verdict on it.
+        ended: The run has ended: memory does not hold it, so that no revision of it can be out of date.
         changing: Fields that may rightly read otherwise when another master finds out in its own way.
     """
 
@@ -34,6 +35,7 @@ class Case:
     writes: bool = True
     told: bool = False
     changing: tuple[str, ...] = ()
+    ended: bool = False
 
     def __str__(self) -> str:
         """Name it in a test's id."""
@@ -99,6 +101,31 @@ def ending(state: TaskState, **fields: Any) -> Arrange:
 def commanding(kind: CommandKind) -> Arrange:
     """Return a delivery: a command of a person."""
     return lambda world: world.command(kind)
+
+
+def ended_badly(world: World) -> None:
+    """The run has ended FAILURE: its first task failed for good, with outputs big and small."""
+    running(world)
+    world.worker.result(held(world), TaskState.FAILURE, error="Fatal", outputs=NESTED)
+    world.settle()
+
+
+def ended_well(world: World) -> None:
+    """The run has ended SUCCESS; its first task has outputs that memory does not keep."""
+    running(world)
+    world.worker.result(held(world), outputs={**NESTED, "text": "x" * 2000})
+    world.finish()
+
+
+def asking(kind: CommandKind, **body: Any) -> Arrange:
+    """Return a delivery: a command of a person who saw the run's first run count."""
+    return lambda world: world.command(kind, **body)
+
+
+def failing_and_recovered(world: World) -> None:
+    """The RESULT that ends the run, and the command to recover it, are one batch."""
+    ending(TaskState.FAILURE, error="Fatal")(world)
+    world.command(CommandKind.RECOVER, run_count=1)
 
 
 def nothing(_world: World) -> None:
@@ -287,6 +314,26 @@ COMMANDS = (
     Case(name="RESUME", arrange=paused, deliver=commanding(CommandKind.RESUME)),
     Case(name="STOP", arrange=waiting_for_retry, deliver=commanding(CommandKind.STOP)),
     Case(name="STOP of a paused one", arrange=paused, deliver=commanding(CommandKind.STOP)),
+    Case(name="RECOVER", arrange=ended_badly, deliver=asking(CommandKind.RECOVER, run_count=1), ended=True),
+    Case(name="RECOVER with the failure", arrange=running, deliver=failing_and_recovered),
+    Case(
+        name="RERUN",
+        arrange=ended_well,
+        ended=True,
+        deliver=asking(CommandKind.RERUN, run_count=1, params={"day": "today"}),
+    ),
+    Case(
+        name="RERUN from",
+        arrange=ended_well,
+        ended=True,
+        deliver=asking(CommandKind.RERUN, run_count=1, **{"from": "left"}),
+    ),
+    Case(
+        name="FORCE_SUCCESS",
+        arrange=ended_badly,
+        ended=True,
+        deliver=asking(CommandKind.FORCE_SUCCESS, task="first", attempt=1, outputs=NESTED),
+    ),
 )
 
 NOTICES = (

@@ -24,12 +24,14 @@ class Fault:
         during: While this is entered, commits of the world fail.
         commits: The transaction is done although the master hears of a failure.
         only_writes: A batch that writes no run's row does not meet it.
+        only_held: A run that is loaded in the same turn does not meet it.
     """
 
     name: str
     during: Callable[[World], Any]
     commits: bool = False
     only_writes: bool = False
+    only_held: bool = False
     loses_lease: bool = False
 
     def __str__(self) -> str:
@@ -134,7 +136,7 @@ FAULTS = (
     Fault(name="in flush", during=in_flush),
     Fault(name="after flush", during=after_flush),
     Fault(name="reply lost", during=raising(CommitInDoubt("no reply to COMMIT"), commits=True), commits=True),
-    Fault(name="revision lost", during=row_moved_on, only_writes=True),
+    Fault(name="revision lost", during=row_moved_on, only_writes=True, only_held=True),
     Fault(name="lease lost", during=lease_moved_on, loses_lease=True),
     Fault(name="bug", during=raising(RuntimeError("a bug"))),
 )

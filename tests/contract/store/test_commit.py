@@ -216,6 +216,47 @@ def test_changed_attempt_without_row_loses_the_batch(bench: Bench) -> None:
     assert bench.contents() == before
 
 
+def test_withdrawn_attempts_are_kept_and_their_successors_become_current(bench: Bench) -> None:
+    """Nothing else of their rows changes; what has no successor yet is loaded with its last number."""
+    loaded = bench.run_with("a", "b")
+    a, b = loaded.attempts
+    head = replace(loaded.head, run_count=2)
+    second = make_attempt(loaded, "a", attempt=2, sequence=3)
+
+    bench.commit(InstanceChange(head=head, revision=1, withdrawn=(a, b), new=(second,)))
+
+    read = bench.load(head.id)
+    assert (read.attempts, read.spent) == ((second,), {"b": 1})
+    assert bench.instances.attempts([a.key, b.key]) == {
+        a.key: replace(a, current=False),
+        b.key: replace(b, current=False),
+    }
+
+
+def test_withdrawing_what_is_not_current_loses_the_revision(bench: Bench) -> None:
+    """Memory was wrong about the run: nothing at all is written."""
+    loaded = bench.run_with("a", "b")
+    a, b = loaded.attempts
+    bench.commit(InstanceChange(head=loaded.head, revision=1, withdrawn=(a,)))
+    before = bench.contents()
+
+    with pytest.raises(RevisionLost):
+        bench.commit(InstanceChange(head=loaded.head, revision=2, withdrawn=(b, a)))
+
+    assert bench.contents() == before
+
+
+def test_attempts_of_an_ended_run_are_loaded_where_they_are_asked_for(bench: Bench) -> None:
+    """A command may let it run again; everybody else gets its head only."""
+    loaded = bench.run_with("a")
+    head = replace(loaded.head, state=WorkflowState.FAILURE)
+    bench.commit(InstanceChange(head=head, revision=1))
+
+    whole = bench.instances.load([head.id], whole=[head.id])[head.id]
+
+    assert (bench.load(head.id).attempts, whole.attempts) == ((), loaded.attempts)
+
+
 def test_replacement_becomes_current_in_the_same_commit(bench: Bench) -> None:
     """A retry takes over `current`; only current attempts are loaded, each is found by its key."""
     loaded = bench.run_with("a")

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from random import Random
+from typing import Any
 
+from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.event import (
     CHILD_DIED,
@@ -44,6 +46,15 @@ class Disorder:
     def run(self) -> Play:
         """Deliver everything; return the run at its end."""
         self.play.start()
+        return self._go_on()
+
+    def run_again(self, kind: CommandKind, scripts: Mapping[str, Script], /, **body: Any) -> Play:
+        """Recover or rerun the run that has ended, with other scripts; what was late still is on its way."""
+        self.play.command(kind, **body)
+        self._scripts = scripts
+        return self._go_on()
+
+    def _go_on(self) -> Play:
         self._hand_over()
         while self.play.state not in WORKFLOW_FINAL:
             if self.play.instance.is_unsettled and (not self._bag or self._random.random() < 0.3):

@@ -1,6 +1,7 @@
 """Owns the play: a run driven through the core, checked after every step against its rows and its rollback."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.core.command import Alert, Command, CommandKind
@@ -36,9 +37,10 @@ class Play:
 
     # --- what happens ------------------------------------------------------------------------
 
-    def command(self, kind: CommandKind, **body: Any) -> Transition:
-        """Carry out a command."""
-        command = Command(id=1, slot=0, workflow_instance_id=INSTANCE_ID, kind=kind, body=body)
+    def command(self, kind: CommandKind, /, **body: Any) -> Transition:
+        """Carry out a command; `from_` is the key `from` of its body."""
+        given = {name.rstrip("_"): value for name, value in body.items()}
+        command = Command(id=1, slot=INSTANCE_ID, workflow_instance_id=INSTANCE_ID, kind=kind, body=given)
         return self._step(lambda context: decide_command(self.instance, command, context))
 
     def start(self) -> "Play":
@@ -168,14 +170,26 @@ class Play:
             self.rows[row.task, row.attempt] = row
         for row in transition.updated:
             old = self.rows[row.task, row.attempt]
-            assert old.state not in TASK_FINAL, "a finished attempt changed"
+            forced = row.state is TaskState.FORCED_SUCCESS
+            assert forced or old.state not in TASK_FINAL, "a finished attempt changed"
             self.rows[row.task, row.attempt] = row
+        for row in transition.withdrawn:
+            assert self.rows[row.task, row.attempt] == row, "withdrawn is not what the row says"
+            assert row.current, "withdrawn twice"
+            self.rows[row.task, row.attempt] = replace(row, current=False)
         self.alerts.extend(transition.alerts)
 
     def _compare_with_rows(self) -> None:
         current = [row for row in self.rows.values() if row.current]
         assert {row.task: row for row in current} == self.instance.attempts, "memory is not what the rows say"
         assert len(current) == len(self.instance.attempts), "two current attempts of one task"
+        names = {row.task for row in current}
+        spent = {
+            task: max(number for name, number in self.rows if name == task)
+            for task, _ in self.rows
+            if task not in names
+        }
+        assert spent == self.instance.spent, "what is to be run again is not what the rows say"
         again = loaded(self.instance.definition, self.instance.head, current)
         if self.instance.head.ending and self.instance.owed:
             return  # what is owed is not run any more; loading says so one step earlier

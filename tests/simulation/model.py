@@ -199,6 +199,8 @@ class _Judgement:
             return {"SUCCESS", "STOPPED"}
         if not (self._killed or self._cut):
             return {by_rows}
+        if self._seen.run_count > 1:  # killed by a stop that an earlier beginning had, it stays a failure
+            return {"STOPPED", by_rows}
         return {"STOPPED", "FAILURE"} if self._ending else {"STOPPED"}
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from orchestrator.core.definition import OnFailure, TaskDefinition, Trigger
 from tests.simulation.model_attempts import Account, SeenAttempt, attempt_faults, by_run_count
+from tests.simulation.model_branches import Branches
 from tests.simulation.model_triggers import Outcome, Word, wired, word_of
 from tests.simulation.plan import PlannedRun, Script
 
@@ -69,13 +70,17 @@ class _Judgement:
         self._seen = seen
         self._upstreams = wired(run.definition)
         self._tasks = {task.name: task for task in run.definition.tasks}
+        self._branches = Branches(self._tasks)
         rows = _by_task(seen.attempts)
         once = seen.run_count == 1
         self._parts = {task: [some] if once else by_run_count(some) for task, some in rows.items()}
         self._rows = {task: parts[-1] for task, parts in self._parts.items() if once or parts[-1][-1].current}
         self._last = {task: rows[-1].state for task, rows in self._rows.items()}
         self._killed = "KILLED" in self._last.values()
-        self._failed = self._killed or "FAILURE" in self._last.values()
+        absorbed = self._branches.absorbed
+        self._failed = any(
+            state in {"FAILURE", "KILLED"} for task, state in self._last.items() if task not in absorbed
+        )
         self._ending = self._failed and run.definition.on_failure is OnFailure.END
         self.outcomes: dict[str, Outcome] = {}
         self._cut: list[str] = []
@@ -86,7 +91,7 @@ class _Judgement:
             if name not in self._upstreams:
                 yield f"{name} has attempts and is disabled or unknown"
         for name, upstreams in self._upstreams.items():
-            word = word_of(self._tasks[name].trigger, [self.outcomes[one] for one in upstreams])
+            word = self._word(name, upstreams)
             for line in self._task_faults(name, word):
                 yield f"{name} {word}: {line}" if self._rows.get(name) else f"{name} {line}"
             self.outcomes[name] = self._outcome(name, word)
@@ -95,6 +100,11 @@ class _Judgement:
         yield from self._state_faults()
 
     # --- one task ----------------------------------------------------------------------------
+
+    def _word(self, name: str, upstreams: Sequence[str]) -> Word:
+        task = self._tasks[name]
+        seen = [self._branches.seen_from(name, one, self.outcomes) for one in upstreams]
+        return self._branches.word(task, seen) or word_of(task.trigger, seen)
 
     def _task_faults(self, name: str, word: Word) -> Iterator[str]:
         rows = self._rows.get(name)

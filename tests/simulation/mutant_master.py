@@ -136,4 +136,28 @@ MASTER_MUTANTS = (
         new="items[:0] = self._take_due()",
         caught_by=207,
     ),
+    Mutant(
+        name="every-branch-runs",
+        breaks="a branch that was not chosen counts as a success",
+        target="orchestrator.core.branches:edge_outcome",
+        old="outcome if gate is None or not gate.isdisjoint(taken) else Outcome.SKIPPED",
+        new="outcome",
+        caught_by=10,
+    ),
+    Mutant(
+        name="nothing-is-absorbed",
+        breaks="a failure that conditions name makes the run fail all the same",
+        target="orchestrator.core.draft:Draft.failed",
+        old=" if one.task not in absorbed",
+        new="",
+        caught_by=244,
+    ),
+    Mutant(
+        name="branch-is-forgotten",
+        breaks="which branch was chosen is not stored",
+        target="orchestrator.store.rows:attempt_of",
+        old='None if values["taken"] is None else tuple(values["taken"])',
+        new="None",
+        caught_by=10,
+    ),
 )

@@ -8,6 +8,7 @@ from random import Random
 
 from orchestrator.core.definition import OnFailure, Priority, WorkflowDefinition
 from tests.simulation.plan import Plan, PlannedControl, PlannedFault, PlannedRun, PlannedWorker, Script
+from tests.simulation.workload_branches import with_branches
 from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order
 from tests.simulation.workload_graphs import draw_needs, draw_size
 from tests.simulation.workload_length import length_s
@@ -32,6 +33,9 @@ MOMENTS = {"twice": 0.03, "rewind": 0.03, "close_call": 0.03}
 PATIENT = 0.04
 """So many of the seeds have a task that takes longer than any time limit of the machinery."""
 
+BRANCHED = 0.2
+"""So many of the seeds have switch and conditions tasks."""
+
 PACES_S = (0.0005, 0.002, 0.002, 0.002, 0.01)
 
 
@@ -39,6 +43,9 @@ def draw(seed: int) -> Plan:
     """Return the plan of a seed: always the same one."""
     calm = dice_of(seed, "calm").random() < CALM
     plan = _draw_runs(seed, calm=calm)
+    branches = dice_of(seed, "crossroads")
+    if branches.random() < BRANCHED:
+        plan = with_branches(plan, branches)
     return replace(
         plan,
         controls=_in_time(

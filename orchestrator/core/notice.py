@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from orchestrator.core.dependence import Verdict
 from orchestrator.core.instance import TaskInstance
 
 
@@ -82,6 +83,19 @@ class Judged(AttemptNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looked(AttemptNotice):
+    """What a look at other workflows' runs came to.
+
+    Attributes:
+        found: Whether the dependencies are met.
+        reason: What is missing, or has failed; one line for people.
+    """
+
+    found: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawn(AttemptNotice):
     """The run's state wants an attempt to end, or to be held, that nobody but the master has."""
 
@@ -125,6 +139,7 @@ Notice = (
     | RecallLost
     | Unsubmittable
     | Judged
+    | Looked
     | Withdrawn
     | RunTimeout
     | Continue

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
-from orchestrator.core.logic import JUDGED_TYPES, LOGIC_TYPES
+from orchestrator.core.logic import DEPENDENT, JUDGED_TYPES, LOGIC_TYPES
 from orchestrator.core.run import is_doomed
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 
@@ -56,11 +56,16 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """Look now and then at what other workflows did: the attempt waits for their runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Withdraw:
     """End, or hold, an attempt that nobody but the master has."""
 
 
-Want = Dispatch | Recall | Kill | WakeAt | TimeoutAt | Overdue | Judge | Withdraw
+Want = Dispatch | Recall | Kill | WakeAt | TimeoutAt | Overdue | Judge | Look | Withdraw
 
 
 def wants(head: Head, task: TaskDefinition, attempt: TaskInstance) -> Want | None:
@@ -95,6 +100,8 @@ def _wants_decided(head: Head, task: TaskDefinition, attempt: TaskInstance, *, d
             return Judge() if task.type in JUDGED_TYPES else None
         case TaskState.RUNNING if doomed:
             return Withdraw()
+        case TaskState.RUNNING if task.type == DEPENDENT:
+            return Look()
         case TaskState.RUNNING if attempt.timeout_at is not None:
             return TimeoutAt(attempt.timeout_at)
     return None

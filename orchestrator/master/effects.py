@@ -24,6 +24,7 @@ from orchestrator.core.wants import (
     Dispatch,
     Judge,
     Kill,
+    Look,
     Overdue,
     Recall,
     TimeoutAt,
@@ -41,6 +42,11 @@ from orchestrator.master.post import HandOver
 from orchestrator.master.ready import Key, Rank, ReadyQueue
 from orchestrator.master.timers import Timers
 
+LOOKS = "looks"
+"""Group of the docket, and mark of the timers, of attempts that wait for other workflows' runs."""
+
+AT_ONCE = Rank(0, 0, 0.0, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -49,6 +55,7 @@ class Due:
     Attributes:
         notice: Goes to the loop.
         recall: Is to be recalled.
+        look: It is time for another look at what other workflows did.
         group: Whose workers could have taken it.
         accuses: Somebody's silence is held against them: only when all that was said has been read.
         since: When it first became due; an accusation that had to wait is judged by that.
@@ -59,6 +66,7 @@ class Due:
     key: Key
     notice: Notice | None = None
     recall: HandOver | None = None
+    look: bool = False
     accuses: bool = False
     since: datetime | None = None
     group: str = ""
@@ -79,7 +87,7 @@ class Desk:
     """The in-memory tools that effects are written to.
 
     Attributes:
-        docket: What waits for a judgement, all in one group.
+        docket: What waits for a judgement, or (in the group `LOOKS`) for a look at other workflows' runs.
     """
 
     ready: ReadyQueue
@@ -105,6 +113,7 @@ class Effects:
         self._pressing: dict[Key, Recall | Kill] = {}
         self._inherited: set[Key] = set()
         self._taken_back: dict[Key, Token] = {}
+        self._watched: dict[Key, Token] = {}
 
     def arm(self, instance: WorkflowInstance) -> None:
         """Do what every row of a run asks for: after loading it, or when the run's own state changed."""
@@ -151,6 +160,8 @@ class Effects:
                 self._line_up(instance, attempt, group)
             case Judge():
                 self._desk.docket.push(key, "", rank_of(instance, attempt))
+            case Look():
+                self._watch(key, attempt)
             case Withdraw():
                 self._tell(attempt, Withdrawn)
             case Recall():
@@ -163,11 +174,23 @@ class Effects:
 
     def _withdraw(self, key: Key, want: Want | None, attempt: TaskInstance) -> bool:
         """Take a row out of every line that it no longer belongs into; return whether it waited to be ready."""
-        if not isinstance(want, Judge):
+        if not isinstance(want, Look):
+            self._unwatch(key)
+        if not isinstance(want, Judge | Look):
             self._desk.docket.withdraw(key)
         keep = attempt.token if isinstance(want, Dispatch) else None
         self._desk.messenger.withdraw(key, keep=keep)
         return keep is None and self._desk.ready.withdraw(key)
+
+    def _watch(self, key: Key, attempt: TaskInstance) -> None:
+        """Have other workflows' runs looked at, at once the first time; after that the one who looks says when."""
+        if self._watched.get(key) != attempt.token:
+            self._watched[key] = attempt.token
+            self._desk.docket.push(key, LOOKS, AT_ONCE)
+
+    def _unwatch(self, key: Key) -> None:
+        if self._watched.pop(key, None) is not None:
+            self._desk.timers.cancel((LOOKS, *key))
 
     def _arm_timer(
         self, instance: WorkflowInstance, attempt: TaskInstance, want: WakeAt | TimeoutAt | Overdue
@@ -238,6 +261,7 @@ class Effects:
             self._pressing.pop(key, None)
             self._inherited.discard(key)
             self._taken_back.pop(key, None)
+            self._unwatch(key)
         self._desk.timers.cancel((number, ""))
         self._desk.holdings.forget(number)
 
@@ -246,6 +270,7 @@ class Effects:
         self._pressing.clear()
         self._inherited.clear()
         self._taken_back.clear()
+        self._watched.clear()
         self._desk.ready.clear()
         self._desk.docket.clear()
         self._desk.holdings.clear()

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import structlog
 
-from orchestrator.master.effects import Desk, Due
+from orchestrator.master.effects import AT_ONCE, LOOKS, Desk, Due
 from orchestrator.master.items import CommandItem, Item, NoticeItem, RefusedItem
 from orchestrator.master.overload import Overload
 from orchestrator.master.silence import Silence
@@ -116,6 +116,8 @@ class Intake:
                 self._desk.timers.set(due.key, later, replace(due, since=due.since or at))
             elif due.notice is not None:
                 notices.append(NoticeItem(due.notice))
+            elif due.look:
+                self._desk.docket.push(due.key, LOOKS, AT_ONCE)
             elif due.recall is not None:
                 self._desk.messenger.recall(due.recall)
         return notices

@@ -39,6 +39,7 @@ from orchestrator.master.items import (
 )
 from orchestrator.master.judge import Judge
 from orchestrator.master.lanes import Lanes
+from orchestrator.master.lookout import Lookout
 from orchestrator.master.outside import Outside
 from orchestrator.master.parking import Parking
 from orchestrator.master.reaper import Reaper
@@ -61,6 +62,7 @@ class Crew:
     intake: Intake
     dispatcher: Dispatcher
     judge: Judge
+    lookout: Lookout
     aftermath: Aftermath
     parking: Parking
     reaper: Reaper
@@ -111,7 +113,7 @@ class Loop:
         items = self._gather()
         if items:
             self._handle(items)
-        dispatched = self._crew.dispatcher.step() + self._crew.judge.step()
+        dispatched = self._crew.dispatcher.step() + self._crew.judge.step() + self._crew.lookout.step()
         self._crew.desk.inbox.relaxed = self._crew.dispatcher.is_ahead()
         return dispatched > 0 or bool(items)
 

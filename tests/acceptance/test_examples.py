@@ -64,6 +64,7 @@ SMALL = {
     "switch.yaml": Expected(states={"nothing": ("SKIPPED",), "in_parts": ("SKIPPED",)}),
     "conditions.yaml": Expected(states={"mirror": ("FAILURE",), "publish": ("SKIPPED",)}),
     "approval.yaml": Expected(outputs={"text": "later, says nobody"}),
+    "dependent.yaml": Expected(states={"sources_are_in": ("FAILURE",), "fresh": ("SKIPPED",)}),
     "continue.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "behind": ()}),
     "end.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "slow": ("KILLED",), "behind": ()}),
     "recover.yaml": Expected(state="FAILURE", states={"load": ("FAILURE",), "report": ()}),

@@ -211,6 +211,18 @@ def unresolvable(world: World) -> None:
     world.step()
 
 
+def looking(**spec: Any) -> Arrange:
+    """Return an arrangement: a task waits for another workflow, which has no run; it has just looked."""
+
+    def arrange(world: World) -> None:
+        items = [{"workflow": "nobody", "window": "today"}]
+        world.submit(a_task("wait", type="dependent", spec={"all": items, **spec}), a_task("go", "wait"))
+        world.read()
+        world.step()
+
+    return arrange
+
+
 def timed(world: World) -> None:
     """The run has a timeout after which it is to be stopped."""
     world.submit(*flow(), timeout_s=30.0, on_timeout="stop")
@@ -352,6 +364,8 @@ NOTICES = (
     ),
     Case(name="unsubmittable", arrange=unresolvable, deliver=nothing),
     Case(name="run timeout", arrange=timed, deliver=lambda world: world.rig.clock.advance(31.0)),
+    Case(name="looked and waits", arrange=looking(), deliver=nothing),
+    Case(name="looked and failed", arrange=looking(on_missing="fail"), deliver=nothing),
     Case(name="continue", arrange=wide, deliver=nothing),
     Case(name="ONLINE", arrange=running, deliver=restart, told=True, changing=("reason",)),
 )

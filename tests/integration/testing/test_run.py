@@ -258,3 +258,14 @@ def test_sql_and_http_are_simulated_and_secrets_are_names(tmp_path: Path) -> Non
 
     assert (told.state, told.outputs["keep"]) == (WorkflowState.SUCCESS, {"t": "secret://token"})
     assert run(file, fail={"rows": ValueError}).states == {"rows": FAILURE}
+
+
+def test_what_a_dependent_task_waits_for_has_been_done() -> None:
+    """A unit test has no other workflows."""
+    spec = {
+        "all": [{"workflow": "n", "window": "last_7_days"}, {"workflow": "r", "task": "t", "window": "today"}]
+    }
+
+    found = run(a_definition(a_task("wait", type="dependent", spec=spec), a_task("go", "wait")))
+
+    assert set(found.states.values()) == {SUCCESS}

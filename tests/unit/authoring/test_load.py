@@ -526,6 +526,15 @@ def test_queue_of_a_celery_task_is_its_worker_group() -> None:
         one(tasks_of("{name: a, type: celery, call: shop.add, queue: shop, worker_group: g}"))
 
 
+def test_too_many_dependencies_are_refused() -> None:
+    """Each is a question for every slot of its window, at every look."""
+    items = ", ".join(["{workflow: v, window: today}"] * 51)
+
+    faults = faults_of(tasks_of(f"{{name: a, type: dependent, all: [{items}, {{any: [{items}]}}]}}"))
+
+    assert "at most 100 dependencies, this one 102" in str(faults)
+
+
 def test_what_this_version_runs_is_not_refused() -> None:
     """Six task types, all triggers, retries, timeouts, delays, parameters, secrets."""
     definition = one(

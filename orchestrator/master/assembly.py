@@ -18,6 +18,7 @@ from orchestrator.master.effects import Desk, Effects, Patience
 from orchestrator.master.gaps import Gaps
 from orchestrator.master.holdings import Holdings
 from orchestrator.master.inbox import Inbox
+from orchestrator.master.inspection import Inspector
 from orchestrator.master.intake import CommandSource, Intake
 from orchestrator.master.judge import Judge
 from orchestrator.master.lanes import InstanceSource, Lanes
@@ -193,6 +194,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
     crew = Crew(
         desk=desk,
         lanes=lanes,
+        inspector=Inspector(lanes, supplies),
         intake=intake,
         dispatcher=dispatcher,
         judge=Judge(desk, supplies, effects, parking.park),

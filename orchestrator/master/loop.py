@@ -26,6 +26,7 @@ from orchestrator.master.backoff import Backoff
 from orchestrator.master.batch import Batch, Cut
 from orchestrator.master.dispatcher import Dispatcher
 from orchestrator.master.effects import Desk
+from orchestrator.master.inspection import Inspector
 from orchestrator.master.intake import Intake
 from orchestrator.master.items import (
     CommandItem,
@@ -59,6 +60,7 @@ class Crew:
 
     desk: Desk
     lanes: Lanes
+    inspector: Inspector
     intake: Intake
     dispatcher: Dispatcher
     judge: Judge
@@ -124,6 +126,7 @@ class Loop:
             jitter=self._outside.chance(),
             new_ticket=self._outside.new_ticket,
             live_workers=self._outside.live_workers,
+            inspect=self._crew.inspector,
         )
 
     def _gather(self) -> list[Item]:
@@ -183,6 +186,7 @@ class Loop:
             if isinstance(item, CommandItem) and item.command.kind in MEETS_ENDED
         }
         self._crew.lanes.load(ids - self._crew.lanes.parked.keys(), late, context, whole)
+        self._crew.inspector.prepare(item for item in items if isinstance(item, InstanceItem))
 
     def _decide(self, items: Sequence[Item], batch: Batch) -> list[Item]:
         """Decide item after item; return what is left over because the batch is full."""

@@ -144,6 +144,12 @@ def claimed(world: World) -> None:
     world.taken()
 
 
+def checked(world: World) -> Order:
+    """The first task runs, and its outputs are to be checked."""
+    world.submit(*flow(check={"expression": "${rows} > 5"}))
+    return world.started()
+
+
 def last(world: World) -> None:
     """The last task of a run runs."""
     world.submit(a_task("only"))
@@ -284,6 +290,12 @@ EVENTS = (
         name="RESULT retried",
         arrange=running,
         deliver=ending(TaskState.FAILURE, error="ValueError", reason="ValueError: no", exit_code=3),
+        told=True,
+    ),
+    Case(
+        name="RESULT that a check calls a failure",
+        arrange=checked,
+        deliver=ending(TaskState.SUCCESS, outputs=NESTED),
         told=True,
     ),
     Case(name="RESULT failure", arrange=running, deliver=ending(TaskState.FAILURE, error="Fatal"), told=True),

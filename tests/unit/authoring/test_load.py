@@ -486,7 +486,6 @@ LATER = {
     "map": "{name: a, type: noop, map: [1]}",
     "pool": "{name: a, type: noop, pool: p}",
     "cache": "{name: a, type: noop, cache: true}",
-    "check": "{name: a, type: noop, check: 'x > 1'}",
     "environment": "{name: a, type: noop, environment: e}",
     "queue_timeout": "{name: a, type: noop, queue_timeout: 1m}",
     "bundle": "{name: a, type: noop, bundle: b}",

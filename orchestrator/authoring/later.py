@@ -49,7 +49,6 @@ def _task(task: TaskDefinition) -> Iterator[Fault]:
         "pool": task.pool is not None,
         "cache": task.cache,
         "environment": task.environment is not None,
-        "queue_timeout": task.queue_timeout_s is not None,
         "bundle": task.bundle is not None,
     }
     for field, is_used in used.items():

@@ -14,6 +14,7 @@ from orchestrator.core.notice import (
     Judged,
     Looked,
     Notice,
+    QueueTimeout,
     RecallLost,
     RecallWon,
     RunTimeout,
@@ -90,6 +91,8 @@ def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) ->
             return notice.handle_attempt_due(instance, item, context)
         case AttemptTimeout():
             return notice.handle_attempt_timeout(instance, item, context)
+        case QueueTimeout():
+            return notice.handle_queue_timeout(instance, item, context)
         case AttemptLost():
             return notice.handle_attempt_lost(instance, item, context)
         case RecallWon():

@@ -39,6 +39,11 @@ class AttemptTimeout(AttemptNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QueueTimeout(AttemptNotice):
+    """No worker has started the attempt in time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptLost(AttemptNotice):
     """The worker that holds the attempt is gone, or no longer knows of it.
 
@@ -134,6 +139,7 @@ def about(attempt: TaskInstance, kind: type[N], **fields: Any) -> N:
 Notice = (
     AttemptDue
     | AttemptTimeout
+    | QueueTimeout
     | AttemptLost
     | RecallWon
     | RecallLost

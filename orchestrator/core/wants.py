@@ -10,7 +10,7 @@ from datetime import datetime
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.logic import DEPENDENT, JUDGED_TYPES, LOGIC_TYPES
-from orchestrator.core.run import is_doomed
+from orchestrator.core.run import QUEUE_TIMEOUT, is_doomed
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 
 
@@ -91,6 +91,22 @@ def wants(head: Head, task: TaskDefinition, attempt: TaskInstance) -> Want | Non
     return _wants_handed_over(head, attempt, doomed=doomed)
 
 
+def queue_deadline(head: Head, task: TaskDefinition, attempt: TaskInstance) -> datetime | None:
+    """Return when it will have waited too long for a worker, in database time; `None` if it may, or is started.
+
+    Args:
+        head: The run's row.
+        task: The definition of the attempt's task.
+        attempt: The row of a current attempt.
+    """
+    waits = attempt.state in TASK_HANDED_OVER and attempt.started_at is None and attempt.incarnation is None
+    if task.queue_timeout_s is None or not waits or attempt.reason == QUEUE_TIMEOUT:
+        return None
+    if is_doomed(head, task) or head.state is WorkflowState.PAUSING:
+        return None
+    return attempt.timeout_at
+
+
 def _wants_decided(head: Head, task: TaskDefinition, attempt: TaskInstance, *, doomed: bool) -> Want | None:
     """Return what a row asks for that no worker ever gets."""
     match attempt.state:
@@ -108,7 +124,7 @@ def _wants_decided(head: Head, task: TaskDefinition, attempt: TaskInstance, *, d
 
 
 def _wants_handed_over(head: Head, attempt: TaskInstance, *, doomed: bool) -> Want | None:
-    if doomed or head.state is WorkflowState.PAUSING:
+    if doomed or head.state is WorkflowState.PAUSING or attempt.reason == QUEUE_TIMEOUT:
         return Recall()
     if attempt.state is TaskState.DISPATCHED:
         return Overdue(attempt.dispatched_at) if attempt.dispatched_at else Recall()

@@ -34,6 +34,7 @@ from orchestrator.core.wants import (
     wants,
 )
 from orchestrator.master.clock import DatabaseClock
+from orchestrator.master.due import Due
 from orchestrator.master.holdings import Holdings, Token
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.items import NoticeItem
@@ -41,36 +42,7 @@ from orchestrator.master.messenger import Messenger
 from orchestrator.master.post import HandOver
 from orchestrator.master.ready import Key, Rank, ReadyQueue
 from orchestrator.master.timers import Timers
-
-LOOKS = "looks"
-"""Group of the docket, and mark of the timers, of attempts that wait for other workflows' runs."""
-
-AT_ONCE = Rank(0, 0, 0.0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What a timer holds.
-
-    Attributes:
-        notice: Goes to the loop.
-        recall: Is to be recalled.
-        look: It is time for another look at what other workflows did.
-        group: Whose workers could have taken it.
-        accuses: Somebody's silence is held against them: only when all that was said has been read.
-        since: When it first became due; an accusation that had to wait is judged by that.
-        counts_from: Since when an accusation's time runs; outages after that do not count.
-    """
-
-    slot: int
-    key: Key
-    notice: Notice | None = None
-    recall: HandOver | None = None
-    look: bool = False
-    accuses: bool = False
-    since: datetime | None = None
-    group: str = ""
-    counts_from: datetime | None = None
+from orchestrator.master.vigils import Vigils
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +85,7 @@ class Effects:
         self._pressing: dict[Key, Recall | Kill] = {}
         self._inherited: set[Key] = set()
         self._taken_back: dict[Key, Token] = {}
-        self._watched: dict[Key, Token] = {}
+        self._vigils = Vigils(desk.timers, desk.docket)
 
     def arm(self, instance: WorkflowInstance) -> None:
         """Do what every row of a run asks for: after loading it, or when the run's own state changed."""
@@ -149,6 +121,7 @@ class Effects:
         self._pressing.pop(key, None)
         if self._taken_back.get(key) != attempt.token:
             self._taken_back.pop(key, None)
+        self._vigils.note(head, task, attempt)
         want = wants(head, task, attempt)
         withdrawn = self._withdraw(key, want, attempt)
         match want:
@@ -161,7 +134,7 @@ class Effects:
             case Judge():
                 self._desk.docket.push(key, "", rank_of(instance, attempt))
             case Look():
-                self._watch(key, attempt)
+                self._vigils.watch(key, attempt)
             case Withdraw():
                 self._tell(attempt, Withdrawn)
             case Recall():
@@ -175,22 +148,12 @@ class Effects:
     def _withdraw(self, key: Key, want: Want | None, attempt: TaskInstance) -> bool:
         """Take a row out of every line that it no longer belongs into; return whether it waited to be ready."""
         if not isinstance(want, Look):
-            self._unwatch(key)
+            self._vigils.unwatch(key)
         if not isinstance(want, Judge | Look):
             self._desk.docket.withdraw(key)
         keep = attempt.token if isinstance(want, Dispatch) else None
         self._desk.messenger.withdraw(key, keep=keep)
         return keep is None and self._desk.ready.withdraw(key)
-
-    def _watch(self, key: Key, attempt: TaskInstance) -> None:
-        """Have other workflows' runs looked at, at once the first time; after that the one who looks says when."""
-        if self._watched.get(key) != attempt.token:
-            self._watched[key] = attempt.token
-            self._desk.docket.push(key, LOOKS, AT_ONCE)
-
-    def _unwatch(self, key: Key) -> None:
-        if self._watched.pop(key, None) is not None:
-            self._desk.timers.cancel((LOOKS, *key))
 
     def _arm_timer(
         self, instance: WorkflowInstance, attempt: TaskInstance, want: WakeAt | TimeoutAt | Overdue
@@ -261,7 +224,7 @@ class Effects:
             self._pressing.pop(key, None)
             self._inherited.discard(key)
             self._taken_back.pop(key, None)
-            self._unwatch(key)
+            self._vigils.forget(key)
         self._desk.timers.cancel((number, ""))
         self._desk.holdings.forget(number)
 
@@ -270,7 +233,7 @@ class Effects:
         self._pressing.clear()
         self._inherited.clear()
         self._taken_back.clear()
-        self._watched.clear()
+        self._vigils.clear()
         self._desk.ready.clear()
         self._desk.docket.clear()
         self._desk.holdings.clear()

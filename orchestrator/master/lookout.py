@@ -25,7 +25,8 @@ from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState
 from orchestrator.errors import StoreUnavailable
 from orchestrator.master.batch import Cut, Park
-from orchestrator.master.effects import LOOKS, Desk, Due
+from orchestrator.master.due import LOOKS, Due
+from orchestrator.master.effects import Desk
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.ready import Key
@@ -150,9 +151,8 @@ class Lookout:
         at = now + timedelta(seconds=seconds)
         if over is not None and now < over < at:
             at = over
-        self._desk.timers.set(
-            (LOOKS, *watcher.key), at, Due(watcher.instance.head.slot, watcher.key, look=True)
-        )
+        due = Due(watcher.instance.head.slot, watcher.key, mark=LOOKS)
+        self._desk.timers.set(due.timer, at, due)
 
 
 def _waits(instance: WorkflowInstance, attempt: TaskInstance) -> bool:

@@ -65,6 +65,7 @@ SMALL = {
     "conditions.yaml": Expected(states={"mirror": ("FAILURE",), "publish": ("SKIPPED",)}),
     "approval.yaml": Expected(outputs={"text": "later, says nobody"}),
     "dependent.yaml": Expected(states={"sources_are_in": ("FAILURE",), "fresh": ("SKIPPED",)}),
+    "queue_timeout.yaml": Expected(states={"on_a_big_machine": ("FAILURE",)}),
     "check.yaml": Expected(states={"load": ("FAILURE", "SUCCESS")}, outputs={"rows": 2}),
     "continue.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "behind": ()}),
     "end.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "slow": ("KILLED",), "behind": ()}),

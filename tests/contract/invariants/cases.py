@@ -217,6 +217,23 @@ def unresolvable(world: World) -> None:
     world.step()
 
 
+def unstarted(on_queue_timeout: str) -> Arrange:
+    """Return an arrangement: the first task has waited for nearly as long as it may, and nobody has claimed it."""
+
+    def arrange(world: World) -> None:
+        world.submit(*flow(queue_timeout_s=20.0, on_queue_timeout=on_queue_timeout, retries=0))
+        world.pass_time(19)
+
+    return arrange
+
+
+def given_up(world: World) -> None:
+    """The first task has waited too long, and the question who has it is on its way."""
+    unstarted("fail")(world)
+    look_round(world)
+    world.step()
+
+
 def looking(**spec: Any) -> Arrange:
     """Return an arrangement: a task waits for another workflow, which has no run; it has just looked."""
 
@@ -376,6 +393,9 @@ NOTICES = (
     ),
     Case(name="unsubmittable", arrange=unresolvable, deliver=nothing),
     Case(name="run timeout", arrange=timed, deliver=lambda world: world.rig.clock.advance(31.0)),
+    Case(name="queue timeout", arrange=unstarted("fail"), deliver=look_round),
+    Case(name="queue timeout that is only told", arrange=unstarted("warn"), deliver=look_round),
+    Case(name="recall won after a queue timeout", arrange=given_up, deliver=in_the_broker),
     Case(name="looked and waits", arrange=looking(), deliver=nothing),
     Case(name="looked and failed", arrange=looking(on_missing="fail"), deliver=nothing),
     Case(name="continue", arrange=wide, deliver=nothing),

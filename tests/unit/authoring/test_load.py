@@ -487,7 +487,6 @@ LATER = {
     "pool": "{name: a, type: noop, pool: p}",
     "cache": "{name: a, type: noop, cache: true}",
     "environment": "{name: a, type: noop, environment: e}",
-    "queue_timeout": "{name: a, type: noop, queue_timeout: 1m}",
     "bundle": "{name: a, type: noop, bundle: b}",
     "type": "{name: a, type: sub_workflow, workflow: other}",
 }

@@ -25,7 +25,7 @@ from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState
 from orchestrator.errors import StoreUnavailable
 from orchestrator.master.batch import Cut, Park
-from orchestrator.master.due import LOOKS, Due
+from orchestrator.master.due import AT_ONCE, LOOKS, Due
 from orchestrator.master.effects import Desk
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.lanes import Lanes
@@ -35,6 +35,9 @@ log = structlog.get_logger(__name__)
 
 MOST = 100
 """So many dependent tasks look in one turn."""
+
+MOST_QUESTIONS = 500
+"""Nobody joins a turn that has so many: each costs the database about a millisecond."""
 
 CHECK_EVERY_S = 10.0
 SHORTEST_S = 1.0
@@ -110,21 +113,27 @@ class Lookout:
         return len(watchers)
 
     def _watchers(self, keys: Sequence[Key]) -> list[Watcher]:
-        found = []
-        for number, task in keys:
+        found: list[Watcher] = []
+        asked: set[Question] = set()
+        for position, (number, task) in enumerate(keys):
+            if len(asked) >= MOST_QUESTIONS:
+                for key in keys[position:]:
+                    self._desk.docket.push(key, LOOKS, AT_ONCE)
+                break
             instance = self._lanes.get(number)
             attempt = instance.attempts.get(task) if instance else None
             if instance is None or attempt is None or not _waits(instance, attempt):
                 continue
             spec = instance.graph.tasks[task].spec
             try:
-                asked = tuple(questions(spec, instance.head, instance.definition))
+                own = tuple(questions(spec, instance.head, instance.definition))
             except OverflowError:
                 self._tell(attempt, Verdict.FAILED, "a window lies outside the years 1 to 9999")
             except Exception as error:  # noqa: BLE001  a bug in one run must not stop the others (R7)
                 self._park(number, Cut(error, []))
             else:
-                found.append(Watcher(instance=instance, attempt=attempt, asked=asked))
+                asked.update(own)
+                found.append(Watcher(instance=instance, attempt=attempt, asked=own))
         return found
 
     def _look(self, watcher: Watcher, answers: Answers) -> None:

@@ -96,6 +96,17 @@ def test_a_task_that_never_ran_is_told_with_the_run_that_ended_without_it(bench:
     assert answer(bench, about("load")) == Answer(run=run, state=FAILURE, open=True)
 
 
+def test_only_the_current_attempt_of_a_task_counts(bench: Bench) -> None:
+    """One that failed and is tried again has not ended."""
+    number = a_run(bench, WorkflowState.RUNNING)
+    run = bench.load(number)
+    failed = make_attempt(run, "load", state=TaskState.FAILURE, current=False, ended_at=AT)
+    again = make_attempt(run, "load", attempt=2, sequence=2, state=TaskState.RUNNING)
+    bench.commit(InstanceChange(head=run.head, revision=run.revision, new=(failed, again)))
+
+    assert answer(bench, about("load")) == Answer(open=True)
+
+
 def test_a_dry_run_is_no_run(bench: Bench) -> None:
     """Nothing was done in it."""
     a_run(bench, SUCCESS, dry_run=True)

@@ -117,7 +117,7 @@ def test_what_is_missing_fails_at_once_or_when_the_wait_is_over(world: World) ->
 
 def test_who_takes_over_looks_at_once(world: World) -> None:
     """The row alone says that it waits, and until when."""
-    # Teeth: fails without `Look` in `_wants_decided`, and when `Effects.forget` leaves it watched.
+    # Teeth: fails without `Look` in `_wants_decided`.
     waiting = submit(world, "w", dependent(on("nightly"), wait=100.0, check_every=3600.0))
     world.settle()
     nightly = submit(world, "nightly")
@@ -130,6 +130,44 @@ def test_who_takes_over_looks_at_once(world: World) -> None:
     world.settle()
 
     assert world.state is WorkflowState.SUCCESS
+
+
+def test_a_run_that_is_loaded_anew_is_looked_after_again(world: World) -> None:
+    """Its rows may have moved on; what was known of it is forgotten."""
+    # Teeth: fails when `Vigils.forget` leaves it watched.
+    asked = Counting(world)
+    submit(world, "w", dependent(on("nightly"), check_every=3600.0))
+    world.settle()
+    assert asked.times == 1
+
+    world.rig.master.inbox.put_notices(world.rig.master.loop._crew.aftermath.reload([world.run]))
+    world.settle()
+
+    assert asked.times == 2
+
+
+def test_big_windows_are_looked_at_a_few_at_a_time(world: World) -> None:
+    """A turn of the loop must not wait for thousands of answers."""
+    asked = Counting(world)
+    days = range(1, 10)
+    runs = [
+        submit(world, "w", dependent(on(f"n{day}", "last_month"), on(f"m{day}", "last_month")))
+        for day in days
+        for _ in range(2)
+    ]
+    world.settle()
+
+    assert sum(asked.questions) >= 2 * 31 * len(days)
+    assert max(asked.questions) <= 500 + 2 * 31
+    assert all(str(reason).startswith("waits for") for reason in reasons(world, runs))
+
+
+def reasons(world: World, runs: list[int]) -> list[str | None]:
+    """Return the reason of each run's task."""
+    found = []
+    for world.run in runs:
+        found.append(world.attempt("wait").reason)
+    return found
 
 
 def test_a_database_that_is_away_is_asked_again(world: World) -> None:

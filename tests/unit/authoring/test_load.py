@@ -248,6 +248,7 @@ def test_source_directory_does_not_change_the_hash() -> None:
         ("{name: a, type: noop, retry_backoff: .nan}", "field 'retry_backoff': infinity and not-a-number"),
         ('{name: a, type: shell, run: "a\\0"}', "field 'run': a text holds a NUL character"),
         ("{name: a, type: noop, outputs: {x: int}}", "field 'outputs.x': must be one of 'string', 'integer'"),
+        ("{name: a, type: noop, on_queue_timeout: warn}", "on_queue_timeout belongs to queue_timeout"),
         ("{name: a, type: noop, max_parallel: 2}", "max_parallel belongs to map"),
         ("{name: a, type: noop, check: 'rows >'}", "field 'check': not CEL: line and column 1:7"),
         ("{name: a, type: noop, check: 'x.map(a, x.map(b, b))'}",

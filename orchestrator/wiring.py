@@ -31,6 +31,7 @@ from orchestrator.store import migrate
 from orchestrator.store.backfills import Backfills
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
+from orchestrator.store.history import History
 from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.masters import Master
@@ -133,6 +134,7 @@ def _ports(settings: Settings, engine: Engine, commit: GroupCommit, name: str) -
     check_transport(app.conf.broker_url)  # of a `celeryconfig.py`, perhaps
     return Ports(
         runs=Instances(engine),
+        history=History(engine),
         committer=commit,
         commands=Commands(engine),
         streams=EventStream(reader, keys, consumer=name),

@@ -13,11 +13,14 @@ from orchestrator.core import types
 from orchestrator.core.branches import CONDITIONS, named_by_conditions
 from orchestrator.core.dag import find_cycle
 from orchestrator.core.definition import TaskDefinition, Trigger, WorkflowDefinition, to_document
+from orchestrator.core.dependence import dependencies
+from orchestrator.core.logic import DEPENDENT
 from orchestrator.core.parameters import texts
 from orchestrator.errors import Fault
 
 MAX_CYCLES = 10
 MAX_SHOWN = 20
+MAX_DEPENDENCIES = 100
 
 _NEVER_FOR_ROOTS = frozenset({Trigger.ONE_SUCCESS, Trigger.ONE_FAILED})
 
@@ -40,6 +43,7 @@ def check(definition: WorkflowDefinition) -> list[Fault]:
         faults.extend(_start(task))
         faults.extend(_items(task, tasks))
         faults.extend(_approval(task))
+        faults.extend(_dependencies(task))
         faults.extend(_expressions(task))
         if task.type == "sub_workflow" and task.spec["workflow"] == definition.name:
             faults.append(_fault(task, "workflow", "a workflow cannot contain itself"))
@@ -136,6 +140,14 @@ def _approval(task: TaskDefinition) -> Iterator[Fault]:
                 yield _fault(task, f"default.{name}", str(error))
     if task.timeout_s is None:
         yield _fault(task, "default", "belongs to timeout, which is not there")
+
+
+def _dependencies(task: TaskDefinition) -> Iterator[Fault]:
+    """Find more dependencies than are looked at: each is a question for every slot of its window."""
+    count = sum(1 for _ in dependencies(task.spec)) if task.type == DEPENDENT else 0
+    if count > MAX_DEPENDENCIES:
+        message = f"a dependent task has at most {MAX_DEPENDENCIES} dependencies, this one {count}"
+        yield _fault(task, "all" if task.spec.get("all") else "any", message)
 
 
 def _branch_fields(task: TaskDefinition) -> list[tuple[str, list[str]]]:

@@ -48,9 +48,7 @@ def _task(task: TaskDefinition) -> Iterator[Fault]:
         "map": task.map_over is not None,
         "pool": task.pool is not None,
         "cache": task.cache,
-        "check": task.check is not None,
         "environment": task.environment is not None,
-        "queue_timeout": task.queue_timeout_s is not None,
         "bundle": task.bundle is not None,
     }
     for field, is_used in used.items():

@@ -200,8 +200,13 @@ def _reference(task: TaskDefinition, field: str, path: str, names: Names, uses: 
     elif path.endswith(".*"):
         message = f"${{{path}}}: there is no task '{first}'{did_you_mean(first, names.tasks)}"
         yield Fault(message=message, task=task.name, field=field)
-    elif task.name not in names.open and not (field == "check" and first in task.outputs):
+    elif task.name not in names.open and not (field == "check" and _may_give(task, first)):
         yield _unknown(task, field, path, names)
+
+
+def _may_give(task: TaskDefinition, name: str) -> bool:
+    """Return whether a task may have an output of this name: one that declares none may have any."""
+    return name in task.outputs or (not task.outputs and task.type not in _SILENT)
 
 
 def _known(task: TaskDefinition, field: str, names: Names) -> frozenset[str]:

@@ -97,3 +97,10 @@ class OnWorker(Attempted):
     check: Annotated[Check | None, BeforeValidator(_as_check)] = Field(
         None, description="Expression over the outputs."
     )
+
+    @classmethod
+    def contradictions(cls, given: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is wrong between fields as written."""
+        yield from super().contradictions(given)
+        if "on_queue_timeout" in given and given.get("queue_timeout") is None:
+            yield "on_queue_timeout belongs to queue_timeout, which is not there"

@@ -20,7 +20,7 @@ from orchestrator.authoring.fields import (
 
 EVENTS = Literal[
     "workflow_success", "workflow_failure", "workflow_timeout",
-    "task_failure", "task_timeout", "task_lost", "no_worker", "parked", "buried",
+    "task_failure", "task_timeout", "task_lost", "queue_timeout", "check_failed", "no_worker", "parked", "buried",
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from orchestrator.core.branches import CONDITIONS, chosen_by_conditions
 from orchestrator.core.draft import Draft
 from orchestrator.core.instance import TaskInstance
-from orchestrator.core.logic import APPROVAL, WAITS_FOR_SIGNAL
+from orchestrator.core.logic import APPROVAL, DEPENDENT, WAITS_FOR_SIGNAL
 from orchestrator.core.node import Decision, Outcome
 from orchestrator.core.run import CREATING, STOPPED_REASON, is_stopping, sweep_target, swept_states
 from orchestrator.core.status import TASK_ACTIVE, WORKFLOW_FINAL, TaskState, WorkflowState
@@ -109,11 +109,16 @@ def _let_go(draft: Draft, attempt: TaskInstance) -> None:
         taken = chosen_by_conditions(task, draft.outcome)
         draft.end(attempt, TaskState.SUCCESS, started_at=draft.context.now, taken=taken)
     elif task.type == APPROVAL:
-        due = draft.due(task.timeout_s) if task.timeout_s else None
-        now = draft.context.now
-        draft.update(
-            attempt, state=TaskState.RUNNING, started_at=now, timeout_at=due, reason=WAITS_FOR_SIGNAL
-        )
+        _wait_here(draft, attempt, task.timeout_s or None, WAITS_FOR_SIGNAL)
+    elif task.type == DEPENDENT:
+        _wait_here(draft, attempt, task.spec.get("wait"), None)
+
+
+def _wait_here(draft: Draft, attempt: TaskInstance, most_s: float | None, reason: str | None) -> None:
+    """Let a task that no worker gets wait for something outside the run, at most `most_s` seconds."""
+    due = None if most_s is None else draft.due(most_s)
+    now = draft.context.now
+    draft.update(attempt, state=TaskState.RUNNING, started_at=now, timeout_at=due, reason=reason)
 
 
 def _finish(draft: Draft) -> None:

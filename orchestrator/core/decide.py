@@ -12,7 +12,9 @@ from orchestrator.core.notice import (
     CannotStart,
     Continue,
     Judged,
+    Looked,
     Notice,
+    QueueTimeout,
     RecallLost,
     RecallWon,
     RunTimeout,
@@ -89,6 +91,8 @@ def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) ->
             return notice.handle_attempt_due(instance, item, context)
         case AttemptTimeout():
             return notice.handle_attempt_timeout(instance, item, context)
+        case QueueTimeout():
+            return notice.handle_queue_timeout(instance, item, context)
         case AttemptLost():
             return notice.handle_attempt_lost(instance, item, context)
         case RecallWon():
@@ -97,7 +101,7 @@ def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) ->
             return notice.handle_recall_lost(instance, item, context)
         case Unsubmittable():
             return notice.handle_unsubmittable(instance, item, context)
-        case Judged() | Withdrawn():
+        case Judged() | Looked() | Withdrawn():
             return _decide_logic(instance, item, context)
         case RunTimeout():
             return notice.handle_run_timeout(instance, item, context)
@@ -109,7 +113,15 @@ def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) ->
             assert_never(item)
 
 
-def _decide_logic(instance: WorkflowInstance, item: Judged | Withdrawn, context: Context) -> Transition:
-    if isinstance(item, Judged):
-        return logic.handle_judged(instance, item, context)
-    return logic.handle_withdrawn(instance, item, context)
+def _decide_logic(
+    instance: WorkflowInstance, item: Judged | Looked | Withdrawn, context: Context
+) -> Transition:
+    match item:
+        case Judged():
+            return logic.handle_judged(instance, item, context)
+        case Looked():
+            return logic.handle_looked(instance, item, context)
+        case Withdrawn():
+            return logic.handle_withdrawn(instance, item, context)
+        case _:
+            assert_never(item)

@@ -13,6 +13,7 @@ from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
 from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_stopping
 from orchestrator.core.status import (
+    TASK_HANDED_OVER,
     TASK_INITIAL,
     TaskState,
     WorkflowState,
@@ -141,7 +142,7 @@ class Draft:
         Raises:
             IllegalTransition: There is no such edge.
         """
-        changed = replace(attempt, **changes)
+        changed = self._with_deadline(attempt, replace(attempt, **changes))
         if changed.state is not attempt.state:
             check_task_edge(attempt.state, changed.state)
         where = self._inserted if (attempt.task, attempt.attempt) in self._inserted else self._updated
@@ -158,7 +159,8 @@ class Draft:
         """
         if attempt.state not in TASK_INITIAL:
             raise IllegalTransition(f"task instance: new -> {attempt.state}")
-        numbered = replace(attempt, sequence=self._sequence, submitted_at=self.context.now)
+        new = replace(attempt, sequence=self._sequence, submitted_at=self.context.now)
+        numbered = self._with_deadline(None, new)
         self._sequence += 1
         self._inserted[attempt.task, attempt.attempt] = numbered
         self._current[attempt.task] = numbered
@@ -286,6 +288,17 @@ class Draft:
         )
 
     # --- inside ------------------------------------------------------------------------------
+
+    def _with_deadline(self, old: TaskInstance | None, new: TaskInstance) -> TaskInstance:
+        """Let a queue timeout count while a worker could take an attempt that has not started yet."""
+        limit_s = self.definition(new.task).queue_timeout_s
+        if limit_s is None or new.started_at is not None:
+            return new
+        waited = old is not None and old.state in TASK_HANDED_OVER
+        waits = new.state in TASK_HANDED_OVER
+        if waits == waited:
+            return new
+        return replace(new, timeout_at=self.due(limit_s) if waits else None)
 
     def _end_after_failure(self) -> None:
         """Under `on_failure: end`, let nothing new start."""

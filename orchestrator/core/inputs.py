@@ -1,6 +1,6 @@
 """Owns the inputs of one attempt: what its parameters come to when it is dispatched."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,6 +66,32 @@ def wanted_outputs(task: TaskDefinition, latest: Mapping[str, str]) -> AbstractS
         return by_task.union(latest.values())
     names = {*task.params, *(path.partition(".")[0] for path in paths)}
     return by_task.union(latest[name] for name in names if name in latest)
+
+
+def wanted_by_check(
+    task: TaskDefinition, latest: Mapping[str, str], names: Collection[str]
+) -> AbstractSet[str]:
+    """Return the upstream tasks whose outputs the check of `task` will read: those behind its params, too.
+
+    Args:
+        task: The task that has ended.
+        latest: Output name to the upstream task whose value counts.
+        names: What the expression refers to, as paths.
+    """
+    paths = {*names, *(path for value in task.params.values() for path in _paths(value))}
+    firsts = {path.partition(".")[0] for path in paths}
+    by_task = {path.partition(".")[0] for path in paths if "." in path}
+    return by_task.union(latest[name] for name in {*task.params, *firsts} if name in latest)
+
+
+def check_scope(task: TaskDefinition, around: Surroundings, outputs: Mapping[str, Any]) -> parameters.Scope:
+    """Return everything that the check of `task` can refer to: its outputs first, then what the task saw.
+
+    Raises:
+        UnresolvedParameter: One of the task's own params cannot be resolved.
+    """
+    seen = visible_scope(task, around)
+    return parameters.Scope(names={**seen.names, **outputs}, outputs=seen.outputs)
 
 
 def resolve_inputs(task: TaskDefinition, around: Surroundings) -> Inputs:

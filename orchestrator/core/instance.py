@@ -69,6 +69,7 @@ class TaskInstance:
         deaths: Attempts in a row before this one that were LOST by the death of their own process.
         due_at: When a DELAYED attempt, or one handed back by a worker, goes on.
         started_at: First RUNNING of the attempt; `timeout_at` counts from it.
+        timeout_at: When its timeout is due; before it has started, its queue timeout.
         worker: Name of the owner: the worker whose event of this dispatch was committed first.
         incarnation: The owner's incarnation.
         reported: The owner's own report ended the attempt (a repeat of it is normal, not stale).

@@ -3,9 +3,10 @@
 from orchestrator.core.branches import CONDITIONS
 
 APPROVAL = "approval"
+DEPENDENT = "dependent"
 SWITCH = "switch"
 
-LOGIC_TYPES = frozenset({APPROVAL, CONDITIONS, SWITCH})
+LOGIC_TYPES = frozenset({APPROVAL, CONDITIONS, DEPENDENT, SWITCH})
 """Types that no worker ever sees."""
 
 WAITS_FOR_SIGNAL = "waits for a signal"

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from orchestrator.core.dependence import Verdict
 from orchestrator.core.instance import TaskInstance
 
 
@@ -35,6 +36,11 @@ class AttemptDue(AttemptNotice):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptTimeout(AttemptNotice):
     """The attempt's time is up and its worker has said nothing: the second line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueTimeout(AttemptNotice):
+    """No worker has started the attempt in time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +88,19 @@ class Judged(AttemptNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Looked(AttemptNotice):
+    """What a look at other workflows' runs came to.
+
+    Attributes:
+        found: Whether the dependencies are met.
+        reason: What is missing, or has failed; one line for people.
+    """
+
+    found: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawn(AttemptNotice):
     """The run's state wants an attempt to end, or to be held, that nobody but the master has."""
 
@@ -120,11 +139,13 @@ def about(attempt: TaskInstance, kind: type[N], **fields: Any) -> N:
 Notice = (
     AttemptDue
     | AttemptTimeout
+    | QueueTimeout
     | AttemptLost
     | RecallWon
     | RecallLost
     | Unsubmittable
     | Judged
+    | Looked
     | Withdrawn
     | RunTimeout
     | Continue

@@ -158,6 +158,10 @@ STOPPED_REASON = "stopped"
 """Why a run ends that a person stopped."""
 
 
+QUEUE_TIMEOUT = "queue timeout"
+"""Reason of an attempt that waited too long for a worker: it is taken back, and fails if nobody has it."""
+
+
 def is_clean_up(task: TaskDefinition) -> bool:
     """Return whether `task` runs however its upstreams end; `on_failure: end` spares it."""
     return task.trigger is Trigger.ALL_DONE

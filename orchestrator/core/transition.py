@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Protocol
 
 from orchestrator.core.command import Alert, Mail
+from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import Node
+from orchestrator.errors import UnresolvedParameter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,27 @@ class LiveWorkers(Protocol):
         ...
 
 
+class Inspection(Protocol):
+    """Works out the checks of outputs (`check:`), without I/O."""
+
+    def __call__(self, task: TaskDefinition, attempt: TaskInstance, /) -> bool:
+        """Return whether the check of `task` holds on the outputs of `attempt`.
+
+        Raises:
+            UnresolvedParameter: It cannot be worked out.
+        """
+        ...
+
+
+def no_inspection(task: TaskDefinition, _attempt: TaskInstance, /) -> bool:
+    """Work out no check.
+
+    Raises:
+        UnresolvedParameter: Always.
+    """
+    raise UnresolvedParameter(f"nobody works out the check of '{task.name}' here")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What the pure core is told about the world for one decision.
@@ -61,6 +84,7 @@ class Context:
         jitter: A random number in [0, 1).
         new_ticket: Source of random tickets.
         live_workers: Worker group to the names of the workers that serve it now.
+        inspect: Works out checks of outputs.
         row_limit: Most rows one step may create or sweep; the rest stays owed.
     """
 
@@ -68,4 +92,5 @@ class Context:
     jitter: float
     new_ticket: TicketSource
     live_workers: LiveWorkers
+    inspect: Inspection = no_inspection
     row_limit: int = 1000

@@ -9,8 +9,8 @@ from datetime import datetime
 
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
-from orchestrator.core.logic import JUDGED_TYPES, LOGIC_TYPES
-from orchestrator.core.run import is_doomed
+from orchestrator.core.logic import DEPENDENT, JUDGED_TYPES, LOGIC_TYPES
+from orchestrator.core.run import QUEUE_TIMEOUT, is_doomed
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 
 
@@ -56,11 +56,16 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """Look now and then at what other workflows did: the attempt waits for their runs."""
+
+
+@dataclass(frozen=True, slots=True)
 class Withdraw:
     """End, or hold, an attempt that nobody but the master has."""
 
 
-Want = Dispatch | Recall | Kill | WakeAt | TimeoutAt | Overdue | Judge | Withdraw
+Want = Dispatch | Recall | Kill | WakeAt | TimeoutAt | Overdue | Judge | Look | Withdraw
 
 
 def wants(head: Head, task: TaskDefinition, attempt: TaskInstance) -> Want | None:
@@ -86,6 +91,22 @@ def wants(head: Head, task: TaskDefinition, attempt: TaskInstance) -> Want | Non
     return _wants_handed_over(head, attempt, doomed=doomed)
 
 
+def queue_deadline(head: Head, task: TaskDefinition, attempt: TaskInstance) -> datetime | None:
+    """Return when it will have waited too long for a worker, in database time; `None` if it may, or is started.
+
+    Args:
+        head: The run's row.
+        task: The definition of the attempt's task.
+        attempt: The row of a current attempt.
+    """
+    waits = attempt.state in TASK_HANDED_OVER and attempt.started_at is None and attempt.incarnation is None
+    if task.queue_timeout_s is None or not waits or attempt.reason == QUEUE_TIMEOUT:
+        return None
+    if is_doomed(head, task) or head.state is WorkflowState.PAUSING:
+        return None
+    return attempt.timeout_at
+
+
 def _wants_decided(head: Head, task: TaskDefinition, attempt: TaskInstance, *, doomed: bool) -> Want | None:
     """Return what a row asks for that no worker ever gets."""
     match attempt.state:
@@ -95,13 +116,15 @@ def _wants_decided(head: Head, task: TaskDefinition, attempt: TaskInstance, *, d
             return Judge() if task.type in JUDGED_TYPES else None
         case TaskState.RUNNING if doomed:
             return Withdraw()
+        case TaskState.RUNNING if task.type == DEPENDENT:
+            return Look()
         case TaskState.RUNNING if attempt.timeout_at is not None:
             return TimeoutAt(attempt.timeout_at)
     return None
 
 
 def _wants_handed_over(head: Head, attempt: TaskInstance, *, doomed: bool) -> Want | None:
-    if doomed or head.state is WorkflowState.PAUSING:
+    if doomed or head.state is WorkflowState.PAUSING or attempt.reason == QUEUE_TIMEOUT:
         return Recall()
     if attempt.state is TaskState.DISPATCHED:
         return Overdue(attempt.dispatched_at) if attempt.dispatched_at else Recall()

@@ -100,7 +100,7 @@ def dependent(context: Context) -> Converted:
         values |= {"on_missing": "wait", "wait": f"{waiting}m"}
         context.report.note(
             dependence.path("failureWaitingTime"),
-            "limits the wait for a run that is missing, too; there only that for one that has failed",
+            "limits the wait for a run that is missing; one that has failed is a failure at once",
         )
     return Converted(values=values)
 
@@ -206,6 +206,11 @@ def _dependency(context: Context, one: Fields) -> tuple[dict[str, Any], list[str
     window = _WINDOWS.get(_compact(word))
     if window is None:
         context.report.gap(one.path("dateValue"), f"there is no window '{word[:40]}'")
+    if window == "last_24_hours":
+        context.report.note(
+            one.path("dateValue"),
+            "the 24 hours before the planned one; there from 01:00 of the day before on",
+        )
     if one.any("parameterPassing"):
         context.report.note(
             one.path("parameterPassing"), "parameters of the other workflow are not passed on"

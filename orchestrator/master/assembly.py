@@ -18,9 +18,11 @@ from orchestrator.master.effects import Desk, Effects, Patience
 from orchestrator.master.gaps import Gaps
 from orchestrator.master.holdings import Holdings
 from orchestrator.master.inbox import Inbox
+from orchestrator.master.inspection import Inspector
 from orchestrator.master.intake import CommandSource, Intake
 from orchestrator.master.judge import Judge
 from orchestrator.master.lanes import InstanceSource, Lanes
+from orchestrator.master.lookout import Lookout, RunHistory
 from orchestrator.master.loop import Crew, Loop
 from orchestrator.master.membership import BeatSource, GenerationKeeper, Membership
 from orchestrator.master.messenger import Messenger
@@ -59,6 +61,7 @@ class Ports:
     """Everything outside: databases, Redis, the broker."""
 
     runs: RunSource
+    history: RunHistory
     committer: Committer
     commands: CommandSource
     streams: Streams
@@ -191,9 +194,11 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
     crew = Crew(
         desk=desk,
         lanes=lanes,
+        inspector=Inspector(lanes, supplies),
         intake=intake,
         dispatcher=dispatcher,
         judge=Judge(desk, supplies, effects, parking.park),
+        lookout=Lookout(desk, lanes, ports.history, parking.park),
         aftermath=Aftermath(lanes, effects, supplies, window),
         parking=parking,
         reaper=reaper,

@@ -24,6 +24,7 @@ from orchestrator.core.wants import (
     Dispatch,
     Judge,
     Kill,
+    Look,
     Overdue,
     Recall,
     TimeoutAt,
@@ -33,6 +34,7 @@ from orchestrator.core.wants import (
     wants,
 )
 from orchestrator.master.clock import DatabaseClock
+from orchestrator.master.due import Due
 from orchestrator.master.holdings import Holdings, Token
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.items import NoticeItem
@@ -40,29 +42,7 @@ from orchestrator.master.messenger import Messenger
 from orchestrator.master.post import HandOver
 from orchestrator.master.ready import Key, Rank, ReadyQueue
 from orchestrator.master.timers import Timers
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """What a timer holds.
-
-    Attributes:
-        notice: Goes to the loop.
-        recall: Is to be recalled.
-        group: Whose workers could have taken it.
-        accuses: Somebody's silence is held against them: only when all that was said has been read.
-        since: When it first became due; an accusation that had to wait is judged by that.
-        counts_from: Since when an accusation's time runs; outages after that do not count.
-    """
-
-    slot: int
-    key: Key
-    notice: Notice | None = None
-    recall: HandOver | None = None
-    accuses: bool = False
-    since: datetime | None = None
-    group: str = ""
-    counts_from: datetime | None = None
+from orchestrator.master.vigils import Vigils
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +59,7 @@ class Desk:
     """The in-memory tools that effects are written to.
 
     Attributes:
-        docket: What waits for a judgement, all in one group.
+        docket: What waits for a judgement, or (in the group `LOOKS`) for a look at other workflows' runs.
     """
 
     ready: ReadyQueue
@@ -105,6 +85,7 @@ class Effects:
         self._pressing: dict[Key, Recall | Kill] = {}
         self._inherited: set[Key] = set()
         self._taken_back: dict[Key, Token] = {}
+        self._vigils = Vigils(desk.timers, desk.docket)
 
     def arm(self, instance: WorkflowInstance) -> None:
         """Do what every row of a run asks for: after loading it, or when the run's own state changed."""
@@ -140,6 +121,7 @@ class Effects:
         self._pressing.pop(key, None)
         if self._taken_back.get(key) != attempt.token:
             self._taken_back.pop(key, None)
+        self._vigils.note(head, task, attempt)
         want = wants(head, task, attempt)
         withdrawn = self._withdraw(key, want, attempt)
         match want:
@@ -151,6 +133,8 @@ class Effects:
                 self._line_up(instance, attempt, group)
             case Judge():
                 self._desk.docket.push(key, "", rank_of(instance, attempt))
+            case Look():
+                self._vigils.watch(key, attempt)
             case Withdraw():
                 self._tell(attempt, Withdrawn)
             case Recall():
@@ -163,7 +147,9 @@ class Effects:
 
     def _withdraw(self, key: Key, want: Want | None, attempt: TaskInstance) -> bool:
         """Take a row out of every line that it no longer belongs into; return whether it waited to be ready."""
-        if not isinstance(want, Judge):
+        if not isinstance(want, Look):
+            self._vigils.unwatch(key)
+        if not isinstance(want, Judge | Look):
             self._desk.docket.withdraw(key)
         keep = attempt.token if isinstance(want, Dispatch) else None
         self._desk.messenger.withdraw(key, keep=keep)
@@ -238,6 +224,7 @@ class Effects:
             self._pressing.pop(key, None)
             self._inherited.discard(key)
             self._taken_back.pop(key, None)
+            self._vigils.forget(key)
         self._desk.timers.cancel((number, ""))
         self._desk.holdings.forget(number)
 
@@ -246,6 +233,7 @@ class Effects:
         self._pressing.clear()
         self._inherited.clear()
         self._taken_back.clear()
+        self._vigils.clear()
         self._desk.ready.clear()
         self._desk.docket.clear()
         self._desk.holdings.clear()

@@ -7,7 +7,8 @@ from typing import Protocol
 
 import structlog
 
-from orchestrator.master.effects import Desk, Due
+from orchestrator.master.due import AT_ONCE, LOOKS, Due
+from orchestrator.master.effects import Desk
 from orchestrator.master.items import CommandItem, Item, NoticeItem, RefusedItem
 from orchestrator.master.overload import Overload
 from orchestrator.master.silence import Silence
@@ -113,9 +114,11 @@ class Intake:
         for at, due in self._desk.timers.take_due(now, MOST_ITEMS):
             later = self._held_back(due, due.since or at, now) if due.accuses else None
             if later is not None:
-                self._desk.timers.set(due.key, later, replace(due, since=due.since or at))
+                self._desk.timers.set(due.timer, later, replace(due, since=due.since or at))
             elif due.notice is not None:
                 notices.append(NoticeItem(due.notice))
+            elif due.mark == LOOKS:
+                self._desk.docket.push(due.key, LOOKS, AT_ONCE)
             elif due.recall is not None:
                 self._desk.messenger.recall(due.recall)
         return notices

@@ -26,6 +26,7 @@ from orchestrator.master.backoff import Backoff
 from orchestrator.master.batch import Batch, Cut
 from orchestrator.master.dispatcher import Dispatcher
 from orchestrator.master.effects import Desk
+from orchestrator.master.inspection import Inspector
 from orchestrator.master.intake import Intake
 from orchestrator.master.items import (
     CommandItem,
@@ -39,6 +40,7 @@ from orchestrator.master.items import (
 )
 from orchestrator.master.judge import Judge
 from orchestrator.master.lanes import Lanes
+from orchestrator.master.lookout import Lookout
 from orchestrator.master.outside import Outside
 from orchestrator.master.parking import Parking
 from orchestrator.master.reaper import Reaper
@@ -58,9 +60,11 @@ class Crew:
 
     desk: Desk
     lanes: Lanes
+    inspector: Inspector
     intake: Intake
     dispatcher: Dispatcher
     judge: Judge
+    lookout: Lookout
     aftermath: Aftermath
     parking: Parking
     reaper: Reaper
@@ -111,7 +115,7 @@ class Loop:
         items = self._gather()
         if items:
             self._handle(items)
-        dispatched = self._crew.dispatcher.step() + self._crew.judge.step()
+        dispatched = self._crew.dispatcher.step() + self._crew.judge.step() + self._crew.lookout.step()
         self._crew.desk.inbox.relaxed = self._crew.dispatcher.is_ahead()
         return dispatched > 0 or bool(items)
 
@@ -122,6 +126,7 @@ class Loop:
             jitter=self._outside.chance(),
             new_ticket=self._outside.new_ticket,
             live_workers=self._outside.live_workers,
+            inspect=self._crew.inspector,
         )
 
     def _gather(self) -> list[Item]:
@@ -181,6 +186,7 @@ class Loop:
             if isinstance(item, CommandItem) and item.command.kind in MEETS_ENDED
         }
         self._crew.lanes.load(ids - self._crew.lanes.parked.keys(), late, context, whole)
+        self._crew.inspector.prepare(item for item in items if isinstance(item, InstanceItem))
 
     def _decide(self, items: Sequence[Item], batch: Batch) -> list[Item]:
         """Decide item after item; return what is left over because the batch is full."""

@@ -1,10 +1,10 @@
 """Owns what inputs are made of: the runs' outputs that a task sees, fetched for many attempts at a time."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.core.inputs import Surroundings, wanted_outputs
+from orchestrator.core.inputs import Surroundings, wanted_by_check, wanted_outputs
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.outputs import OutputIndex
 from orchestrator.core.run import WorkflowInstance
@@ -108,6 +108,21 @@ class Supplies:
             latest=candidate.latest,
             outputs={source.task: values[source.key] for source in candidate.sources},
         )
+
+    def candidate(
+        self, instance: WorkflowInstance, attempt: TaskInstance, names: Collection[str]
+    ) -> Candidate:
+        """Return an attempt that has ended, with what the check of its outputs is made of.
+
+        Args:
+            instance: Its run.
+            attempt: The attempt.
+            names: What the check refers to, as paths.
+        """
+        latest = self._latest(instance, attempt.task)
+        wanted = wanted_by_check(instance.graph.tasks[attempt.task], latest, names)
+        sources = tuple(_with_outputs(instance, wanted))
+        return Candidate(instance=instance, attempt=attempt, latest=latest, sources=sources)
 
     def forget(self, workflow_instance_id: int) -> None:
         """Forget what is remembered about a run's outputs."""

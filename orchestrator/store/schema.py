@@ -91,6 +91,7 @@ workflow_instance = Table(
     Column("request_hash", String(64)),
     UniqueConstraint("idempotency_key"),
     Index(None, "workflow", "id"),
+    Index(None, "workflow", "planned_time"),
     Index(None, "parent_id"),
     Index(
         "ix_workflow_instance_unfinished",

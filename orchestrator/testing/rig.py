@@ -9,6 +9,7 @@ from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.errors import LeaseLost, RetryEvent
 from orchestrator.master.assembly import Identity, Limits, Master, Ports, Timing, World, assemble
+from orchestrator.master.lookout import RunHistory
 from orchestrator.master.outside import Committer
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
@@ -17,6 +18,7 @@ from orchestrator.store.backfills import Backfills
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
 from orchestrator.store.definitions import Definitions
+from orchestrator.store.history import History
 from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.schedules import Schedules
@@ -52,6 +54,7 @@ class Rig:
         lease_s: How long a master's leases live, by the database's clock, which is not simulated on PostgreSQL.
         streams: The event streams.
         broker: Queues and claims.
+        history: What dependent tasks are told of other workflows' runs; default: what the database has.
     """
 
     def __init__(  # noqa: PLR0913  a whole orchestrator
@@ -65,6 +68,7 @@ class Rig:
         lease_s: float = LEASE_S,
         streams: MemoryStreams | None = None,
         broker: MemoryBroker | None = None,
+        history: RunHistory | None = None,
     ) -> None:
         self.clock = SimulatedClock()
         self.engine = engine or _in_memory(self.clock)
@@ -80,6 +84,7 @@ class Rig:
         self.commit = GroupCommit(self.engine)
         self.committer: Committer = self.commit
         self.instances = Instances(self.engine)
+        self.history = history or History(self.engine)
         self.commands = Commands(self.engine)
         self._masters = 0
         self.worker = SimulatedWorker(
@@ -187,6 +192,7 @@ class Rig:
     def _ports(self) -> Ports:
         return Ports(
             runs=self.instances,
+            history=self.history,
             committer=_Through(self),
             commands=self.commands,
             streams=self.streams,

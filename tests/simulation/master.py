@@ -27,6 +27,7 @@ from orchestrator.master.post import Post
 from orchestrator.store.backfills import Backfills
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
+from orchestrator.store.history import History
 from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.outbox import Outbox
@@ -235,6 +236,7 @@ class SimulatedMaster:
         generations = Generations(client, around.keys, self._new_word)
         return Ports(
             runs=Instances(around.engine),
+            history=History(around.engine),
             committer=GroupCommit(around.engine),
             commands=Commands(around.engine),
             streams=EventStream(client, around.keys, consumer=self.name),

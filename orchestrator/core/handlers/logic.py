@@ -6,11 +6,12 @@ from typing import Any
 from orchestrator.core import types
 from orchestrator.core.convergence import converge
 from orchestrator.core.definition import TaskDefinition
+from orchestrator.core.dependence import Verdict, waits_for
 from orchestrator.core.draft import Draft
 from orchestrator.core.handlers.token import noticed_attempt
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.logic import APPROVAL
-from orchestrator.core.notice import Judged, Withdrawn
+from orchestrator.core.notice import Judged, Looked, Withdrawn
 from orchestrator.core.run import STOPPED_REASON, WorkflowInstance, is_doomed
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.core.transition import Context, Transition
@@ -24,6 +25,29 @@ def handle_judged(instance: WorkflowInstance, notice: Judged, context: Context) 
         raise RepeatedEvent(f"{notice.task}: {attempt.state} waits for no judgement")
     draft = Draft(instance, context)
     draft.end(attempt, TaskState.SUCCESS, started_at=context.now, taken=notice.taken)
+    converge(draft)
+    return draft.transition()
+
+
+def handle_looked(instance: WorkflowInstance, notice: Looked, context: Context) -> Transition:
+    """End a dependent task whose dependencies are met, or cannot be any more, or not in time; else note why."""
+    attempt = noticed_attempt(instance, notice)
+    if attempt.state is not TaskState.RUNNING:
+        raise RepeatedEvent(f"{notice.task}: {attempt.state} waits for nobody")
+    draft = Draft(instance, context)
+    over = attempt.timeout_at is not None and attempt.timeout_at <= context.now
+    if notice.found is Verdict.MET:
+        draft.end(attempt, TaskState.SUCCESS, timeout_at=None, reason=None)
+    elif notice.found is Verdict.FAILED:
+        draft.end(attempt, TaskState.FAILURE, reason=f"not met: {notice.reason}")
+    elif over:
+        wait_s = draft.definition(attempt.task).spec["wait"]
+        draft.alert("task_timeout", f"{attempt.task}:{attempt.attempt}", task=attempt.task, timeout_s=wait_s)
+        draft.end(attempt, TaskState.FAILURE, reason=f"not met in {wait_s:g} s: {notice.reason}")
+    elif attempt.reason == waits_for(notice.reason):
+        raise RepeatedEvent(f"{notice.task}: waits for the same as before")
+    else:
+        draft.update(attempt, reason=waits_for(notice.reason))
     converge(draft)
     return draft.transition()
 

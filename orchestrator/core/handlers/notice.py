@@ -14,15 +14,20 @@ from orchestrator.core.notice import (
     AttemptTimeout,
     CannotStart,
     Continue,
+    QueueTimeout,
     RecallLost,
     RecallWon,
     RunTimeout,
     Unsubmittable,
 )
-from orchestrator.core.run import WorkflowInstance, is_doomed
+from orchestrator.core.run import QUEUE_TIMEOUT, WorkflowInstance, is_doomed
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 from orchestrator.core.transition import Context, Transition
+from orchestrator.core.wants import queue_deadline
 from orchestrator.errors import RepeatedEvent
+
+QUEUE_TIMED_OUT = "QueueTimeout"
+"""What `non_retryable` is compared with when no worker started an attempt in time."""
 
 
 def handle_attempt_due(instance: WorkflowInstance, notice: AttemptDue, context: Context) -> Transition:
@@ -58,6 +63,26 @@ def handle_attempt_timeout(
     return draft.transition()
 
 
+def handle_queue_timeout(instance: WorkflowInstance, notice: QueueTimeout, context: Context) -> Transition:
+    """Have an attempt taken back that no worker has started in time, or only tell people.
+
+    It fails when the recall is won: until then a worker may have it.
+    """
+    attempt = noticed_attempt(instance, notice)
+    task = instance.graph.tasks[attempt.task]
+    due = queue_deadline(instance.head, task, attempt)
+    if due is None or due > context.now:
+        raise RepeatedEvent(f"{notice.task}: no queue timeout is due")
+    draft = Draft(instance, context)
+    if task.on_queue_timeout == "warn":
+        key = f"{attempt.task}:{attempt.attempt}"
+        draft.alert("queue_timeout", key, task=attempt.task, queue_timeout_s=task.queue_timeout_s)
+        draft.update(attempt, timeout_at=None)
+    else:
+        draft.update(attempt, reason=QUEUE_TIMEOUT)
+    return draft.transition()
+
+
 def handle_attempt_lost(instance: WorkflowInstance, notice: AttemptLost, context: Context) -> Transition:
     """Replace an attempt whose worker is gone; under STOPPING it is simply killed."""
     attempt = noticed_attempt(instance, notice)
@@ -72,17 +97,20 @@ def handle_attempt_lost(instance: WorkflowInstance, notice: AttemptLost, context
 
 
 def handle_recall_won(instance: WorkflowInstance, notice: RecallWon, context: Context) -> Transition:
-    """End the hand-over that the master took back: killed, paused, or submitted once more."""
+    """End the hand-over that the master took back: killed, paused, failed, or submitted once more."""
     attempt = noticed_attempt(instance, notice)
     if attempt.state not in TASK_HANDED_OVER:
         raise RepeatedEvent(f"{notice.task}: {attempt.state} cannot be recalled")
     draft = Draft(instance, context)
     if is_doomed(draft.head, draft.definition(attempt.task)):
         draft.end(attempt, TaskState.KILLED, reason="stopped")
+    elif draft.head.state is WorkflowState.PAUSING:
+        reason = None if attempt.reason == QUEUE_TIMEOUT else attempt.reason
+        draft.update(attempt, state=TaskState.PAUSED, reason=reason, **next_dispatch(attempt, context))
+    elif attempt.reason == QUEUE_TIMEOUT:
+        fail(draft, attempt, QUEUE_TIMED_OUT)
     else:
-        pausing = draft.head.state is WorkflowState.PAUSING
-        state = TaskState.PAUSED if pausing else TaskState.SUBMITTED
-        draft.update(attempt, state=state, **next_dispatch(attempt, context))
+        draft.update(attempt, state=TaskState.SUBMITTED, **next_dispatch(attempt, context))
     converge(draft)
     return draft.transition()
 

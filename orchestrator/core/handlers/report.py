@@ -21,10 +21,13 @@ from orchestrator.core.retry import backoff_s, may_retry, retry_delay_s
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState
 from orchestrator.core.transition import Context, Transition
-from orchestrator.errors import IllegalTransition, RepeatedEvent
+from orchestrator.errors import IllegalTransition, RepeatedEvent, UnresolvedParameter
 
 MOST = {"deaths": 3, "losses": 10}
 """An attempt whose own process died, or that lost its worker, this often in a row is not tried again."""
+
+CHECK_FAILED = "CheckFailed"
+"""What `non_retryable` is compared with when a check is false, or cannot be worked out."""
 
 MOST_REJECTS = 20
 """So many rejects stand in an attempt's row, and two more for each living worker of its group."""
@@ -91,7 +94,9 @@ def handle_result(instance: WorkflowInstance, event: TaskResult, context: Contex
         **_start(draft, attempt),
         **_place(event),
     )
-    if event.state is not TaskState.FAILURE:
+    if event.state is TaskState.SUCCESS:
+        _succeed(draft, ended)
+    elif event.state is not TaskState.FAILURE:
         draft.end(ended, event.state)
     elif event.error == CHILD_DIED:
         lose(draft, ended, event.reason or "its process died", deaths=ended.deaths + 1)
@@ -168,6 +173,27 @@ def fail(draft: Draft, ended: TaskInstance, error: str | None) -> None:
         )
     else:
         draft.end(ended, TaskState.FAILURE)
+
+
+def _succeed(draft: Draft, ended: TaskInstance) -> None:
+    """End what its worker calls a success, unless the check of its outputs says otherwise."""
+    task = draft.definition(ended.task)
+    if task.check is None:
+        draft.end(ended, TaskState.SUCCESS)
+        return
+    reason = f"check: {task.check['expression']}"
+    try:
+        holds = draft.context.inspect(task, ended)
+    except UnresolvedParameter as error:
+        fail(draft, replace(ended, reason=f"check: {error}"), CHECK_FAILED)
+        return
+    if holds:
+        draft.end(ended, TaskState.SUCCESS)
+    elif task.check.get("on_false") == "alert":
+        draft.alert("check_failed", f"{ended.task}:{ended.attempt}", task=ended.task, reason=reason)
+        draft.end(ended, TaskState.SUCCESS, reason=reason)
+    else:
+        fail(draft, replace(ended, reason=reason), CHECK_FAILED)
 
 
 def _start(draft: Draft, attempt: TaskInstance) -> dict[str, Any]:

@@ -144,6 +144,12 @@ def claimed(world: World) -> None:
     world.taken()
 
 
+def checked(world: World) -> Order:
+    """The first task runs, and its outputs are to be checked."""
+    world.submit(*flow(check={"expression": "${rows} > 5"}))
+    return world.started()
+
+
 def last(world: World) -> None:
     """The last task of a run runs."""
     world.submit(a_task("only"))
@@ -211,6 +217,35 @@ def unresolvable(world: World) -> None:
     world.step()
 
 
+def unstarted(on_queue_timeout: str) -> Arrange:
+    """Return an arrangement: the first task has waited for nearly as long as it may, and nobody has claimed it."""
+
+    def arrange(world: World) -> None:
+        world.submit(*flow(queue_timeout_s=20.0, on_queue_timeout=on_queue_timeout, retries=0))
+        world.pass_time(19)
+
+    return arrange
+
+
+def given_up(world: World) -> None:
+    """The first task has waited too long, and the question who has it is on its way."""
+    unstarted("fail")(world)
+    look_round(world)
+    world.step()
+
+
+def looking(**spec: Any) -> Arrange:
+    """Return an arrangement: a task waits for another workflow, which has no run; it has just looked."""
+
+    def arrange(world: World) -> None:
+        items = [{"workflow": "nobody", "window": "today"}]
+        world.submit(a_task("wait", type="dependent", spec={"all": items, **spec}), a_task("go", "wait"))
+        world.read()
+        world.step()
+
+    return arrange
+
+
 def timed(world: World) -> None:
     """The run has a timeout after which it is to be stopped."""
     world.submit(*flow(), timeout_s=30.0, on_timeout="stop")
@@ -272,6 +307,12 @@ EVENTS = (
         name="RESULT retried",
         arrange=running,
         deliver=ending(TaskState.FAILURE, error="ValueError", reason="ValueError: no", exit_code=3),
+        told=True,
+    ),
+    Case(
+        name="RESULT that a check calls a failure",
+        arrange=checked,
+        deliver=ending(TaskState.SUCCESS, outputs=NESTED),
         told=True,
     ),
     Case(name="RESULT failure", arrange=running, deliver=ending(TaskState.FAILURE, error="Fatal"), told=True),
@@ -352,6 +393,11 @@ NOTICES = (
     ),
     Case(name="unsubmittable", arrange=unresolvable, deliver=nothing),
     Case(name="run timeout", arrange=timed, deliver=lambda world: world.rig.clock.advance(31.0)),
+    Case(name="queue timeout", arrange=unstarted("fail"), deliver=look_round),
+    Case(name="queue timeout that is only told", arrange=unstarted("warn"), deliver=look_round),
+    Case(name="recall won after a queue timeout", arrange=given_up, deliver=in_the_broker),
+    Case(name="looked and waits", arrange=looking(), deliver=nothing),
+    Case(name="looked and failed", arrange=looking(on_missing="fail"), deliver=nothing),
     Case(name="continue", arrange=wide, deliver=nothing),
     Case(name="ONLINE", arrange=running, deliver=restart, told=True, changing=("reason",)),
 )

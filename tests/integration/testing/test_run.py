@@ -10,11 +10,11 @@ import structlog
 
 from orchestrator import shell, task, workflow
 from orchestrator.core.deferral import Defer
-from orchestrator.core.definition import OnFailure, Trigger
+from orchestrator.core.definition import OnFailure, ParameterDefinition, Trigger
 from orchestrator.core.order import Order
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.errors import DefinitionError, UserError
-from orchestrator.testing import run
+from orchestrator.testing import TestRun, run
 from orchestrator.testing.rig import NeverEnds, Rig
 from orchestrator.testing.worker import Ending
 from tests.builders import a_definition, a_task
@@ -258,3 +258,31 @@ def test_sql_and_http_are_simulated_and_secrets_are_names(tmp_path: Path) -> Non
 
     assert (told.state, told.outputs["keep"]) == (WorkflowState.SUCCESS, {"t": "secret://token"})
     assert run(file, fail={"rows": ValueError}).states == {"rows": FAILURE}
+
+
+def test_what_a_dependent_task_waits_for_has_been_done() -> None:
+    """A unit test has no other workflows."""
+    spec = {
+        "all": [{"workflow": "n", "window": "last_7_days"}, {"workflow": "r", "task": "t", "window": "today"}]
+    }
+
+    found = run(a_definition(a_task("wait", type="dependent", spec=spec), a_task("go", "wait")))
+
+    assert set(found.states.values()) == {SUCCESS}
+
+
+def test_a_check_of_outputs_is_worked_out() -> None:
+    """As in production: false is a failure, and retries apply."""
+    check = {"expression": "size(${result}) >= least"}
+    definition = a_definition(
+        a_task("rows", params={"least": "${limit}"}, check=check, retries=1),
+        a_task("load", "rows"),
+        params={"limit": ParameterDefinition(default=2)},
+    )
+
+    def ran(rows: list[int]) -> TestRun:
+        return run(definition, outputs={"rows": rows})
+
+    assert ran([1, 2]).states == {"rows": SUCCESS, "load": SUCCESS}
+    assert (ran([1]).states, ran([1]).attempts) == ({"rows": FAILURE}, {"rows": 2})
+    assert ran([1]).reasons["rows"] == "check: size(${result}) >= least"

@@ -248,6 +248,7 @@ def test_source_directory_does_not_change_the_hash() -> None:
         ("{name: a, type: noop, retry_backoff: .nan}", "field 'retry_backoff': infinity and not-a-number"),
         ('{name: a, type: shell, run: "a\\0"}', "field 'run': a text holds a NUL character"),
         ("{name: a, type: noop, outputs: {x: int}}", "field 'outputs.x': must be one of 'string', 'integer'"),
+        ("{name: a, type: noop, on_queue_timeout: warn}", "on_queue_timeout belongs to queue_timeout"),
         ("{name: a, type: noop, max_parallel: 2}", "max_parallel belongs to map"),
         ("{name: a, type: noop, check: 'rows >'}", "field 'check': not CEL: line and column 1:7"),
         ("{name: a, type: noop, check: 'x.map(a, x.map(b, b))'}",
@@ -486,9 +487,7 @@ LATER = {
     "map": "{name: a, type: noop, map: [1]}",
     "pool": "{name: a, type: noop, pool: p}",
     "cache": "{name: a, type: noop, cache: true}",
-    "check": "{name: a, type: noop, check: 'x > 1'}",
     "environment": "{name: a, type: noop, environment: e}",
-    "queue_timeout": "{name: a, type: noop, queue_timeout: 1m}",
     "bundle": "{name: a, type: noop, bundle: b}",
     "type": "{name: a, type: sub_workflow, workflow: other}",
 }
@@ -524,6 +523,15 @@ def test_queue_of_a_celery_task_is_its_worker_group() -> None:
 
     with pytest.raises(DefinitionError, match="at most one of queue, worker_group"):
         one(tasks_of("{name: a, type: celery, call: shop.add, queue: shop, worker_group: g}"))
+
+
+def test_too_many_dependencies_are_refused() -> None:
+    """Each is a question for every slot of its window, at every look."""
+    items = ", ".join(["{workflow: v, window: today}"] * 51)
+
+    faults = faults_of(tasks_of(f"{{name: a, type: dependent, all: [{items}, {{any: [{items}]}}]}}"))
+
+    assert "at most 100 dependencies, this one 102" in str(faults)
 
 
 def test_what_this_version_runs_is_not_refused() -> None:

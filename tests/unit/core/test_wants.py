@@ -7,7 +7,18 @@ import pytest
 
 from orchestrator.core.definition import Trigger
 from orchestrator.core.status import TASK_FINAL, TaskState, WorkflowState
-from orchestrator.core.wants import Dispatch, Kill, Overdue, Recall, TimeoutAt, WakeAt, Want, wants
+from orchestrator.core.wants import (
+    Dispatch,
+    Kill,
+    Look,
+    Overdue,
+    Recall,
+    TimeoutAt,
+    WakeAt,
+    Want,
+    Withdraw,
+    wants,
+)
 from tests.builders import NOW, a_head, a_task, an_attempt
 
 LATER = NOW + timedelta(seconds=60)
@@ -63,3 +74,11 @@ def test_an_ending_run_spares_its_clean_up(trigger: Trigger, ready: Want, runnin
 
     assert wants(head, task, an_attempt()) == ready
     assert wants(head, task, an_attempt(state=TaskState.RUNNING, timeout_at=LATER)) == running
+
+
+@pytest.mark.parametrize(("run", "want"), [(RUNNING, Look()), (PAUSING, Look()), (STOPPING, Withdraw())])
+def test_a_dependent_task_asks_to_be_looked_after(run: WorkflowState, want: Want) -> None:
+    """Whether its time is up is part of the look."""
+    row = an_attempt(state=TaskState.RUNNING, timeout_at=LATER)
+
+    assert wants(a_head(state=run), a_task(type="dependent"), row) == want

@@ -139,9 +139,11 @@ def test_dependent_windows_in_both_spellings(tmp_path: Path) -> None:
         - {project_name: p, workflow_name: w, dependent_task_name: t, dependent_date: last24Hours}
         - {project_name: p, workflow_name: w, dependent_task_name: "0", dependent_date: LAST_ONE_DAYS}
 """)
-    found = tasks_of(import_sdk(tmp_path, text))["d"]["any"]
+    imported = import_sdk(tmp_path, text)
+    found = tasks_of(imported)["d"]["any"]
 
     assert [one["window"] for one in found] == ["today", "last_24_hours", "last_24_hours", "last_1_day"]
+    assert sum("the 24 hours before the planned one" in note.message for note in imported.notes) == 2
     assert "task" not in found[3]
 
 

@@ -1,5 +1,8 @@
 """Why a run as a whole does not go on: one test per cause, from facts that were made by hand."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from orchestrator.core.status import TaskState, WorkflowState
@@ -266,3 +269,17 @@ def test_causes_are_ordered_by_weight_and_stay_in_order_otherwise() -> None:
 def test_long_lists_of_names_are_cut() -> None:
     """Three names, and how many more there are."""
     assert named(["a", "b", "c", "d", "e"]) == "a, b, c and 2 more"
+
+
+def test_operations_lists_every_cause_in_its_order() -> None:
+    """Who reads the page sees all that `explain` may say, the most decisive first, and nothing that is gone."""
+    text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
+    _, _, table = text.partition("| `cause`, the most decisive first |")
+    documented = [
+        name
+        for line in table.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`([a-z_]+)`", line.split("|")[1])
+    ]
+
+    assert documented == [str(kind) for kind in Kind]

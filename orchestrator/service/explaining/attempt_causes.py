@@ -72,7 +72,9 @@ def _timed(facts: Facts, attempt: TaskInstance) -> Cause:
     if attempt.reason == DEFERRED:
         kind, detail = Kind.DEFERRED, "asked to be called again (a deferral); it waits, holding no worker,"
     elif attempt.failures:
-        kind, detail = Kind.RETRY, f"failed; it waits for its retry {attempt.failures} of {task.retries}"
+        failure = facts.failures.get(attempt.task)
+        kind, detail = Kind.RETRY, "failed" + (f" ({failure})" if failure else "")
+        detail += f"; it waits for its retry {attempt.failures} of {task.retries}"
     return Cause(
         kind=kind,
         task=attempt.task,
@@ -119,7 +121,7 @@ def _unstarted(facts: Facts, attempt: TaskInstance) -> Iterator[Cause]:
     if lacking is not None:
         yield lacking
     if attempt.state is T.DISPATCHED:
-        yield _in_broker(facts, attempt)
+        yield _in_broker(facts, attempt, is_served=lacking is None)
     elif attempt.due_at is None and lacking is None:
         yield _waits_for_room(facts, attempt)
 
@@ -146,13 +148,14 @@ def _against(reason: str, worker: str, group: str) -> str:
     return f"install what the task needs where {worker} runs, and start that worker again"
 
 
-def _in_broker(facts: Facts, attempt: TaskInstance) -> Cause:
+def _in_broker(facts: Facts, attempt: TaskInstance, *, is_served: bool) -> Cause:
     group = facts.group(attempt.task)
+    again = f"; after {facts.dispatch_timeout_s:g} s it is recalled and sent again" if is_served else ""
     return Cause(
         kind=Kind.BROKER,
         task=attempt.task,
-        detail=f"is in the broker, for the first worker of group '{group}' that is free{places(facts, group)};"
-        f" after {facts.dispatch_timeout_s:g} s it is recalled and sent again",
+        detail=f"is in the broker, for the first worker of group '{group}' that is free"
+        f"{places(facts, group)}{again}",
         since=attempt.dispatched_at,
     )
 

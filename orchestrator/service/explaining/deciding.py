@@ -37,10 +37,17 @@ def causes_of_task(facts: Facts, task: str) -> list[Cause]:
 
 
 def _of_all_tasks(facts: Facts) -> Iterator[Cause]:
-    run = facts.run
+    """Yield the causes of all tasks; of those that are not run only as many whole ones as are told.
+
+    Each is worked out from the whole graph above it: with all of 100,000 tasks nobody could wait for the answer.
+    """
+    run, not_run = facts.run, 0
     for task in run.graph.order:
         attempt = run.attempts.get(task)
-        if not (attempt is not None and _is_unremarkable(facts, attempt)):
+        not_run += run.nodes[task].outcome is Outcome.NOT_RUN
+        if run.nodes[task].outcome is Outcome.NOT_RUN and not_run > MOST_ALIKE:
+            yield Cause(kind=Kind.NOT_RUN, task=task, detail="")
+        elif attempt is None or not _is_unremarkable(facts, attempt):
             yield from _of_task(facts, task)
 
 

@@ -91,6 +91,7 @@ class Facts:
         run: The run with its graph, its current attempts, and its counters rebuilt.
         outside: Tasks of the definition that this run does not have, with the reason.
         evidence: What else the database knows of it.
+        failures: Task to the reason why its attempt before failed, of tasks that wait for a retry.
         fleet: What Redis knows; `None` when it did not answer.
         redis_fault: Why it did not.
         dispatch_timeout_s: After so many seconds in the broker a hand-over is recalled and repeated.
@@ -99,6 +100,7 @@ class Facts:
     run: WorkflowInstance
     outside: dict[str, str] = field(default_factory=dict)
     evidence: Evidence
+    failures: dict[str, str] = field(default_factory=dict)
     fleet: Fleet | None = None
     redis_fault: str = ""
     dispatch_timeout_s: float = 60.0

@@ -11,6 +11,7 @@ from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.draft import Draft
 from orchestrator.core.instance import Head
 from orchestrator.core.run import WorkflowInstance
+from orchestrator.core.status import TaskState
 from orchestrator.core.transition import Context
 from orchestrator.errors import BrokerUnavailable, DefinitionError, NotFound
 from orchestrator.service.backend import Backend
@@ -39,6 +40,7 @@ def gather(backend: Backend, workflow_instance_id: int) -> Facts:
         run=run,
         outside=_outside(whole, run),
         evidence=evidence,
+        failures=_failures(backend, run),
         dispatch_timeout_s=settings.dispatch_timeout_seconds,
     )
     try:
@@ -79,6 +81,14 @@ def _outside(whole: WorkflowDefinition, run: WorkflowInstance) -> dict[str, str]
         for task in whole.tasks
         if task.name not in run.graph.tasks
     }
+
+
+def _failures(backend: Backend, run: WorkflowInstance) -> dict[str, str]:
+    """Return why the attempts failed whose retries wait."""
+    waiting = (run.attempts[task] for task in run.in_state(TaskState.DELAYED, TaskState.PAUSED))
+    keys = [(one.workflow_instance_id, one.task, one.attempt - 1) for one in waiting if one.failures]
+    before = backend.instances.attempts(keys) if keys else {}
+    return {one.task: one.reason for one in before.values() if one.reason}
 
 
 def _fleet(backend: Backend, head: Head) -> Fleet:

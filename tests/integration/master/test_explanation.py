@@ -60,7 +60,7 @@ def test_causes_follow_a_task_from_the_broker_to_its_end(world: World, backend: 
     assert submitted == ["run command_waits", "a ready", "b upstream"]
     assert dispatched == ["a broker", "b upstream"]
     assert running == ["a running", "b upstream"]
-    assert retry.detail == "failed; it waits for its retry 1 of 1"
+    assert retry.detail == "failed (exit code 3); it waits for its retry 1 of 1"
     assert retry.until is not None
     assert told(backend, world) == ["a failed", "b not_run", "run ended"]
     assert "a (FAILURE: exit code 4)" in explain(backend, world.run, "b")[0].detail

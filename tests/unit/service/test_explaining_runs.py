@@ -255,6 +255,18 @@ def test_many_tasks_alike_are_counted_not_listed() -> None:
     assert causes[-1].remedy == "ask for one: orchestrator runs explain 17 TASK"
 
 
+def test_many_tasks_that_are_not_run_are_counted_too() -> None:
+    """What is not told is not worked out."""
+    tasks = [a_task("a"), *(a_task(f"t{number}", "a") for number in range(60))]
+
+    causes = causes_of_run(some_facts(*tasks, attempts=[ended("a", TaskState.FAILURE)]))
+
+    assert [cause.detail for cause in causes if cause.task is None] == [
+        "10 more tasks of it are like those above (not_run)"
+    ]
+    assert all(cause.detail for cause in causes)
+
+
 def test_causes_are_ordered_by_weight_and_stay_in_order_otherwise() -> None:
     """The order of `Kind` is the order of the answer."""
     causes = [

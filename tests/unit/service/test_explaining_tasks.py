@@ -73,6 +73,9 @@ def test_group_without_a_worker_names_the_command_that_starts_one() -> None:
     assert said([unserved]) == ["a group_unserved: no worker takes tasks of group 'gpu'"]
     assert (unserved.since, unserved.remedy) == (ago(12), "orchestrator worker --group gpu")
     assert broker.kind is Kind.BROKER
+    assert "sent again" not in broker.detail, (
+        "without a worker a repeat would only leave a dead message behind"
+    )
 
 
 def test_group_whose_workers_drain_or_are_lost_names_them() -> None:

@@ -47,7 +47,7 @@ def check_stuck_work(backend: Backend) -> Iterator[Finding]:
         yield error(
             "stuck work",
             f"run {number}, task {task['name']}: {task['state']} for more than {limit.total_seconds():.0f} s",
-            "see the masters and workers above; orchestrator runs show " + str(number),
+            f"see the masters and workers above; orchestrator runs explain {number} {task['name']}",
         )
     if not stuck:
         yield fine("stuck work", "none")

@@ -7,7 +7,7 @@ SURVIVORS = (
     Mutant(
         name="no-fence",
         breaks="a commit does not look whether the leases are still its own",
-        target="orchestrator.store.commit:_fence",
+        target="orchestrator.store.commit:fence",
         old="    if lost:\n        raise LeaseLost(lost)\n",
         new="",
         caught_by=None,

@@ -6,6 +6,7 @@ from typing import Any
 
 import rich_click as click
 
+from orchestrator.cli.explaining import explain
 from orchestrator.cli.follow import Watch, follow, last_line_reader
 from orchestrator.cli.live import duration, make_view, print_summary, run_word
 from orchestrator.cli.logs import logs
@@ -37,6 +38,7 @@ def runs() -> None:
 
 
 runs.add_command(logs)
+runs.add_command(explain)
 
 
 @runs.command("list", epilog="Example: orchestrator runs list --state FAILURE")

@@ -37,16 +37,18 @@ def test_plain_call_returns_its_value() -> None:
     ("options", "seconds"),
     [
         ({"countdown": 7}, 7),
-        ({"eta": datetime.now(UTC) + timedelta(hours=1)}, 3600),
-        ({"eta": datetime.now(UTC).replace(tzinfo=None) + timedelta(hours=1)}, 3600),
-        ({"eta": datetime.now(UTC) - timedelta(hours=1)}, 0),
+        ({"eta": lambda now: now + timedelta(hours=1)}, 3600),
+        ({"eta": lambda now: now.replace(tzinfo=None) + timedelta(hours=1)}, 3600),
+        ({"eta": lambda now: now - timedelta(hours=1)}, 0),
         ({}, 180),
     ],
 )
 def test_retry_waits_as_asked(options: dict[str, Any], seconds: float) -> None:
     """`countdown`, `eta` with and without a zone, and the task's default delay."""
+    now = datetime.now(UTC)
+    given = {name: one(now) if callable(one) else one for name, one in options.items()}
     with pytest.raises(Defer) as defer:
-        called(lambda self: self.retry(**options))
+        called(lambda self: self.retry(**given))
 
     assert defer.value.seconds == pytest.approx(seconds, abs=60)
     assert json.loads(defer.value.external_ids["celery"]) == {"retries": 1}

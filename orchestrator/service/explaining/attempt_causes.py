@@ -1,0 +1,173 @@
+"""Owns what holds back a task that has an attempt: its worker group, its worker, a time, the broker, a signal."""
+
+from collections.abc import Iterator
+
+from orchestrator.core.instance import TaskInstance
+from orchestrator.core.logic import APPROVAL, LOGIC_TYPES
+from orchestrator.core.run import is_doomed
+from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
+from orchestrator.service.explaining.causes import Cause, Kind
+from orchestrator.service.explaining.facts import Facts
+from orchestrator.service.explaining.group_causes import places, unserved
+from orchestrator.service.explaining.worker_causes import with_its_worker
+
+T = TaskState
+DEFERRED = "deferred"
+"""Reason of an attempt that asked to be called again."""
+
+
+def attempt_causes(facts: Facts, attempt: TaskInstance) -> Iterator[Cause]:
+    """Yield why a current attempt that has not ended does not go on."""
+    yield from _buried(facts, attempt)
+    if is_doomed(facts.run.head, facts.run.graph.tasks[attempt.task]):
+        yield _doomed(attempt)
+    elif attempt.state is T.PAUSED:
+        yield _held(facts, attempt)
+    elif attempt.state is T.DELAYED:
+        yield _timed(facts, attempt)
+    elif attempt.type in LOGIC_TYPES:
+        yield _decided(facts, attempt)
+    elif attempt.incarnation is None and attempt.state in TASK_HANDED_OVER:
+        yield from _unstarted(facts, attempt)
+        return
+    if attempt.incarnation is not None:
+        yield with_its_worker(facts, attempt)
+
+
+def _buried(facts: Facts, attempt: TaskInstance) -> Iterator[Cause]:
+    """Name the events of this very attempt that were put aside: its report may be among them."""
+    for one in facts.fleet.buried if facts.fleet else ():
+        if (one.task, one.attempt) == (attempt.task, attempt.attempt):
+            yield Cause(
+                kind=Kind.BURIED,
+                task=attempt.task,
+                detail=f"a report of it was buried: {one.reason}",
+                since=one.at,
+                remedy=f"orchestrator events dead show {one.id} (then: replay {one.id})",
+            )
+
+
+def _doomed(attempt: TaskInstance) -> Cause:
+    return Cause(
+        kind=Kind.STOPPING,
+        task=attempt.task,
+        detail=f"is being ended with its run ({attempt.state}): killed where it runs, recalled where it waits",
+    )
+
+
+def _held(facts: Facts, attempt: TaskInstance) -> Cause:
+    """Say who holds a paused attempt; the pause of a single task joins here."""
+    return Cause(
+        kind=Kind.HELD,
+        task=attempt.task,
+        detail="is held as long as its run is paused",
+        since=facts.run.head.paused_at,
+        remedy=f"orchestrator runs resume {facts.number}",
+    )
+
+
+def _timed(facts: Facts, attempt: TaskInstance) -> Cause:
+    task = facts.run.graph.tasks[attempt.task]
+    kind, detail = Kind.DELAY, "waits for its delay"
+    if attempt.reason == DEFERRED:
+        kind, detail = Kind.DEFERRED, "asked to be called again (a deferral); it waits, holding no worker,"
+    elif attempt.failures:
+        failure = facts.failures.get(attempt.task)
+        kind, detail = Kind.RETRY, "failed" + (f" ({failure})" if failure else "")
+        detail += f"; it waits for its retry {attempt.failures} of {task.retries}"
+    return Cause(
+        kind=kind,
+        task=attempt.task,
+        detail=detail,
+        since=attempt.submitted_at if kind is not Kind.DEFERRED else None,
+        until=attempt.due_at,
+    )
+
+
+def _decided(facts: Facts, attempt: TaskInstance) -> Cause:
+    """Say what a task waits for that the master decides; children of sub_workflows join here."""
+    if attempt.type == APPROVAL and attempt.state is T.RUNNING:
+        default = facts.run.graph.tasks[attempt.task].spec.get("default") is not None
+        end = "its default counts then" if default else "it fails then"
+        return Cause(
+            kind=Kind.SIGNAL,
+            task=attempt.task,
+            detail="waits for a signal" + (f", at most ({end})" if attempt.timeout_at else ""),
+            since=attempt.started_at,
+            until=attempt.timeout_at,
+            remedy=f"orchestrator runs signal {facts.number} {attempt.task}",
+        )
+    what = (
+        "is carried on by the master"
+        if attempt.state is T.RUNNING
+        else "is about to be decided by the master"
+    )
+    return Cause(
+        kind=Kind.MASTER_DECIDES,
+        task=attempt.task,
+        detail=what + (f": {attempt.reason}" if attempt.reason else ""),
+        since=attempt.started_at or attempt.submitted_at,
+    )
+
+
+def _unstarted(facts: Facts, attempt: TaskInstance) -> Iterator[Cause]:
+    """Yield why nobody runs an attempt that is ready; a pool that is full joins here."""
+    if attempt.rejected_by:
+        yield _rejected(facts, attempt)
+    if facts.run.head.state is WorkflowState.PAUSING:
+        yield Cause(kind=Kind.HELD, task=attempt.task, detail="is being recalled, because its run pauses")
+        return
+    lacking = unserved(facts, attempt)
+    if lacking is not None:
+        yield lacking
+    if attempt.state is T.DISPATCHED:
+        yield _in_broker(facts, attempt, is_served=lacking is None)
+    elif attempt.due_at is None and lacking is None:
+        yield _waits_for_room(facts, attempt)
+
+
+def _rejected(facts: Facts, attempt: TaskInstance) -> Cause:
+    worker, _, reason = attempt.rejected_by[-1].partition(" ")
+    times = len(attempt.rejected_by)
+    often = f", {times} times in all" if times > 1 else ""
+    waits = "; it waits" if attempt.due_at else ""
+    return Cause(
+        kind=Kind.REJECTED,
+        task=attempt.task,
+        detail=f"was given back by {worker} ({reason}){often}{waits}",
+        until=attempt.due_at,
+        remedy=_against(reason, worker, facts.group(attempt.task)),
+    )
+
+
+def _against(reason: str, worker: str, group: str) -> str:
+    if reason == "draining":
+        return f"orchestrator workers resume {worker}"
+    if reason == "overload":
+        return f"orchestrator worker --group {group}"
+    return f"install what the task needs where {worker} runs, and start that worker again"
+
+
+def _in_broker(facts: Facts, attempt: TaskInstance, *, is_served: bool) -> Cause:
+    group = facts.group(attempt.task)
+    again = f"; after {facts.dispatch_timeout_s:g} s it is recalled and sent again" if is_served else ""
+    return Cause(
+        kind=Kind.BROKER,
+        task=attempt.task,
+        detail=f"is in the broker, for the first worker of group '{group}' that is free"
+        f"{places(facts, group)}{again}",
+        since=attempt.dispatched_at,
+    )
+
+
+def _waits_for_room(facts: Facts, attempt: TaskInstance) -> Cause:
+    group = facts.group(attempt.task)
+    waiting = facts.fleet.waiting.get(group, 0) if facts.fleet else 0
+    crowd = f"; {waiting} wait for it" if waiting else ""
+    return Cause(
+        kind=Kind.ROOM,
+        task=attempt.task,
+        detail=f"is ready, and waits in the master for room in group '{group}'{places(facts, group)}{crowd}",
+        since=attempt.submitted_at,
+        remedy=f"orchestrator worker --group {group}" if waiting else "",
+    )

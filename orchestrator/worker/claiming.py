@@ -63,6 +63,8 @@ class Claiming:
             SpoolUnwritable: Nothing was claimed.
             BrokerUnavailable: Redis did not answer; the claim may or may not have been made.
         """
+        if self._is_here(order):
+            return False
         payload = codec.encode(running)
         slot = slot_of(order.workflow_instance_id)
         spool_id = self._spool.begin(facts, slot, payload)
@@ -75,10 +77,19 @@ class Claiming:
             SpoolUnwritable: Nothing was claimed.
             BrokerUnavailable: Redis did not answer; the claim may or may not have been made.
         """
+        if self._is_here(order):
+            return False
         payload = codec.encode(event)
         slot = slot_of(order.workflow_instance_id)
         spool_id = self._spool.propose(slot, order.id, payload)
         return self._ask(order, generation, (slot, spool_id, payload), None)
+
+    def _is_here(self, order: Order) -> bool:
+        """Whether this worker has this hand-over, or its report, already: Redis may have forgotten that."""
+        if not self._spool.answers_for(order.id):
+            return False
+        log.info("worker.claim_refused", order_id=order.id, answer="HERE", holder=self._identity.holder)
+        return True
 
     def _ask(self, order: Order, generation: str, event: Spooled, facts: AttemptFacts | None) -> bool:
         try:

@@ -47,6 +47,10 @@ ALL_ATTEMPTS = (
     "SELECT order_id, incarnation, pid, thread, process_group, group_started, deadline, ending, ending_at"
     " FROM attempt"
 )
+ANSWERS_FOR = (
+    "SELECT 1 FROM attempt WHERE order_id = ? AND claimed UNION ALL"
+    " SELECT 1 FROM event WHERE order_id = ? AND claimed LIMIT 1"
+)
 ONE_ATTEMPT = ALL_ATTEMPTS + " WHERE order_id = ?"
 
 
@@ -234,6 +238,10 @@ class Spool:
             "SELECT order_id FROM attempt WHERE claimed UNION SELECT order_id FROM event WHERE claimed"
         )
         return [row[0] for row in rows]
+
+    def answers_for(self, order_id: str) -> bool:
+        """Return whether this worker runs a hand-over, or has run it and heard no verdict on its end."""
+        return bool(self._run(ANSWERS_FOR, (order_id, order_id)))
 
     def count(self) -> int:
         """Return how many events have no verdict yet."""

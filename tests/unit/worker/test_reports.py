@@ -98,6 +98,21 @@ def test_claim_of_another_delivery_is_refused(world: World) -> None:
     assert world.sent() == ["TaskRunning"]
 
 
+def test_a_hand_over_whose_report_waits_here_is_not_run_again(world: World) -> None:
+    """Redis has forgotten claim and report, and a master has handed it out once more."""
+    # Teeth: fails without `Claiming._is_here`.
+    assert world.claim()
+    world.reporter.report(ORDER.id, 1, RESULT)
+    world.claims.held.clear()
+    world.streams.entries.clear()
+
+    assert not world.claim()
+
+    world.resender.resend()
+    world.resender.resend()
+    assert world.sent() == ["TaskRunning", "TaskResult"]
+
+
 def test_claim_without_an_answer_gives_up_in_the_end(world: World) -> None:
     """Redis is away for longer than the worker's patience: nothing starts."""
     world.claims.lose_replies = 10**9

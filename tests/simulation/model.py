@@ -189,6 +189,8 @@ class _Judgement:
         """Yield if a run was cut short, although no task failed for good and nobody stopped it."""
         if not self._ending or self._seen.stop_was_sent:
             return
+        if self._seen.run_count > 1:  # what was cut short before, and stays, had its cause before
+            return
         if not any(
             self._account(name, rows).used_up for name, rows in self._rows.items() if name in self._tasks
         ):

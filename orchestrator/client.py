@@ -3,7 +3,7 @@
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,13 +70,13 @@ class Handle:
             return str(runs.wait(backend, [self.id], timeout_s, _clockwork())[0]["state"])
 
 
-def submit(definition: WorkflowDefinition, params: Mapping[str, Any]) -> Handle:
-    """Deploy the definition, submit a run of it, and return at once.
+def submit(found: Sequence[WorkflowDefinition], params: Mapping[str, Any]) -> Handle:
+    """Deploy the definitions, submit a run of the first, and return at once.
 
     Without a living master it warns (`RuntimeWarning`), as the command line does: the run waits for one.
 
     Args:
-        definition: A checked definition.
+        found: Checked definitions: what is to run, and behind it what that calls.
         params: Start parameters by name.
 
     Raises:
@@ -84,18 +84,18 @@ def submit(definition: WorkflowDefinition, params: Mapping[str, Any]) -> Handle:
     """
     settings = with_running(load_settings())
     with _backend(settings) as backend:
-        handle = _submit(backend, settings, definition, params)
+        handle = _submit(backend, settings, found, params)
         reason = why_nothing_happens(backend)
     if reason is not None:
         warnings.warn(f"run {handle.id}: {reason}", RuntimeWarning, stacklevel=CALL_OF_THE_USER)
     return handle
 
 
-def run(definition: WorkflowDefinition, params: Mapping[str, Any]) -> Handle:
-    """Run the definition to its end, here, starting what is not running, and show it as `orchestrator run` does.
+def run(found: Sequence[WorkflowDefinition], params: Mapping[str, Any]) -> Handle:
+    """Run the first definition to its end, here, starting what is missing; show it as `orchestrator run` does.
 
     Args:
-        definition: A checked definition.
+        found: As `submit`.
         params: Start parameters by name.
 
     Returns:
@@ -107,15 +107,15 @@ def run(definition: WorkflowDefinition, params: Mapping[str, Any]) -> Handle:
         KeyboardInterrupt: Ctrl-C was pressed: once, and the run was stopped; or twice.
     """
     settings = with_running(load_settings())
-    files.refuse_unsupported([definition])
-    values = parameters_from_values(definition, params)
-    prepared = Prepared(found=[definition], chosen=definition, parameters=values)
+    files.refuse_unsupported(found)
+    values = parameters_from_values(found[0], params)
+    prepared = Prepared(found=list(found), chosen=found[0], parameters=values)
     check_services(settings)  # nothing of the set-up could work without them
     Home(path=settings.home).prepare()
     performed = _perform(settings, prepared)
     if performed.interrupted:
         raise KeyboardInterrupt
-    return Handle(performed.settings, performed.document["id"], definition.name)
+    return Handle(performed.settings, performed.document["id"], found[0].name)
 
 
 def _perform(settings: Settings, prepared: Prepared) -> Performed:
@@ -132,9 +132,10 @@ def _perform(settings: Settings, prepared: Prepared) -> Performed:
 
 
 def _submit(
-    backend: Backend, settings: Settings, definition: WorkflowDefinition, params: Mapping[str, Any]
+    backend: Backend, settings: Settings, found: Sequence[WorkflowDefinition], params: Mapping[str, Any]
 ) -> Handle:
-    definitions.deploy(backend, [definition], online=True)
+    definition = found[0]
+    definitions.deploy(backend, found, online=True)
     stored = definitions.find(backend, definition.name, None)
     values = parameters_from_values(definition, params)
     submitted = submission.submit(backend, stored, values, submission.SubmitOptions())

@@ -105,12 +105,16 @@ class Workflow:
     Args:
         function: Its arguments are the workflow's parameters, its defaults theirs.
         fields: Fields of the workflow as in YAML; `schedule` is short for one schedule with that cron.
+
+    Attributes:
+        called: The workflows that it calls, known once it was drawn.
     """
 
     def __init__(self, function: Callable[..., Any], fields: Mapping[str, Any]) -> None:
         functools.update_wrapper(self, function)
         self.function = function
         self.fields = dict(fields)
+        self.called: tuple[Workflow, ...] = ()
         self.name: str = self.fields.pop("name", None) or function.__name__
         if why_no_task(function) is not None:
             raise TypeError(
@@ -122,6 +126,7 @@ class Workflow:
         trace = current_trace()
         if trace is None:
             raise TypeError(f"call {self.name}.submit(…) or {self.name}.run(…)")
+        trace.called.append(self)
         edges = data_edges(params, needs)
         fields = {"type": "sub_workflow", "workflow": self.name, "needs": edges, "params": written(params)}
         return trace.add(self.name, fields)
@@ -142,6 +147,7 @@ class Workflow:
         trace = Trace(line=self.function.__code__.co_firstlineno)
         with trace:
             self.function(**{name: ParameterHandle(name) for name in parameters})
+        self.called = tuple(trace.called)
         fields = dict(self.fields)
         if cron := fields.pop("schedule", None):
             fields["schedules"] = [{"cron": cron}]
@@ -157,6 +163,15 @@ class Workflow:
         definition: WorkflowDefinition = import_module("orchestrator.authoring.load").load_workflow(self)
         return definition
 
+    def definitions(self) -> list[WorkflowDefinition]:
+        """Return the checked definition, and behind it those of all workflows that it calls, directly or not.
+
+        Raises:
+            DefinitionError: They have faults; all are listed.
+        """
+        found: list[WorkflowDefinition] = import_module("orchestrator.authoring.load").load_with_called(self)
+        return found
+
     def submit(self, **params: Any) -> Any:
         """Hand the workflow to a running master; return a handle with `id`, `wait()`, `state`, `outputs`.
 
@@ -165,7 +180,7 @@ class Workflow:
         Raises:
             UserError: The definition or a parameter is wrong.
         """
-        return import_module("orchestrator.client").submit(self.definition(), params)
+        return import_module("orchestrator.client").submit(self.definitions(), params)
 
     def run(self, **params: Any) -> Any:
         """Run the workflow to its end, here, and show it as `orchestrator run` does; return its handle.
@@ -174,7 +189,7 @@ class Workflow:
             UserError: The definition or a parameter is wrong.
             KeyboardInterrupt: Ctrl-C was pressed; the run was stopped.
         """
-        return import_module("orchestrator.client").run(self.definition(), params)
+        return import_module("orchestrator.client").run(self.definitions(), params)
 
 
 @overload

@@ -1,13 +1,15 @@
 """Owns loading definitions: from YAML text, from files, from Python; every fault of a file at once."""
 
 import re
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from orchestrator.authoring import names
 from orchestrator.authoring.build import Draft, build, located
+from orchestrator.authoring.calls import called_by, cycle_fault
 from orchestrator.authoring.checks import check, size_faults
 from orchestrator.authoring.document import (
     MAX_TEXT_BYTES,
@@ -27,6 +29,11 @@ class DrawnWorkflow(Protocol):
     @property
     def file(self) -> Path:
         """The file that it was written in."""
+        ...
+
+    @property
+    def called(self) -> Sequence["DrawnWorkflow"]:
+        """The workflows that it calls, known once `document` was asked for."""
         ...
 
     def document(self) -> Mapping[str, Any]:
@@ -64,7 +71,7 @@ def read_file(path: str | Path) -> LoadedFile:
     """
     file = Path(path)
     if file.suffix == ".py":
-        drafts = [draft for one in workflows_in(file) for draft in _drawn(one, str(path))]
+        drafts = list(_drawn_with_called(workflows_in(file), str(path)))
     else:
         drafts = _written(_read(file), str(path), str(file.resolve().parent))
     definitions = _checked(drafts, str(path))
@@ -100,6 +107,16 @@ def load_workflow(workflow: DrawnWorkflow) -> WorkflowDefinition:
     return _checked(_drawn(workflow, file), file)[0]
 
 
+def load_with_called(workflow: DrawnWorkflow) -> list[WorkflowDefinition]:
+    """Return the definition of a workflow written in Python, and behind it those of all that it calls.
+
+    Raises:
+        DefinitionError: They have faults; all of them are listed.
+    """
+    file = str(workflow.file)
+    return _checked(list(_drawn_with_called([workflow], file)), file)
+
+
 def _read(file: Path) -> str:
     try:
         if file.stat().st_size > MAX_TEXT_BYTES:
@@ -121,6 +138,18 @@ def _written(text: str, file: str | None, source_dir: str | None) -> list[Draft]
     return [Draft(file=file, faults=faults), *drafts] if faults else drafts
 
 
+def _drawn_with_called(workflows: Iterable[DrawnWorkflow], file: str) -> Iterator[Draft]:
+    """Draw workflows, and then those that they call and that stand elsewhere."""
+    waiting = deque(workflows)
+    own = seen = {id(one) for one in waiting}
+    while waiting:
+        workflow = waiting.popleft()
+        yield from _drawn(workflow, file if id(workflow) in own else str(workflow.file))
+        new = {id(one): one for one in workflow.called if id(one) not in seen}
+        seen = seen | new.keys()
+        waiting.extend(new.values())
+
+
 def _drawn(workflow: DrawnWorkflow, file: str) -> list[Draft]:
     try:
         document = workflow.document()
@@ -134,6 +163,7 @@ def _checked(drafts: list[Draft], file: str | None) -> list[WorkflowDefinition]:
     if not drafts:
         faults.append(Fault(message="holds no workflow", file=file))
     faults.extend(_repeated(drafts))
+    faults.extend(_calls_without_end(drafts))
     if faults:
         raise DefinitionError(_shortened(sorted(faults, key=lambda fault: fault.line or 0)))
     return [draft.workflow for draft in drafts if draft.workflow is not None]
@@ -167,6 +197,17 @@ def _repeated(drafts: list[Draft]) -> list[Fault]:
             )
         seen.add(name)
     return faults
+
+
+def _calls_without_end(drafts: list[Draft]) -> list[Fault]:
+    """Return the fault of workflows of one file that call each other, at the first of them."""
+    known = {draft.workflow.name: draft for draft in drafts if draft.workflow is not None}
+    calls = {name: called_by(draft.workflow) for name, draft in known.items() if draft.workflow is not None}
+    fault = cycle_fault({name: [one for one in called if one != name] for name, called in calls.items()})
+    if fault is None:
+        return []
+    first = next(draft for name, draft in known.items() if f" {name}" in fault.message)
+    return [first.places[None].fault(fault.message, ["name"])]
 
 
 def _shortened(faults: list[Fault]) -> list[Fault]:

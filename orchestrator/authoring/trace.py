@@ -18,6 +18,9 @@ class Trace:
 
     Args:
         line: Line where the workflow's function begins.
+
+    Attributes:
+        called: The workflows that it calls, in order, a second call again.
     """
 
     def __init__(self, line: int) -> None:
@@ -25,6 +28,7 @@ class Trace:
         self._tasks: list[dict[str, Any]] = []
         self._lines: list[int] = []
         self._names: dict[str, int] = {}
+        self.called: list[Any] = []
         self._token: Token[Trace | None] | None = None
 
     def __enter__(self) -> Self:

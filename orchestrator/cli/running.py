@@ -78,12 +78,13 @@ def choose(found: list[WorkflowDefinition], request: RunRequest) -> WorkflowDefi
     """Return the workflow that shall run.
 
     Raises:
-        UserError: The file holds several and none was named.
+        UserError: None was named, and the file holds several that no other one calls.
         NotFound: It does not hold the one that was named.
     """
     names = [definition.name for definition in found]
-    if request.workflow is None and len(found) == 1:
-        return found[0]
+    about = files.what_it_is_about(found)
+    if request.workflow is None and about is not None:
+        return about
     if request.workflow is None:
         raise UserError(f"{request.file}: choose one with --workflow: {', '.join(names)}")
     for definition in found:

@@ -39,6 +39,7 @@ class Changes:
 
     Attributes:
         done_commands: Ids of the commands that were applied; their rows are deleted.
+        children: New runs: each gets its row and its START.
         failed_commands: Command id to reason: they can never succeed and move to `error_command`.
     """
 
@@ -46,4 +47,5 @@ class Changes:
     done_commands: tuple[int, ...] = ()
     failed_commands: Mapping[int, str] = field(default_factory=dict)
     mail: tuple[Mail, ...] = ()
+    children: tuple[Head, ...] = ()
     alerts: tuple[Alert, ...] = ()

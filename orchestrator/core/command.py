@@ -18,6 +18,7 @@ class CommandKind(StrEnum):
     RECOVER = "RECOVER"
     RERUN = "RERUN"
     FORCE_SUCCESS = "FORCE_SUCCESS"
+    CHILD_CHANGED = "CHILD_CHANGED"
 
 
 MEETS_ENDED = frozenset({CommandKind.RECOVER, CommandKind.RERUN, CommandKind.FORCE_SUCCESS})
@@ -38,9 +39,11 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mail:
-    """A command from one instance to another, to be inserted in the sender's transaction."""
+    """A command from one instance to another, to be inserted in the sender's transaction.
 
-    slot: int
+    The store knows the receiver's slot.
+    """
+
     workflow_instance_id: int
     kind: CommandKind
     body: Mapping[str, Any] = field(default_factory=dict)

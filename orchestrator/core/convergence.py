@@ -1,6 +1,7 @@
 """Owns convergence: a draft is brought, a bounded step at a time, to what the state of its run asks for."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from orchestrator.core.branches import CONDITIONS, chosen_by_conditions
 from orchestrator.core.draft import Draft
@@ -22,7 +23,9 @@ def converge(draft: Draft) -> None:
     budget = draft.context.row_limit
     for attempt, target in _to_sweep(draft, budget):
         budget -= 1
-        if target is TaskState.KILLED:
+        if target is TaskState.KILLED and attempt.child is not None:
+            _go_on_with_child(draft, attempt)  # it ends when its child has
+        elif target is TaskState.KILLED:
             draft.end(attempt, target, reason=STOPPED_REASON)
         else:
             _let_go(draft, draft.update(attempt, state=target))
@@ -105,6 +108,8 @@ def _let_go(draft: Draft, attempt: TaskInstance) -> None:
     task = draft.definition(attempt.task)
     if draft.head.dry_run:
         draft.end(attempt, TaskState.SUCCESS, reason="dry run")
+    elif attempt.child is not None:
+        _go_on_with_child(draft, attempt)
     elif task.type == CONDITIONS:
         taken = chosen_by_conditions(task, draft.outcome)
         draft.end(attempt, TaskState.SUCCESS, started_at=draft.context.now, taken=taken)
@@ -119,6 +124,22 @@ def _wait_here(draft: Draft, attempt: TaskInstance, most_s: float | None, reason
     due = None if most_s is None else draft.due(most_s)
     now = draft.context.now
     draft.update(attempt, state=TaskState.RUNNING, started_at=now, timeout_at=due, reason=reason)
+
+
+def begin_with_child(draft: Draft, ended: TaskInstance) -> None:
+    """Give the task of an attempt that does not count any more a new one, which has the same child."""
+    fresh = _first_attempt(draft, ended.task, skipped=False)
+    attempt = draft.insert(replace(fresh, state=TaskState.SUBMITTED, due_at=None, child=ended.child))
+    _go_on_with_child(draft, attempt)
+
+
+def _go_on_with_child(draft: Draft, attempt: TaskInstance) -> None:
+    """Wait for the child that the attempt has already; what is asked of it goes out with the transition."""
+    timeout_s = draft.definition(attempt.task).timeout_s
+    submitted = draft.update(attempt, state=TaskState.SUBMITTED)
+    due = draft.due(timeout_s) if timeout_s else None  # paused time does not count: the clock begins anew
+    started_at = attempt.started_at or draft.context.now
+    draft.update(submitted, state=TaskState.RUNNING, started_at=started_at, timeout_at=due)
 
 
 def _finish(draft: Draft) -> None:

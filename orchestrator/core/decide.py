@@ -4,12 +4,13 @@ from typing import assert_never
 
 from orchestrator.core.command import Command, CommandKind
 from orchestrator.core.event import TaskDelayed, TaskDispatched, TaskResult, TaskRunning, WorkerReject
-from orchestrator.core.handlers import again, control, logic, notice, report
+from orchestrator.core.handlers import again, child, control, logic, notice, report
 from orchestrator.core.notice import (
     AttemptDue,
     AttemptLost,
     AttemptTimeout,
     CannotStart,
+    ChildReady,
     Continue,
     Judged,
     Looked,
@@ -76,6 +77,8 @@ def decide_command(  # noqa: PLR0911  one arm a command
             return again.handle_rerun(instance, command, context)
         case CommandKind.FORCE_SUCCESS:
             return again.handle_force_success(instance, command, context)
+        case CommandKind.CHILD_CHANGED:
+            return child.handle_child_changed(instance, command.body, context)
         case _:
             assert_never(command.kind)
 
@@ -101,7 +104,7 @@ def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) ->
             return notice.handle_recall_lost(instance, item, context)
         case Unsubmittable():
             return notice.handle_unsubmittable(instance, item, context)
-        case Judged() | Looked() | Withdrawn():
+        case Judged() | Looked() | ChildReady() | Withdrawn():
             return _decide_logic(instance, item, context)
         case RunTimeout():
             return notice.handle_run_timeout(instance, item, context)
@@ -114,13 +117,15 @@ def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) ->
 
 
 def _decide_logic(
-    instance: WorkflowInstance, item: Judged | Looked | Withdrawn, context: Context
+    instance: WorkflowInstance, item: Judged | Looked | ChildReady | Withdrawn, context: Context
 ) -> Transition:
     match item:
         case Judged():
             return logic.handle_judged(instance, item, context)
         case Looked():
             return logic.handle_looked(instance, item, context)
+        case ChildReady():
+            return child.handle_child_ready(instance, item, context)
         case Withdrawn():
             return logic.handle_withdrawn(instance, item, context)
         case _:

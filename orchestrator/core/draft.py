@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.core.branches import edge_outcome
-from orchestrator.core.command import Alert
+from orchestrator.core.command import Alert, Mail
 from orchestrator.core.definition import OnFailure, TaskDefinition
+from orchestrator.core.family import mail_to_children, mail_to_parent
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
 from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_stopping
@@ -36,9 +37,11 @@ class Draft:
 
     __slots__ = (
         "_alerts",
+        "_children",
         "_current",
         "_inserted",
         "_instance",
+        "_mail",
         "_nodes",
         "_owed",
         "_sequence",
@@ -62,6 +65,8 @@ class Draft:
         self._withdrawn: list[TaskInstance] = []
         self._spent: dict[str, int | None] = {}
         self._alerts: list[Alert] = []
+        self._mail: list[Mail] = []
+        self._children: list[Head] = []
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -218,6 +223,14 @@ class Draft:
             )
         )
 
+    def mail(self, mail: Mail) -> None:
+        """Leave a command for another run, in the same transaction."""
+        self._mail.append(mail)
+
+    def bear(self, child: Head) -> None:
+        """Let a child of this run begin, in the same transaction."""
+        self._children.append(child)
+
     # --- the graph ---------------------------------------------------------------------------
 
     def settle(self, task: str, outcome: Outcome) -> None:
@@ -263,6 +276,8 @@ class Draft:
             withdrawn=tuple(self._withdrawn),
             spent=tuple(self._spent.items()),
             alerts=tuple(self._alerts),
+            mail=(*self._mail, *self._family_mail()),
+            children=tuple(self._children),
         )
 
     def owed_tasks(self) -> Iterator[str]:
@@ -299,6 +314,20 @@ class Draft:
         if waits == waited:
             return new
         return replace(new, timeout_at=self.due(limit_s) if waits else None)
+
+    def _family_mail(self) -> Iterator[Mail]:
+        """Yield what the run's new state asks of its children, and tells its parent."""
+        yield from mail_to_parent(self._instance.head, self.head)
+        names = dict.fromkeys(self._current)
+        if self.head is not self._instance.head:
+            names.update(dict.fromkeys(self._instance.in_state(TaskState.RUNNING)))
+        born = {child.id for child in self._children}
+        changed = [
+            (self._instance.attempts.get(task), attempt)
+            for task in names
+            if (attempt := self.attempt(task)) is not None and attempt.child not in (None, *born)
+        ]
+        yield from mail_to_children(self._instance.graph.tasks, self._instance.head, self.head, changed)
 
     def _end_after_failure(self) -> None:
         """Under `on_failure: end`, let nothing new start."""

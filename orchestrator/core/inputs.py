@@ -130,6 +130,16 @@ def visible_scope(task: TaskDefinition, around: Surroundings) -> parameters.Scop
     return parameters.Scope(names=parameters.visible([own, *below]), outputs=around.outputs)
 
 
+def inherited(around: Surroundings) -> dict[str, Any]:
+    """Return the start parameters of a run over its workflow's parameters: what a child may inherit.
+
+    Raises:
+        UnresolvedParameter: A workflow parameter cannot be resolved.
+    """
+    _, start, workflow, *_ = _below(around, built_ins(around))
+    return {**workflow, **start}
+
+
 def built_ins(around: Surroundings) -> dict[str, Any]:
     """Return the built-in parameters; times are ISO 8601 in the workflow's zone."""
     head, zone = around.head, ZoneInfo(around.definition.timezone)
@@ -159,7 +169,7 @@ LATE_FIELDS: Mapping[str, tuple[str, ...]] = {
 _PROGRAMS = frozenset({"sql"})
 """Fields that are programs: no time placeholder and no secret in them is read."""
 
-_SEE_OWN_PARAMS_ONLY = frozenset({"noop", "python", "celery", *LATE_FIELDS})
+_SEE_OWN_PARAMS_ONLY = frozenset({"noop", "python", "celery", "sub_workflow", *LATE_FIELDS})
 
 BUILT_INS = (
     "workflow_name",
@@ -283,7 +293,7 @@ def _parameters_of(
     task: TaskDefinition, params: Mapping[str, Any], names: Mapping[str, Any], built_in: Mapping[str, Any]
 ) -> Mapping[str, Any]:
     match task.type:
-        case "noop":
+        case "noop" | "sub_workflow":
             return {}
         case "python" | "celery":
             return {**built_in, **params}

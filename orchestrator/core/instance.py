@@ -73,6 +73,7 @@ class TaskInstance:
         worker: Name of the owner: the worker whose event of this dispatch was committed first.
         incarnation: The owner's incarnation.
         reported: The owner's own report ended the attempt (a repeat of it is normal, not stale).
+        child: The run that a sub_workflow task has started, which ends it.
         taken: The branch tasks that a switch or conditions task chose; `None`: it chose nothing, all count.
         rejected_by: Workers that gave this attempt back, and why, newest last (`name reason`).
     """
@@ -108,6 +109,7 @@ class TaskInstance:
     reason: str | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     taken: tuple[str, ...] | None = None
+    child: int | None = None
     rejected_by: tuple[str, ...] = ()
 
     @property

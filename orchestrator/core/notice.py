@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from orchestrator.core.dependence import Verdict
-from orchestrator.core.instance import TaskInstance
+from orchestrator.core.instance import Head, TaskInstance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,17 @@ class Looked(AttemptNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChildReady(AttemptNotice):
+    """The child of a sub_workflow task can begin.
+
+    Attributes:
+        child: Its head, with an id that nobody else has.
+    """
+
+    child: Head
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawn(AttemptNotice):
     """The run's state wants an attempt to end, or to be held, that nobody but the master has."""
 
@@ -146,6 +157,7 @@ Notice = (
     | Unsubmittable
     | Judged
     | Looked
+    | ChildReady
     | Withdrawn
     | RunTimeout
     | Continue

@@ -25,6 +25,7 @@ class Transition:
         spent: Task name to the number of its last attempt, while it has no current one (`None`: it has).
         alerts: What people are told, in the same transaction.
         mail: Commands to other instances, in the same transaction.
+        children: Runs that begin, in the same transaction.
     """
 
     head: Head | None = None
@@ -36,6 +37,7 @@ class Transition:
     spent: tuple[tuple[str, int | None], ...] = ()
     alerts: tuple[Alert, ...] = ()
     mail: tuple[Mail, ...] = ()
+    children: tuple[Head, ...] = ()
 
 
 class TicketSource(Protocol):

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
-from orchestrator.core.logic import DEPENDENT, JUDGED_TYPES, LOGIC_TYPES
+from orchestrator.core.logic import DEPENDENT, JUDGED_TYPES, LOGIC_TYPES, SUB_WORKFLOW
 from orchestrator.core.run import QUEUE_TIMEOUT, is_doomed
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 
@@ -77,11 +77,11 @@ def wants(head: Head, task: TaskDefinition, attempt: TaskInstance) -> Want | Non
         attempt: The attempt's row.
     """
     doomed = is_doomed(head, task)
+    if attempt.state is TaskState.DELAYED:
+        return WakeAt(attempt.due_at) if attempt.due_at is not None else None
     if task.type in LOGIC_TYPES and not head.dry_run:
         return _wants_decided(head, task, attempt, doomed=doomed)
     match attempt.state:
-        case TaskState.DELAYED if attempt.due_at is not None:
-            return WakeAt(attempt.due_at)
         case TaskState.RUNNING if doomed:
             return Kill()
         case TaskState.RUNNING if attempt.timeout_at is not None:
@@ -115,7 +115,7 @@ def _wants_decided(head: Head, task: TaskDefinition, attempt: TaskInstance, *, d
         case TaskState.SUBMITTED:
             return Judge() if task.type in JUDGED_TYPES else None
         case TaskState.RUNNING if doomed:
-            return Withdraw()
+            return None if task.type == SUB_WORKFLOW else Withdraw()  # its child ends it, and was asked to
         case TaskState.RUNNING if task.type == DEPENDENT:
             return Look()
         case TaskState.RUNNING if attempt.timeout_at is not None:

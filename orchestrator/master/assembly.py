@@ -14,6 +14,7 @@ from orchestrator.master.backfills import Backfiller, BackfillTable
 from orchestrator.master.clock import DatabaseClock
 from orchestrator.master.control import Control, RequestSource
 from orchestrator.master.dispatcher import Dispatcher
+from orchestrator.master.doorbell import Bell, Doorbell
 from orchestrator.master.effects import Desk, Effects, Patience
 from orchestrator.master.gaps import Gaps
 from orchestrator.master.holdings import Holdings
@@ -26,6 +27,7 @@ from orchestrator.master.lookout import Lookout, RunHistory
 from orchestrator.master.loop import Crew, Loop
 from orchestrator.master.membership import BeatSource, GenerationKeeper, Membership
 from orchestrator.master.messenger import Messenger
+from orchestrator.master.nursery import ChildSource, Nursery
 from orchestrator.master.outside import Acknowledger, Committer, Graveyard, Outside
 from orchestrator.master.overload import Overload
 from orchestrator.master.parking import EntrySource, Parking
@@ -36,6 +38,7 @@ from orchestrator.master.reaper import Reaper
 from orchestrator.master.rounds import Rounds
 from orchestrator.master.schedules import Scheduler, ScheduleTable
 from orchestrator.master.silence import Silence
+from orchestrator.master.standings import Standings, StandingSource
 from orchestrator.master.status import Status, StatusBoard
 from orchestrator.master.supplies import Supplies
 from orchestrator.master.takeover import Takeover, UnfinishedSource
@@ -48,7 +51,11 @@ class RunSource(InstanceSource, UnfinishedSource, Protocol):
     """Where runs are found and loaded."""
 
 
-class Streams(EventSource, EntrySource, Acknowledger, Protocol):
+class FamilySource(ChildSource, StandingSource, Protocol):
+    """What the database knows about children."""
+
+
+class Streams(EventSource, EntrySource, Acknowledger, Bell, Protocol):
     """The event streams."""
 
     def wake(self, slot: int) -> None:
@@ -62,6 +69,7 @@ class Ports:
 
     runs: RunSource
     history: RunHistory
+    children: FamilySource
     committer: Committer
     commands: CommandSource
     streams: Streams
@@ -197,7 +205,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         inspector=Inspector(lanes, supplies),
         intake=intake,
         dispatcher=dispatcher,
-        judge=Judge(desk, supplies, effects, parking.park),
+        judge=Judge(desk, supplies, Nursery(ports.children, supplies, parking.park), effects, parking.park),
         lookout=Lookout(desk, lanes, ports.history, parking.park),
         aftermath=Aftermath(lanes, effects, supplies, window),
         parking=parking,
@@ -212,6 +220,8 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
             resend_s=timing.resend_s,
         ),
         silence=silence,
+        standings=Standings(ports.children),
+        doorbell=Doorbell(ports.streams, ports.children.slots, frozenset(slots), intake.look_soon),
     )
     reader = Reader(ports.streams, inbox, silence, slots, world.monotonic, on_wake=intake.look_soon)
     outside = Outside(

@@ -5,11 +5,12 @@ from typing import Protocol, assert_never
 
 from orchestrator.broker.stream import Entry
 from orchestrator.core.changes import Changes, InstanceChange
-from orchestrator.core.command import MEETS_ENDED, Alert, CommandKind, Mail
+from orchestrator.core.command import MEETS_ENDED, Alert, Command, CommandKind, Mail
 from orchestrator.core.decide import decide_command, decide_notice, decide_report
 from orchestrator.core.event import TaskRunning
+from orchestrator.core.family import answer_to, is_mail
 from orchestrator.core.handlers.token import check_event
-from orchestrator.core.instance import TaskInstance
+from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.notice import CannotStart
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import WORKFLOW_FINAL
@@ -111,6 +112,7 @@ class Batch:
         self.done_commands: list[int] = []
         self.failed_commands: dict[int, str] = {}
         self.mail: list[Mail] = []
+        self.children: list[Head] = []
         self.alerts: list[Alert] = []
         self.cut: dict[int, Cut] = {}
         self.ahead: dict[int, list[InstanceItem]] = {}
@@ -165,8 +167,14 @@ class Batch:
             done_commands=tuple(self.done_commands),
             failed_commands=self.failed_commands,
             mail=tuple(self.mail),
+            children=tuple(self.children),
             alerts=tuple(self.alerts),
         )
+
+    @property
+    def addressed(self) -> list[int]:
+        """The runs that find a command when the transaction is committed."""
+        return [*(one.workflow_instance_id for one in self.mail), *(one.id for one in self.children)]
 
     def undo(self) -> None:
         """Apply all inverses, newest first: memory is exactly what it was."""
@@ -245,8 +253,10 @@ class Batch:
         self._undo.append((instance, instance.apply(transition)))
         self.touched[number].add(transition)
         self.mail.extend(transition.mail)
+        self.children.extend(transition.children)
         self.alerts.extend(transition.alerts)
-        self.rows += len(transition.inserted) + len(transition.updated) + len(transition.withdrawn)
+        rows = (transition.inserted, transition.updated, transition.withdrawn, transition.children)
+        self.rows += sum(map(len, rows))
 
     def _accept(self, item: InstanceItem) -> None:
         if isinstance(item, ReportItem) and isinstance(item.event, TaskRunning):
@@ -261,7 +271,9 @@ class Batch:
         self.dropped.append((item, error))
         if isinstance(item, CommandItem):
             self.slots.add(item.command.slot)
-            if isinstance(error, UnknownInstance):
+            if is_mail(item.command):
+                self._answer_mail(item.command)
+            elif isinstance(error, UnknownInstance):
                 self.failed_commands[item.command.id] = str(error)
             else:
                 self.done_commands.append(item.command.id)
@@ -279,5 +291,15 @@ class Batch:
             self.ahead[item.workflow_instance_id] = [item]
 
     def _refuse(self, item: InstanceItem, error: Conflict) -> None:
-        if isinstance(item, CommandItem):
+        if isinstance(item, CommandItem) and is_mail(item.command):
+            self.slots.add(item.command.slot)
+            self._answer_mail(item.command)
+        elif isinstance(item, CommandItem):
             self.failed_commands[item.command.id] = str(error)
+
+    def _answer_mail(self, command: Command) -> None:
+        """End mail that changed nothing, and have a parent look at its child: nobody waits for ever."""
+        self.done_commands.append(command.id)
+        answer = answer_to(command)
+        if answer is not None:
+            self.mail.append(answer)

@@ -1,4 +1,4 @@
-"""Owns the judgement of switch tasks: their expressions are worked out on the values that their upstreams gave."""
+"""Owns what is worked out on the values that upstreams gave: the branches of switches, the children of tasks."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,11 +6,13 @@ import structlog
 
 from orchestrator.authoring.expressions import holds, parse
 from orchestrator.core.inputs import visible_scope
+from orchestrator.core.logic import SUB_WORKFLOW
 from orchestrator.core.notice import Judged, Notice, Unsubmittable, about
 from orchestrator.errors import StoreUnavailable, UnresolvedParameter
 from orchestrator.master.batch import Cut, Park
 from orchestrator.master.effects import Desk, Effects
 from orchestrator.master.items import NoticeItem
+from orchestrator.master.nursery import Nursery
 from orchestrator.master.supplies import Candidate, Supplies, Values
 
 log = structlog.get_logger(__name__)
@@ -30,13 +32,17 @@ class Judge:
     Args:
         desk: Docket, inbox, clock.
         supplies: Where values come from.
+        nursery: Makes children.
         effects: Puts an attempt on the docket again.
         park: Takes a run out of the way whose task cannot be judged because of a bug.
     """
 
-    def __init__(self, desk: Desk, supplies: Supplies, effects: Effects, park: Park) -> None:
+    def __init__(
+        self, desk: Desk, supplies: Supplies, nursery: Nursery, effects: Effects, park: Park
+    ) -> None:
         self._desk = desk
         self._supplies = supplies
+        self._nursery = nursery
         self._effects = effects
         self._park = park
         self._retry_at = float("-inf")
@@ -50,11 +56,15 @@ class Judge:
             return 0
         try:
             values = self._supplies.values(candidates)
+            here = [one for one in candidates if self._supplies.is_here(one)]
+            parents = [one for one in here if one.attempt.type == SUB_WORKFLOW]
+            children = self._nursery.notices(parents, values, self._desk.clock.now())
         except StoreUnavailable as error:
             self._wait(candidates, error)
             return 0
-        for one in candidates:
-            if self._supplies.is_here(one):
+        self._desk.inbox.put_notices(children)
+        for one in here:
+            if one.attempt.type != SUB_WORKFLOW and self._supplies.is_here(one):
                 self._judge(one, values)
         return len(candidates)
 

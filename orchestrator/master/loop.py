@@ -25,6 +25,7 @@ from orchestrator.master.apart import by_lane
 from orchestrator.master.backoff import Backoff
 from orchestrator.master.batch import Batch, Cut
 from orchestrator.master.dispatcher import Dispatcher
+from orchestrator.master.doorbell import Doorbell
 from orchestrator.master.effects import Desk
 from orchestrator.master.inspection import Inspector
 from orchestrator.master.intake import Intake
@@ -46,6 +47,7 @@ from orchestrator.master.parking import Parking
 from orchestrator.master.reaper import Reaper
 from orchestrator.master.rounds import Rounds
 from orchestrator.master.silence import Silence
+from orchestrator.master.standings import Standings
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +72,8 @@ class Crew:
     reaper: Reaper
     rounds: Rounds
     silence: Silence
+    standings: Standings
+    doorbell: Doorbell
 
 
 class Loop:
@@ -152,7 +156,7 @@ class Loop:
         try:
             crash_point("master.before_decide")
             self._load(items, context)
-            left = self._decide(items, batch)
+            left = self._decide(self._crew.standings.filled(items), batch)
             crash_point("master.before_commit")
             now = self._outside.committer.commit(batch.changes(), self._leases_of(batch.slots))
         except BaseException as error:  # noqa: BLE001  undone whatever it was; _failed raises what it must
@@ -165,6 +169,7 @@ class Loop:
         self._acknowledge(batch)
         crash_point("master.after_acknowledge")
         self._put_back([*self._act(batch, now), *left])
+        self._crew.doorbell.ring(batch.addressed)
 
     def _leases_of(self, slots: AbstractSet[int]) -> Leases:
         """Return the leases of the slots a batch speaks for; all of them where it speaks for none."""

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from orchestrator.authoring.calls import called_by, cycle_fault
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.core.definition import WorkflowDefinition, to_document
-from orchestrator.errors import NotFound
+from orchestrator.errors import DefinitionError, NotFound
 from orchestrator.service.backend import Backend
 from orchestrator.service.files import refuse_unsupported
 from orchestrator.store.definitions import StoredDefinition
@@ -23,10 +24,12 @@ def deploy(
         schedules: Whether they run by themselves from now on, if they say so; `run` wants the one run only.
 
     Raises:
-        DefinitionError: One that shall go online uses what this version cannot run.
+        DefinitionError: One that shall go online uses what this version cannot run, or they and what is stored
+            call each other without end.
     """
     if online:
         refuse_unsupported(definitions)
+    _refuse_endless_calls(backend, definitions)
     return [
         _deploy_one(backend, definition, online=online, schedules=schedules) for definition in definitions
     ]
@@ -90,6 +93,23 @@ def find(backend: Backend, name: str, version: int | None) -> StoredDefinition:
     except NotFound as error:
         known = [one.definition.name for one in backend.definitions.list()]
         raise NotFound(str(error) + ("" if name in known else did_you_mean(name, known))) from None
+
+
+def _refuse_endless_calls(backend: Backend, definitions: Sequence[WorkflowDefinition]) -> None:
+    """Follow the calls of these definitions through what is stored; what does not exist calls nobody."""
+    calls = {one.name: called_by(one) for one in definitions}
+    waiting = [name for called in calls.values() for name in called]
+    while waiting:
+        name = waiting.pop()
+        if name not in calls:
+            try:
+                calls[name] = called_by(backend.definitions.get(name).definition)
+            except NotFound:
+                calls[name] = ()
+            waiting.extend(calls[name])
+    fault = cycle_fault(calls)
+    if fault is not None:
+        raise DefinitionError([fault])
 
 
 def _deploy_one(

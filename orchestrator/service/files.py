@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.authoring.calls import called_by, cycle_fault, without_callers
 from orchestrator.authoring.later import unsupported
 from orchestrator.authoring.load import LoadedFile, read_file
 from orchestrator.authoring.names import did_you_mean
@@ -54,9 +55,18 @@ def look_into(paths: Iterable[Path], *, runnable: bool = False) -> LoadedFile:
             definitions.extend(loaded.definitions)
             later.extend(loaded.later)
     faults.extend(_told_twice(definitions))
+    endless = cycle_fault({one.name: called_by(one) for one in definitions})
+    if endless is not None and not faults:  # between files; those of one file were told
+        faults.append(endless)
     if faults or (runnable and later):
         raise DefinitionError(faults or later)
     return LoadedFile(definitions=tuple(definitions), later=tuple(later))
+
+
+def what_it_is_about(definitions: Sequence[WorkflowDefinition]) -> WorkflowDefinition | None:
+    """Return the one workflow of a file that no other one of it calls; `None` if there are several."""
+    uncalled = without_callers(definitions)
+    return uncalled[0] if len(uncalled) == 1 else None
 
 
 def refuse_unsupported(definitions: Iterable[WorkflowDefinition]) -> None:

@@ -10,7 +10,7 @@ from orchestrator.core.definition import OnFailure, Priority
 from orchestrator.errors import UserError
 from orchestrator.service.backend import Backend
 from orchestrator.service.definitions import deploy, find
-from orchestrator.service.files import check_start_nodes, read_runnable, refuse_unsupported
+from orchestrator.service.files import check_start_nodes, read_runnable, refuse_unsupported, what_it_is_about
 from orchestrator.service.parameters import parameters_from_texts, read_pairs
 from orchestrator.store.definitions import StoredDefinition
 from orchestrator.store.submissions import SubmitRequest
@@ -101,11 +101,11 @@ def submit_texts(backend: Backend, name: str, texts: Iterable[str], options: Sub
 
 
 def deploy_file(backend: Backend, path: Path) -> str:
-    """Deploy all workflows of a file; return the name of the one to submit, the last.
+    """Deploy all workflows of a file; return the name of the one to submit: the one no other calls, else the last.
 
     Raises:
         DefinitionError: The file has faults, or uses what this version cannot run.
     """
     found = read_runnable([path])
     deploy(backend, found, online=True)
-    return found[-1].name
+    return (what_it_is_about(found) or found[-1]).name

@@ -8,10 +8,19 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.core.changes import Changes, InstanceChange, Leases
 from orchestrator.core.command import Alert, Mail
+from orchestrator.core.instance import Head
 from orchestrator.crash import crash_point
 from orchestrator.errors import LeaseLost, RevisionLost
 from orchestrator.store import bulk, clock, one_call
-from orchestrator.store.schema import command, error_command, outbox, slot_lease
+from orchestrator.store.new_runs import send_starts, slots_of
+from orchestrator.store.rows import head_values
+from orchestrator.store.schema import (
+    command,
+    error_command,
+    outbox,
+    slot_lease,
+    workflow_instance,
+)
 from orchestrator.store.session import is_postgres, reading, writing
 
 lease = slot_lease.c
@@ -54,6 +63,7 @@ class GroupCommit:
         with writing(self._engine) as connection:
             now = _write_rows(connection, changes.instances, leases)
             _end_commands(connection, changes, now)
+            _insert_children(connection, changes.children, now)
             _send_mail(connection, changes.mail, now)
             _write_outbox(connection, changes.alerts, now)
             one_call.remember(connection)
@@ -139,13 +149,23 @@ def _keep_failed(command_id: int, reason: str, now: datetime) -> Insert:
     return insert(error_command).from_select([*names, "failed_at", "reason"], row)
 
 
+def _insert_children(connection: Connection, children: Sequence[Head], now: datetime) -> None:
+    """Insert new runs with their STARTs, as a submission does."""
+    if not children:
+        return
+    rows = [{**head_values(one), "submitted_at": now, "revision": 0, "epoch": 0} for one in children]
+    connection.execute(insert(workflow_instance), rows)
+    send_starts(connection, children)
+
+
 def _send_mail(connection: Connection, mail: Sequence[Mail], now: datetime) -> None:
     if mail:
+        slots = slots_of(connection)
         connection.execute(
             insert(command),
             [
                 {
-                    "slot": one.slot,
+                    "slot": one.workflow_instance_id % slots,
                     "workflow_instance_id": one.workflow_instance_id,
                     "kind": one.kind,
                     "body": dict(one.body),

@@ -1,6 +1,6 @@
 """Owns the read model: runs, definitions and masters as the documents that CLI and API show."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -66,7 +66,6 @@ class Queries:
         with reading(self._engine) as connection:
             row = _run_row(connection, workflow_instance_id)
             attempts = _attempts(connection, workflow_instance_id)
-            children = _children(connection, workflow_instance_id)
         return {
             "id": row["id"],
             "workflow": row["workflow"],
@@ -82,7 +81,7 @@ class Queries:
             "params": row["params"],
             "outputs": _outputs(row, attempts),
             "reason": row["reason"],
-            "tasks": [_task(attempt, children) for attempt in attempts],
+            "tasks": [_task(attempt) for attempt in attempts],
         }
 
     def runs(
@@ -241,12 +240,6 @@ def _attempts(connection: Connection, workflow_instance_id: int) -> list[TaskIns
     return [attempt_of(row) for row in connection.execute(ordered).mappings()]
 
 
-def _children(connection: Connection, workflow_instance_id: int) -> dict[str, int]:
-    """Return the last child of each task; an older one belongs to an attempt that is over."""
-    statement = select(run.parent_task, run.id).where(run.parent_id == workflow_instance_id).order_by(run.id)
-    return {task: child for task, child in connection.execute(statement) if task is not None}
-
-
 def _outputs(row: RowMapping, attempts: Sequence[TaskInstance]) -> Document:
     current = {attempt.task: attempt for attempt in attempts if attempt.current}
     try:
@@ -255,7 +248,7 @@ def _outputs(row: RowMapping, attempts: Sequence[TaskInstance]) -> Document:
         return {}
 
 
-def _task(attempt: TaskInstance, children: Mapping[str, int]) -> Document:
+def _task(attempt: TaskInstance) -> Document:
     return {
         "name": attempt.task,
         "type": attempt.type,
@@ -271,7 +264,7 @@ def _task(attempt: TaskInstance, children: Mapping[str, int]) -> Document:
         "exit_code": attempt.exit_code,
         "reason": attempt.reason,
         "outputs": dict(attempt.outputs),
-        "child": children.get(attempt.task) if attempt.current else None,
+        "child": attempt.child,
         "due_at": _text(attempt.due_at),
         "host": attempt.host,
         "log_path": attempt.log_path,

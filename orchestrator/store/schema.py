@@ -138,6 +138,7 @@ task_instance = Table(
     Column("reason", Text),
     Column("outputs", Json, nullable=False),
     Column("taken", Json),
+    Column("child", BigInteger),
     Column("rejected_by", Json, nullable=False),
     PrimaryKeyConstraint("workflow_instance_id", "task", "attempt"),
     Index(

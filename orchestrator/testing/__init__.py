@@ -13,9 +13,10 @@ from typing import Any
 
 import structlog
 
+from orchestrator.authoring.calls import without_callers
 from orchestrator.authoring.decorators import Workflow
 from orchestrator.authoring.later import refuse_unsupported
-from orchestrator.authoring.load import load_file, load_workflow
+from orchestrator.authoring.load import load_file, load_with_called
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.core import secrets
 from orchestrator.core.deferral import Defer
@@ -73,7 +74,8 @@ def run(
     """Run a workflow to its end in this process.
 
     Args:
-        workflow: A `@workflow` function, a `WorkflowDefinition`, or the path of a file that holds one workflow.
+        workflow: A `@workflow` function, a `WorkflowDefinition`, or the path of a file that holds one workflow and
+            those that it calls. Their tasks run, too.
         params: Start parameters.
         fail: Task name to the exception it fails with: always, or, as a list, attempt by attempt (`None` is a
             success).
@@ -86,23 +88,28 @@ def run(
 
     Raises:
         DefinitionError: The workflow is wrong, or uses what cannot be run yet.
-        UserError: It is no workflow, or a file with several; `fail` or `outputs` names no task of it, `params`
+        UserError: It is no workflow, or a file with several; `fail` or `outputs` names no task of them, `params`
             what it does not declare, or `fail` holds what is no exception.
     """
-    definition = _definition_of(workflow)
-    refuse_unsupported(definition)
-    _check_names(definition, fail=fail or {}, outputs=outputs or {})
+    definition, *called = _definitions_of(workflow)
+    for one in (definition, *called):
+        refuse_unsupported(one)
+    _check_names(definition, called, fail=fail or {}, outputs=outputs or {})
     _check_failures(fail or {})
     parameters = parameters_from_values(definition, params or {})
     with _silence():
         rig = Rig(behaviour=_Script(fail or {}, outputs or {}), seed=seed, history=EverythingDone())
+        for one in called:
+            rig.deploy(one)
         number = rig.submit(definition, parameters)
         rig.run(number)
         return _result(rig, number)
 
 
-def _check_names(definition: WorkflowDefinition, **given: Mapping[str, Any]) -> None:
-    known = [task.name for task in definition.tasks]
+def _check_names(
+    definition: WorkflowDefinition, called: Sequence[WorkflowDefinition], **given: Mapping[str, Any]
+) -> None:
+    known = [task.name for one in (definition, *called) for task in one.tasks]
     for argument, value in given.items():
         if not isinstance(value, Mapping):
             raise UserError(f"{argument}: must be a map from task names, not {type_of(value)}")
@@ -153,17 +160,19 @@ def _logger(*names: str) -> Any:
     return structlog.testing.ReturnLogger() if ours else structlog.PrintLogger()
 
 
-def _definition_of(workflow: Any) -> WorkflowDefinition:
+def _definitions_of(workflow: Any) -> list[WorkflowDefinition]:
+    """Return the workflow to be tested, and behind it those that it may call."""
     match workflow:
         case WorkflowDefinition():
-            return workflow
+            return [workflow]
         case str() | Path():
             found = load_file(workflow)
-            if len(found) != 1:
-                raise UserError(f"{workflow}: holds {len(found)} workflows; pass the one to be tested")
-            return found[0]
+            about = without_callers(found)
+            if len(about) != 1:
+                raise UserError(f"{workflow}: holds {len(about)} workflows; pass the one to be tested")
+            return [*about, *(one for one in found if one is not about[0])]
         case Workflow():
-            return load_workflow(workflow)
+            return load_with_called(workflow)
         case _:
             raise UserError(f"a workflow is a @workflow function, a definition or a path, not {workflow!r}")
 

@@ -15,6 +15,7 @@ from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
 from orchestrator.store import migrate
 from orchestrator.store.backfills import Backfills
+from orchestrator.store.children import Children
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
 from orchestrator.store.definitions import Definitions
@@ -85,6 +86,7 @@ class Rig:
         self.committer: Committer = self.commit
         self.instances = Instances(self.engine)
         self.history = history or History(self.engine)
+        self.children = Children(self.engine)
         self.commands = Commands(self.engine)
         self._masters = 0
         self.worker = SimulatedWorker(
@@ -94,12 +96,15 @@ class Rig:
 
     # --- what people do ----------------------------------------------------------------------
 
+    def deploy(self, definition: WorkflowDefinition) -> int:
+        """Deploy a definition; return the id of its version."""
+        return Definitions(self.engine).deploy(definition, online=True).id
+
     def submit(
         self, definition: WorkflowDefinition, params: Mapping[str, Any] | None = None, **request: Any
     ) -> int:
         """Deploy a definition and submit a run of it; return the run's id."""
-        deployed = Definitions(self.engine).deploy(definition, online=True)
-        wanted = SubmitRequest(definition_id=deployed.id, params=params or {}, **request)
+        wanted = SubmitRequest(definition_id=self.deploy(definition), params=params or {}, **request)
         submitted = Submissions(self.engine).submit(wanted)
         self.streams.wake(submitted.slot)
         return submitted.id
@@ -193,6 +198,7 @@ class Rig:
         return Ports(
             runs=self.instances,
             history=self.history,
+            children=self.children,
             committer=_Through(self),
             commands=self.commands,
             streams=self.streams,

@@ -25,6 +25,7 @@ from orchestrator.master.inbox import LULL_S, PATIENCE_S
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
 from orchestrator.store.backfills import Backfills
+from orchestrator.store.children import Children
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
 from orchestrator.store.history import History
@@ -237,6 +238,7 @@ class SimulatedMaster:
         return Ports(
             runs=Instances(around.engine),
             history=History(around.engine),
+            children=Children(around.engine),
             committer=GroupCommit(around.engine),
             commands=Commands(around.engine),
             streams=EventStream(client, around.keys, consumer=self.name),

@@ -28,7 +28,7 @@ def run(  # noqa: PLR0913 - one argument per option
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Run one workflow of FILE to its end, with live progress.
+    """Run one workflow of FILE to its end, with live progress: the one that no other of FILE calls.
 
     What is not running is started (a private Redis, SQLite, a master, a worker) and ended with the last
     `run`. Ctrl-C stops the workflow and waits for it; a second Ctrl-C leaves at once. Ends 0 if the

@@ -28,7 +28,7 @@ from orchestrator.service.backend import Backend
 from orchestrator.service.parameters import read_pairs
 from orchestrator.service.signals import send_signal
 
-LIST_COLUMNS = ("id", "workflow", "version", "state", "submitted_at", "started_at", "ended_at")
+LIST_COLUMNS = ("id", "workflow", "version", "state", "parent", "submitted_at", "started_at", "ended_at")
 TASK_COLUMNS = ("name", "type", "state", "attempt", "time", "worker", "exit_code", "reason", "outputs")
 
 
@@ -233,10 +233,13 @@ def _print_run(document: dict[str, Any]) -> None:
     reason = f" ({document['reason']})" if document["reason"] else ""
     click.echo(f"{run_word(document)} {document['id']}: {document['workflow']} version {document['version']}")
     click.echo(f"{document['state']}{reason} {duration(document)}".rstrip())
+    if document["parent"] is not None:
+        click.echo(f"a child of run {document['parent']}")
     for name in ("params", "outputs"):
         if document[name]:
             click.echo(f"{name}: {cell(name, document[name])}")
     rows = [
         {**task, "time": duration(task), "outputs": task["outputs"] or None} for task in document["tasks"]
     ]
-    print_table(rows, TASK_COLUMNS, empty="no task was submitted yet")
+    columns = (*TASK_COLUMNS, "child") if any(row["child"] is not None for row in rows) else TASK_COLUMNS
+    print_table(rows, columns, empty="no task was submitted yet")

@@ -1,10 +1,11 @@
 """Owns what runs again after a run has ended: recover, rerun, and the success that a person declares."""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from orchestrator.core.command import Command
-from orchestrator.core.convergence import converge
+from orchestrator.core.convergence import begin_with_child, converge
 from orchestrator.core.dag import with_descendants
 from orchestrator.core.draft import Draft
 from orchestrator.core.handlers.control import refuse_unless
@@ -33,7 +34,10 @@ def handle_recover(instance: WorkflowInstance, command: Command, context: Contex
     draft = Draft(instance, context)
     _begin_again(draft, instance)
     draft.renew()  # what is not run in this new beginning, either, is no reason to run again what is behind it
-    _run_again(draft, with_descendants(instance.graph, _unsuccessful(draft, instance)))
+    unsuccessful = _unsuccessful(draft, instance)
+    again = with_descendants(instance.graph, unsuccessful)
+    kept = [attempt for task in unsuccessful if (attempt := _with_child(instance, task, again)) is not None]
+    _run_again(draft, again, kept)
     return draft.transition()
 
 
@@ -137,12 +141,28 @@ def _begin_again(draft: Draft, instance: WorkflowInstance, **changes: Any) -> No
     )
 
 
-def _run_again(draft: Draft, tasks: Iterable[str]) -> None:
-    """Let these tasks have no attempt, and take the first step of what follows from that."""
+def _with_child(instance: WorkflowInstance, task: str, again: AbstractSet[str]) -> TaskInstance | None:
+    """Return the attempt of a task whose child is to be recovered: nothing before it runs again."""
+    attempt = instance.attempts.get(task)
+    if attempt is None or attempt.child is None or not again.isdisjoint(instance.graph.upstream[task]):
+        return None
+    return attempt
+
+
+def _run_again(draft: Draft, tasks: Iterable[str], kept: Iterable[TaskInstance] = ()) -> None:
+    """Let these tasks have no attempt, and take the first step of what follows from that.
+
+    Args:
+        draft: The transition.
+        tasks: What runs again.
+        kept: Attempts of them whose next one goes on with the same child.
+    """
     for task in tasks:
         attempt = draft.attempt(task)
         if attempt is not None:
             draft.withdraw(attempt)
+    for attempt in kept:
+        begin_with_child(draft, attempt)
     draft.renew()
     converge(draft)
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
+from orchestrator.core.family import give_up
 from orchestrator.core.handlers.logic import approval_timeout
 from orchestrator.core.handlers.report import fail, lose, next_dispatch
 from orchestrator.core.handlers.token import noticed_attempt
@@ -58,6 +59,8 @@ def handle_attempt_timeout(
     if task.on_timeout == "warn":
         draft.update(attempt, timeout_at=None)
         return draft.transition()
+    if attempt.child is not None:
+        draft.mail(give_up(attempt))
     fail(draft, replace(attempt, reason="timeout"), "timeout")
     converge(draft)
     return draft.transition()

@@ -119,7 +119,7 @@ def make_attempt(loaded: LoadedInstance, task: str = "a", **fields: Any) -> Task
 def make_mail(loaded: LoadedInstance) -> Mail:
     """Return a command to this run."""
     head = loaded.head
-    return Mail(slot=head.slot, workflow_instance_id=head.id, kind=CommandKind.STOP, body={"why": ["é", 1]})
+    return Mail(workflow_instance_id=head.id, kind=CommandKind.STOP, body={"why": ["é", 1]})
 
 
 def make_alert(loaded: LoadedInstance, key: str = "17:workflow_failure:1") -> Alert:

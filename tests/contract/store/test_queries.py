@@ -118,10 +118,11 @@ def test_run_of_a_broken_definition_is_shown(bench: Bench) -> None:
 
 
 def test_child_and_parent_are_shown_as_ids(bench: Bench) -> None:
-    """The current attempt of a sub_workflow task shows its last child."""
+    """Each attempt of a sub_workflow task shows the run that it waits for, or waited for."""
     parent = bench.run_with("a")
-    bench.submit(parent_id=parent.head.id, parent_task="a")
     child = bench.submit(parent_id=parent.head.id, parent_task="a")
+    waiting = replace(parent.attempts[0], child=child.id)
+    bench.commit(InstanceChange(head=parent.head, revision=parent.revision, changed=(waiting,)))
     queries = Queries(bench.engine)
 
     assert queries.run(parent.head.id)["tasks"][0]["child"] == child.id

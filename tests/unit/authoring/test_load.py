@@ -489,7 +489,6 @@ LATER = {
     "cache": "{name: a, type: noop, cache: true}",
     "environment": "{name: a, type: noop, environment: e}",
     "bundle": "{name: a, type: noop, bundle: b}",
-    "type": "{name: a, type: sub_workflow, workflow: other}",
 }
 
 

@@ -25,7 +25,7 @@ from tests.unit.service.submitting import SMALL, end_run, small_definition, subm
 LATER = """
 workflow: {name: later}
 tasks:
-  - {name: report, type: sub_workflow, workflow: report}
+  - {name: report, type: noop, pool: p}
 """
 
 
@@ -43,11 +43,23 @@ def test_definition_of_later_cannot_go_online(backend: Backend) -> None:
     """What this version cannot run is stored, but neither goes online nor is deployed online."""
     later = load_text(LATER)
 
-    with pytest.raises(DefinitionError, match="sub_workflow"):
+    with pytest.raises(DefinitionError, match="pool"):
         definitions.deploy(backend, later, online=True)
     definitions.deploy(backend, later, online=False)
-    with pytest.raises(DefinitionError, match="sub_workflow"):
+    with pytest.raises(DefinitionError, match="pool"):
         definitions.set_online(backend, "later", online=True)
+
+
+def test_endless_calls_are_refused_whoever_was_deployed_first(backend: Backend) -> None:
+    """What is stored counts, too; nothing of it is stored then."""
+    call = "workflow: {{name: {0}}}\ntasks: [{{name: s, type: sub_workflow, workflow: {1}}}]\n"
+    for names in (("a", "b"), ("b", "c")):
+        definitions.deploy(backend, load_text(call.format(*names)), online=True)
+
+    with pytest.raises(DefinitionError, match="call each other without end"):
+        definitions.deploy(backend, load_text(call.format("c", "a")), online=True)
+    with pytest.raises(NotFound):
+        definitions.find(backend, "c", None)
 
 
 def test_unknown_workflow_is_refused_with_the_nearest_name(backend: Backend) -> None:

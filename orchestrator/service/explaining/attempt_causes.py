@@ -85,7 +85,9 @@ def _timed(facts: Facts, attempt: TaskInstance) -> Cause:
 
 
 def _decided(facts: Facts, attempt: TaskInstance) -> Cause:
-    """Say what a task waits for that the master decides; children of sub_workflows join here."""
+    """Say what a task waits for that the master decides."""
+    if attempt.child is not None:
+        return _with_child(attempt)
     if attempt.type == APPROVAL and attempt.state is T.RUNNING:
         default = facts.run.graph.tasks[attempt.task].spec.get("default") is not None
         end = "its default counts then" if default else "it fails then"
@@ -107,6 +109,16 @@ def _decided(facts: Facts, attempt: TaskInstance) -> Cause:
         task=attempt.task,
         detail=what + (f": {attempt.reason}" if attempt.reason else ""),
         since=attempt.started_at or attempt.submitted_at,
+    )
+
+
+def _with_child(attempt: TaskInstance) -> Cause:
+    return Cause(
+        kind=Kind.CHILD,
+        task=attempt.task,
+        detail=f"waits for its run {attempt.child}",
+        since=attempt.started_at,
+        remedy=f"orchestrator runs explain {attempt.child}",
     )
 
 

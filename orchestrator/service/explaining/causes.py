@@ -31,6 +31,7 @@ class Kind(StrEnum):
     REJECTED = "rejected"
     HELD = "held"
     SIGNAL = "signal"
+    CHILD = "child"
     RETRY = "retry"
     DEFERRED = "deferred"
     DELAY = "delay"

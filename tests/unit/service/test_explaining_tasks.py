@@ -199,6 +199,15 @@ def test_approval_names_the_command_that_gives_the_signal() -> None:
     assert (cause.since, cause.remedy) == (ago(5), "orchestrator runs signal 17 a")
 
 
+def test_sub_workflow_names_the_run_that_it_waits_for() -> None:
+    """What that waits for is asked of it."""
+    attempt = an_attempt(type="sub_workflow", state=TaskState.RUNNING, started_at=ago(5), child=18)
+
+    cause = only(a_task("a", type="sub_workflow", spec={"workflow": "kid"}), attempts=[attempt])
+
+    assert (cause.detail, cause.remedy) == ("waits for its run 18", "orchestrator runs explain 18")
+
+
 def test_switch_that_is_submitted_is_decided_by_the_master() -> None:
     """No worker is missing."""
     tasks = (a_task("a", **SWITCH), a_task("b", "a"), a_task("c", "a"))

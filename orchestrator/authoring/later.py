@@ -34,7 +34,6 @@ def _workflow(definition: WorkflowDefinition) -> Iterator[Fault]:
     used = {
         "execution": definition.execution != Execution.PARALLEL,
         "environment": definition.environment is not None,
-        "alerts": bool(definition.alerts),
     }
     for field, is_used in used.items():
         if is_used:

@@ -6,6 +6,7 @@ from typing import Any
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.core.definition import WorkflowDefinition, to_document
 from orchestrator.errors import NotFound
+from orchestrator.service.alert_targets import refuse_unknown_targets
 from orchestrator.service.backend import Backend
 from orchestrator.service.files import refuse_unsupported
 from orchestrator.store.definitions import StoredDefinition
@@ -23,10 +24,12 @@ def deploy(
         schedules: Whether they run by themselves from now on, if they say so; `run` wants the one run only.
 
     Raises:
-        DefinitionError: One that shall go online uses what this version cannot run.
+        DefinitionError: One that shall go online uses what this version cannot run, or names a target of
+            alerts that nobody knows.
     """
     if online:
         refuse_unsupported(definitions)
+        refuse_unknown_targets(definitions)
     return [
         _deploy_one(backend, definition, online=online, schedules=schedules) for definition in definitions
     ]
@@ -58,11 +61,13 @@ def set_online(backend: Backend, name: str, *, online: bool) -> dict[str, Any]:
 
     Raises:
         NotFound: There is no such workflow.
-        DefinitionError: It shall go online and uses what this version cannot run.
+        DefinitionError: It shall go online and uses what this version cannot run, or names a target of alerts
+            that nobody knows.
     """
     stored = find(backend, name, None)
     if online:
         refuse_unsupported([stored.definition])
+        refuse_unknown_targets([stored.definition])
     backend.definitions.set_online(name, online=online)
     return {"name": name, "version": stored.version, "online": online}
 

@@ -506,7 +506,6 @@ def test_field_of_a_task_that_cannot_be_run_yet_is_named(field: str) -> None:
     [
         ("execution", "execution: serial_wait"),
         ("environment", "environment: e"),
-        ("alerts", "alerts: [{command: c, events: [parked]}]"),
     ],
 )
 def test_field_of_a_workflow_that_cannot_be_run_yet_is_named(field: str, written: str) -> None:

@@ -1,7 +1,8 @@
 """Owns where the addresses of targets are found: as written, or in the settings under a name."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from shlex import quote
 from typing import Protocol
 
 from orchestrator.alerting.delivery import Undelivered
@@ -47,7 +48,10 @@ class AddressBook:
         value = self.named.get(setting_name(name), "").strip()
         if not value:
             raise Undelivered(f"{variable(name)} is not set on this master")
-        found = resolve(value, self.secrets)
+        written = (
+            quote if target.channel is Channel.COMMAND else str
+        )  # a secret stays one word of its command
+        found = resolve(value, lambda secret: written(self.secrets.find(secret)))
         if not _fits(target.channel, found):
             raise Undelivered(f"{variable(name)} is {_RULES[target.channel]}")
         return found
@@ -76,13 +80,17 @@ def unknown(targets: Iterable[Target], named: Mapping[str, str]) -> list[Target]
     return [one for one in targets if one.setting and not named.get(setting_name(one.setting), "").strip()]
 
 
-def resolve(value: str, source: SecretSource) -> str:
+def resolve(value: str, secret: Callable[[str], str]) -> str:
     """Return a setting's value with its secrets.
+
+    Args:
+        value: What the setting says.
+        secret: Returns a secret by its name.
 
     Raises:
         SecretUnavailable: One is not known here.
     """
-    resolved: str = secrets.resolve(secrets.mark(value, TICKET), TICKET, source.find)
+    resolved: str = secrets.resolve(secrets.mark(value, TICKET), TICKET, secret)
     return resolved
 
 

@@ -46,8 +46,9 @@ class CommandSender:
         except (OSError, ValueError) as error:  # its text may hold the command line, and so a secret
             reason = error.strerror if isinstance(error, OSError) else "not a command line"
             raise Undelivered(f"cannot be started: {reason}") from None
+        line = json.dumps(delivery.message, ensure_ascii=False) + "\n"
         try:
-            program.communicate(json.dumps(delivery.message).encode(), timeout=self.limit_s)
+            program.communicate(line.encode(), timeout=self.limit_s)
         except subprocess.TimeoutExpired:
             raise Undelivered(f"still running after {self.limit_s:g} s") from None
         finally:

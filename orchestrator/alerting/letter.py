@@ -45,7 +45,7 @@ class MailSender:
         if self.url is None:
             raise Undelivered("no mail server: set ORCHESTRATOR_SMTP_URL on the masters")
         letter = compose(delivery, address, self.sender)
-        url = resolve(self.url, self.secrets)
+        url = resolve(self.url, self.secrets.find)
         try:
             with self._connect(url) as server:
                 server.send_message(letter, from_addr=self.sender, to_addrs=[address])

@@ -103,7 +103,7 @@ class Deliveries:
             StoreUnavailable: The database is away; what was delivered and not noted is noted later.
         """
         self._settle()
-        if len(self._busy) >= MOST_TARGETS:
+        if self._closed or len(self._busy) >= MOST_TARGETS:
             return 0
         begun = 0
         rows = self._outbox.due_deliveries(self._slots, AT_ONCE, self._left_alone())

@@ -8,6 +8,7 @@ from orchestrator.core.definition import WorkflowDefinition, to_document
 from orchestrator.errors import NotFound
 from orchestrator.service.alert_targets import refuse_unknown_targets
 from orchestrator.service.backend import Backend
+from orchestrator.service.environments import refuse_unknown_environments
 from orchestrator.service.files import refuse_unsupported
 from orchestrator.store.definitions import StoredDefinition
 
@@ -30,6 +31,7 @@ def deploy(
     if online:
         refuse_unsupported(definitions)
         refuse_unknown_targets(definitions)
+        refuse_unknown_environments(backend, definitions)
     return [
         _deploy_one(backend, definition, online=online, schedules=schedules) for definition in definitions
     ]
@@ -68,6 +70,7 @@ def set_online(backend: Backend, name: str, *, online: bool) -> dict[str, Any]:
     if online:
         refuse_unsupported([stored.definition])
         refuse_unknown_targets([stored.definition])
+        refuse_unknown_environments(backend, [stored.definition])
     backend.definitions.set_online(name, online=online)
     return {"name": name, "version": stored.version, "online": online}
 

@@ -77,6 +77,7 @@ SMALL = {
     "http.yaml": Expected(arguments=("-p", f"server={SERVER}"), outputs={"status": 200}),
     "secrets.yaml": Expected(outputs={"shown": "******"}),
     "schedules.yaml": Expected(),
+    "environments.yaml": Expected(outputs={"region": "eu", "bucket": "s3://staging-eu"}),
     "alerts.yaml": Expected(state="FAILURE", states={"load": ("FAILURE",)}),
     "python_task.py": Expected(arguments=("-p", "limit=50")),
 }
@@ -116,6 +117,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         try:
             assert up.stdout is not None
             assert json.loads(up.stdout.readline() or "{}").get("ready"), (home / "up.log").read_text()
+            _orchestrator(home, "environments", "set", "staging", "REGION=eu", "BUCKET=s3://staging")
             yield home
         finally:
             up.terminate()

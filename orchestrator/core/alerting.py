@@ -17,6 +17,8 @@ EVENTS = (
     "task_failure",
     "task_timeout",
     "task_lost",
+    "queue_timeout",
+    "check_failed",
     "no_worker",
     "parked",
     "buried",

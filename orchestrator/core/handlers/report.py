@@ -199,6 +199,7 @@ def _succeed(draft: Draft, ended: TaskInstance) -> None:
         draft.alert("check_failed", f"{ended.task}:{ended.attempt}", task=ended.task, reason=reason)
         draft.end(ended, TaskState.SUCCESS, reason=reason)
     else:
+        draft.alert_if_asked("check_failed", f"{ended.task}:{ended.attempt}", task=ended.task, reason=reason)
         fail(draft, replace(ended, reason=reason), CHECK_FAILED)
 
 

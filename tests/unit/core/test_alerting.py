@@ -113,6 +113,17 @@ def test_a_lost_attempt_is_told() -> None:
     ]
 
 
+def test_a_check_that_is_false_is_told_under_one_key() -> None:
+    """Also where it fails the task."""
+    rules = ({"webhook": "ops", "events": ["check_failed"]},)
+    definition = a_definition(a_task("a", check={"expression": "rows > 0"}), alerts=rules)
+    play = Play(definition, inspect=lambda _task, _attempt: False).start()
+
+    play.succeed("a")
+
+    assert [alert.key for alert in play.alerts] == ["check_failed:17:1:a:1", "workflow_failure:17:1:"]
+
+
 @pytest.mark.parametrize(
     "text", ["webhook:https://h/x", "webhook:ops", "email:a@b.c", "email:team", "command:pager-2.x"]
 )

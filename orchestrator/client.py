@@ -18,6 +18,7 @@ from orchestrator.embedded.home import Home, with_running
 from orchestrator.embedded.launch import warm_up
 from orchestrator.errors import OrchestratorError
 from orchestrator.service import definitions, files, runs, submission
+from orchestrator.service.alert_targets import refuse_unknown_targets
 from orchestrator.service.attendance import why_nothing_happens
 from orchestrator.service.backend import Backend
 from orchestrator.service.parameters import parameters_from_values
@@ -108,6 +109,7 @@ def run(found: Sequence[WorkflowDefinition], params: Mapping[str, Any]) -> Handl
     """
     settings = with_running(load_settings())
     files.refuse_unsupported(found)
+    refuse_unknown_targets(found)
     values = parameters_from_values(found[0], params)
     prepared = Prepared(found=list(found), chosen=found[0], parameters=values)
     check_services(settings)  # nothing of the set-up could work without them

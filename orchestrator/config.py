@@ -10,8 +10,9 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from orchestrator import crash
+from orchestrator.core.alerting import Target, is_mail_address, read_target
 from orchestrator.errors import SettingsError
-from orchestrator.setting_faults import SettingFault, fault_of, guess, mask, several_urls, variable
+from orchestrator.setting_faults import PREFIX, SettingFault, fault_of, guess, mask, several_urls, variable
 
 SOCKET_SCHEMES = ("unix", "redis+socket")
 REDIS_SCHEMES = ("redis", "rediss", *SOCKET_SCHEMES)
@@ -19,6 +20,8 @@ DATABASES = ("sqlite", "postgresql")
 
 REDIS_RULE = "a Redis URL: redis://HOST:PORT/NUMBER, rediss://…, unix:///PATH or redis+socket:///PATH"
 DATABASE_RULE = "a database URL: sqlite:////PATH or postgresql+psycopg2://USER@HOST/NAME"
+SMTP_SCHEMES = ("smtp", "smtp+starttls", "smtps")
+SMTP_RULE = "a mail server: smtp+starttls://USER:PASSWORD@HOST:PORT, smtps://…, smtp://… or secret://NAME"
 BROKER_RULE = "a broker URL: amqp://USER@HOST//, redis://HOST:PORT/NUMBER or another one of Celery's"
 
 
@@ -34,6 +37,13 @@ class Settings(BaseModel):
     key_prefix: str = Field("orchestrator:", description="Prefix of every Redis key, Celery's included.")
     source_dir: Path | None = Field(None, description="Where workers find the definitions' files.")
     secrets_dir: Path | None = Field(None, description="Directory with one file for each secret.")
+    alerts: str | None = Field(None, description="Whom to tell what concerns the deployment: webhook:NAME, …")
+    smtp_url: str | None = Field(
+        None, description="Mail server of alerts: smtp://, smtp+starttls://, smtps://."
+    )
+    smtp_sender: str | None = Field(
+        None, description="Sender of alerts; default: orchestrator@<this machine>."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least level shown.")
     log_format: Literal["console", "json"] = Field("console", description="For people or for programs.")
 
@@ -90,6 +100,29 @@ class Settings(BaseModel):
             _parts(url, BROKER_RULE)
         return value
 
+    @field_validator("alerts")
+    @classmethod
+    def _known_channels(cls, value: str | None) -> str | None:
+        for word in _words(value):
+            read_target(word)
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith("secret://"):
+            parts = _parts(value, SMTP_RULE)
+            if parts.scheme not in SMTP_SCHEMES or not parts.hostname:
+                raise ValueError(SMTP_RULE)
+        return value
+
+    @field_validator("smtp_sender")
+    @classmethod
+    def _mail_address(cls, value: str | None) -> str | None:
+        if value is not None and not is_mail_address(value):
+            raise ValueError("an address: orchestrator@example.org")
+        return value
+
     @field_validator("crash_at")
     @classmethod
     def _known_point(cls, value: str | None) -> str | None:
@@ -125,13 +158,29 @@ class Settings(BaseModel):
         """This machine's name, as workers and masters show it."""
         return socket.gethostname()
 
+    @property
+    def alert_targets(self) -> tuple[Target, ...]:
+        """Whom to tell what concerns the deployment."""
+        return tuple(read_target(word) for word in _words(self.alerts))
+
+    @property
+    def mail_sender(self) -> str:
+        """The address that alerts come from."""
+        return self.smtp_sender or f"orchestrator@{self.host}"
+
     def effective(self) -> dict[str, Any]:
         """Every setting with its effective value, JSON-ready, passwords masked."""
         values = self.model_dump(mode="json")
         values.update(database_url=self.database, renewal_seconds=self.renewal)
+        values.update(smtp_sender=self.mail_sender)
         values["redis_url"] = values["redis_url"] or "(private embedded server)"
         values["broker_url"] = values["broker_url"] or values["redis_url"]
-        return {name: mask(value) if name.endswith("_url") else value for name, value in values.items()}
+        values["alerts"] = (
+            " ".join(f"{one.channel}:{mask(one.address)}" for one in self.alert_targets) or None
+        )
+        return {
+            name: mask(value) if value and name.endswith("_url") else value for name, value in values.items()
+        }
 
 
 def load_settings(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
@@ -165,12 +214,22 @@ def named_settings(kind: str, environment: Mapping[str, str] | None = None) -> d
     """Return the settings `ORCHESTRATOR_<KIND>_<NAME>`, by NAME.
 
     Args:
-        kind: `CONNECTION` or `SECRET`.
+        kind: `CONNECTION`, `SECRET` or `ALERT`.
         environment: Read instead of the process's own environment.
     """
     source = os.environ if environment is None else environment
     prefix = f"ORCHESTRATOR_{kind}_"
     return {name.removeprefix(prefix): value for name, value in source.items() if name.startswith(prefix)}
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return the environment without our own variables, some of which are secrets: what other programs get."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+
+
+def _words(text: str | None) -> list[str]:
+    """Return the words of a list with commas or blanks in between."""
+    return (text or "").replace(",", " ").split()
 
 
 def _faults_of_values(values: Mapping[str, Any]) -> list[SettingFault]:

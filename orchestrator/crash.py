@@ -13,6 +13,8 @@ POINTS = (
     "master.after_commit",
     "master.after_acknowledge",
     "master.after_dispatch",
+    "alerts.after_told",
+    "alerts.after_sent",
     "schedule.before_flush",
     "schedule.after_flush",
     "schedule.after_commit",

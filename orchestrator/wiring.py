@@ -10,6 +10,7 @@ from importlib import metadata
 from types import FrameType
 
 from orchestrator import crash
+from orchestrator.alerting.assembly import build_carrier
 from orchestrator.broker.claims import Claims
 from orchestrator.broker.connection import open_redis
 from orchestrator.broker.deadletters import DeadLetters
@@ -94,6 +95,8 @@ def build_daemon(settings: Settings, engine: Engine) -> Daemon:
         ports=_ports(settings, engine, commit, name),
         leases=Ownership(SlotLeases(engine, row), incarnation),
         outbox=Outbox(engine),
+        carry=build_carrier(settings).carry,
+        everywhere=settings.alert_targets,
         database_now=commit.database_now,
         monotonic=time.monotonic,
         chance=random.random,

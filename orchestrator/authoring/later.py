@@ -33,8 +33,6 @@ def refuse_unsupported(definition: WorkflowDefinition) -> None:
 def _workflow(definition: WorkflowDefinition) -> Iterator[Fault]:
     used = {
         "execution": definition.execution != Execution.PARALLEL,
-        "environment": definition.environment is not None,
-        "alerts": bool(definition.alerts),
     }
     for field, is_used in used.items():
         if is_used:
@@ -48,7 +46,6 @@ def _task(task: TaskDefinition) -> Iterator[Fault]:
         "map": task.map_over is not None,
         "pool": task.pool is not None,
         "cache": task.cache,
-        "environment": task.environment is not None,
         "bundle": task.bundle is not None,
     }
     for field, is_used in used.items():

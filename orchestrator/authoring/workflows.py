@@ -17,11 +17,13 @@ from orchestrator.authoring.fields import (
     TypeName,
     Zone,
 )
+from orchestrator.core import alerting
 
-EVENTS = Literal[
+EventName = Literal[
     "workflow_success", "workflow_failure", "workflow_timeout",
     "task_failure", "task_timeout", "task_lost", "queue_timeout", "check_failed", "no_worker", "parked", "buried",
 ]  # fmt: skip
+"""`core.alerting.EVENTS`, which a type cannot be made of."""
 
 
 class Schedule(Strict):
@@ -41,12 +43,15 @@ class AlertRule(Strict):
     webhook: Text | None = None
     email: Text | None = None
     command: Text | None = None
-    events: list[EVENTS] = Field(min_length=1)
+    events: list[EventName] = Field(min_length=1)
 
     @model_validator(mode="after")
     def _one_target(self) -> "AlertRule":
         if sum(one is not None for one in (self.webhook, self.email, self.command)) != 1:
             raise ValueError("give exactly one of webhook, email, command")
+        (target,) = alerting.targets([self.model_dump(exclude_none=True)])
+        if (rule := alerting.fault(target)) is not None:
+            raise ValueError(f"{target.channel}: '{target.address}' is not {rule}")
         return self
 
 

@@ -30,6 +30,9 @@ CATALOGUE = {
     "schedules": Entry(
         target=f"{COMMANDS}.schedules:schedules", summary="When workflows run by themselves; pause that."
     ),
+    "environments": Entry(
+        target=f"{COMMANDS}.environments:environments", summary="Named sets of variables for tasks."
+    ),
     "workers": Entry(target=f"{COMMANDS}.workers:workers", summary="List workers, drain them."),
     "masters": Entry(target=f"{COMMANDS}.masters:masters", summary="List masters."),
     "events": Entry(

@@ -159,6 +159,8 @@ def _finish(draft: Draft) -> None:
     draft.set_head(state=final, ended_at=draft.context.now, paused_at=None, reason=reason)
     if final is WorkflowState.FAILURE:
         draft.alert("workflow_failure", "", reason=reason)
+    elif final is WorkflowState.SUCCESS:
+        draft.alert_if_asked("workflow_success", "")
 
 
 def _reason(draft: Draft, final: WorkflowState, failed: Sequence[str]) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from orchestrator.core.alerting import asks_for
 from orchestrator.core.branches import edge_outcome
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.definition import OnFailure, TaskDefinition
@@ -183,6 +184,11 @@ class Draft:
         """End an attempt for good and tell its downstreams."""
         self.update(attempt, state=state, ended_at=self.context.now, due_at=None, **changes)
         outcome = OUTCOMES[state]
+        if state is TaskState.FAILURE:
+            key, reason = f"{attempt.task}:{attempt.attempt}", changes.get("reason", attempt.reason)
+            self.alert_if_asked(
+                "task_failure", key, task=attempt.task, attempt=attempt.attempt, reason=reason
+            )
         if outcome is Outcome.FAILED and attempt.task not in self._instance.graph.absorbed:
             self._end_after_failure()
         self.settle(attempt.task, outcome)
@@ -191,6 +197,11 @@ class Draft:
         """Put a new attempt in the place of one that ended in `state` (a retry, or after a loss)."""
         closed = self.update(attempt, state=state, ended_at=self.context.now, due_at=None)
         self._updated[attempt.task, attempt.attempt] = replace(closed, current=False)
+        if state is TaskState.LOST:
+            key = f"{attempt.task}:{attempt.attempt}"
+            self.alert_if_asked(
+                "task_lost", key, task=attempt.task, attempt=attempt.attempt, reason=attempt.reason
+            )
         due_at = changes.pop("due_at", None)
         self.insert(
             TaskInstance(
@@ -230,6 +241,11 @@ class Draft:
     def bear(self, child: Head) -> None:
         """Let a child of this run begin, in the same transaction."""
         self._children.append(child)
+
+    def alert_if_asked(self, kind: str, key: str, **body: Any) -> None:
+        """Tell people if the workflow's `alerts` name this event: nobody else wants to hear of every success."""
+        if not self.head.dry_run and asks_for(self._instance.definition.alerts, kind):
+            self.alert(kind, key, **body)
 
     # --- the graph ---------------------------------------------------------------------------
 

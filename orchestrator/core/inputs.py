@@ -237,7 +237,8 @@ def _marked(value: Any, around: Surroundings) -> Any:
 
 def _below(around: Surroundings, built_in: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the layers under the task's own params, the strongest first."""
-    scope = parameters.Scope(names={**built_in, **around.environment}, outputs={})
+    environment = _marked(dict(around.environment), around)
+    scope = parameters.Scope(names={**built_in, **environment}, outputs={})
     start = _marked(around.head.params, around)
     workflow = {
         name: _default(name, declared, scope, around)
@@ -249,7 +250,7 @@ def _below(around: Surroundings, built_in: Mapping[str, Any]) -> list[Mapping[st
         for name, source in around.latest.items()
         if name in around.outputs.get(source, {})
     }
-    return [latest, start, workflow, around.environment, built_in]
+    return [latest, start, workflow, environment, built_in]
 
 
 def _default(name: str, declared: ParameterDefinition, scope: parameters.Scope, around: Surroundings) -> Any:

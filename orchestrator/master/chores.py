@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.master.announcer import Announcer
 from orchestrator.master.assembly import Master, Timing
+from orchestrator.master.speech import Speech
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +23,7 @@ class Chore:
 
 def chores(
     master: Master,
-    announcer: Announcer,
+    speech: Speech,
     renew: Callable[[], object],
     renewal_s: float,
     timing: Timing,
@@ -33,7 +33,7 @@ def chores(
 
     Args:
         master: The assembled master.
-        announcer: Tells alerts.
+        speech: Tells alerts, and hands them to their targets.
         renew: Prolongs the leases.
         renewal_s: Seconds between two renewals.
         timing: The master's time limits.
@@ -46,7 +46,8 @@ def chores(
         Chore(name="reader", step=lambda: master.reader.step(round(turn_s * 1000))),
         Chore(name="status", step=master.status.step, pause_s=1.0),
         Chore(name="control", step=master.control.step, pause_s=0.5),
-        Chore(name="announcer", step=announcer.step, pause_s=timing.sweep_s),
+        Chore(name="announcer", step=speech.announcer.step, pause_s=timing.sweep_s),
+        Chore(name="deliveries", step=speech.deliveries.step, pause_s=timing.sweep_s),
         Chore(name="schedules", step=master.scheduler.step, pause_s=0.1),
         Chore(name="backfills", step=master.backfiller.step, pause_s=0.3),
     ]

@@ -5,22 +5,31 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
+from typing import Protocol
 
 import structlog
 
+from orchestrator.alerting.delivery import Delivery
+from orchestrator.core.alerting import Target
 from orchestrator.core.changes import Leases
 from orchestrator.core.retry import backoff_s
 from orchestrator.errors import LeaseLost, RetryEvent, StoreUnavailable
 from orchestrator.master.announcer import Announcer, OutboxSource
 from orchestrator.master.assembly import Identity, Limits, Master, Ports, Timing, World, assemble
 from orchestrator.master.chores import chores
+from orchestrator.master.deliveries import Deliveries, DeliverySource
 from orchestrator.master.ownership import Ownership
+from orchestrator.master.speech import Speech
 from orchestrator.master.threads import Worker
 
 log = structlog.get_logger(__name__)
 
 TURN_S = 0.5
 """Longest wait of one turn of the loop."""
+
+
+class AlertTable(OutboxSource, DeliverySource, Protocol):
+    """The outbox: alerts to tell and to deliver."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +39,9 @@ class Service:
     Attributes:
         ports: Databases, Redis, the broker.
         leases: The leases of the slots.
-        outbox: Alerts to tell.
+        outbox: Alerts to tell and to deliver.
+        carry: Delivers one alert to one target.
+        everywhere: Targets of the whole deployment.
         database_now: Asks the database for its time.
         monotonic: Seconds that never go back.
         chance: Random numbers in [0, 1).
@@ -39,7 +50,9 @@ class Service:
 
     ports: Ports
     leases: Ownership
-    outbox: OutboxSource
+    outbox: AlertTable
+    carry: Callable[[Delivery], None]
+    everywhere: Sequence[Target]
     database_now: Callable[[], datetime]
     monotonic: Callable[[], float]
     chance: Callable[[], float]
@@ -120,7 +133,8 @@ class Daemon:
             log.warning("store.unavailable", error=str(error))
             self._service.leases.release(leases)
             return 0
-        threads = self._threads(master, leases)
+        speech = self._speech(master, leases)
+        threads = self._threads(master, leases, speech)
         for thread in threads:
             thread.start()
         try:
@@ -129,7 +143,7 @@ class Daemon:
             log.warning("lease.lost", slots=len(error.slots))
         finally:
             self._leaving.set()
-            self._end(master, threads, leases)
+            self._end(master, threads, leases, speech)
         return int(any(thread.error is not None for thread in threads))
 
     def _assemble(self, leases: Leases) -> Master:
@@ -154,13 +168,26 @@ class Daemon:
         while not self._leaving.is_set():
             master.loop.step(TURN_S)
 
-    def _threads(self, master: Master, leases: Leases) -> list[Worker]:
-        announcer = Announcer(self._service.outbox, leases.epochs, master.bulletin)
+    def _speech(self, master: Master, leases: Leases) -> Speech:
+        service = self._service
+        return Speech(
+            announcer=Announcer(service.outbox, leases.epochs, master.bulletin, service.everywhere),
+            deliveries=Deliveries(
+                service.outbox, leases.epochs, service.carry, service.monotonic, service.chance
+            ),
+        )
+
+    def _threads(self, master: Master, leases: Leases, speech: Speech) -> list[Worker]:
         plan = self._plan
         return [
             Worker(one.name, one.step, self._leaving, pause_s=one.pause_s, chance=self._service.chance)
             for one in chores(
-                master, announcer, lambda: self._renew(leases), plan.renewal_s, plan.timing, TURN_S
+                master,
+                speech,
+                lambda: self._renew(leases),
+                plan.renewal_s,
+                plan.timing,
+                TURN_S,
             )
         ]
 
@@ -171,11 +198,14 @@ class Daemon:
             log.warning("lease.lost", slots=len(leases.epochs))
             self._leaving.set()
 
-    def _end(self, master: Master, threads: Sequence[Worker], leases: Leases) -> None:
+    def _end(self, master: Master, threads: Sequence[Worker], leases: Leases, speech: Speech) -> None:
         """Wait for the threads, then give the leases back so that the next master need not wait."""
         for thread in threads:
             if not thread.join(timeout_s=5.0):
                 log.warning("thread.late", thread=thread.name)
+        if self._stopping.is_set():
+            speech.last_words()
+        speech.deliveries.close()
         self._service.leases.release(leases)
         with suppress(RetryEvent):  # what is shown expires
             master.status.leave()

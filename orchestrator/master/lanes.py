@@ -40,6 +40,10 @@ class InstanceSource(Protocol):
         """Return the outputs of single attempts."""
         ...
 
+    def environments(self, names: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Return the variables of environments, by name."""
+        ...
+
     def definition(self, definition_id: int) -> WorkflowDefinition:
         """Return a definition."""
         ...
@@ -160,6 +164,14 @@ class Lanes:
         if missing:
             found.update(self._source.outputs(missing))
         return found
+
+    def environments(self, names: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Return the variables of these environments, by name, in one query; of those that there are.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        return self._source.environments(names) if names else {}
 
     def all(self) -> list[WorkflowInstance]:
         """Return the runs in memory."""

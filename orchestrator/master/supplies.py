@@ -9,7 +9,7 @@ from orchestrator.core.instance import TaskInstance
 from orchestrator.core.outputs import OutputIndex
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState
-from orchestrator.errors import StoreUnavailable
+from orchestrator.errors import StoreUnavailable, UnresolvedParameter
 from orchestrator.master.batch import Cut, Park
 from orchestrator.master.lanes import AttemptKey, Lanes
 from orchestrator.master.ready import Key
@@ -43,6 +43,12 @@ class Candidate:
         return task.worker_group or self.instance.head.worker_group
 
     @property
+    def environment(self) -> str:
+        """Name of the environment that the task or the workflow refers to, or nothing."""
+        task = self.instance.graph.tasks[self.attempt.task]
+        return task.environment or self.instance.definition.environment or ""
+
+    @property
     def key(self) -> Key:
         """Run and task."""
         return (self.number, self.attempt.task)
@@ -60,6 +66,7 @@ class Supplies:
         self._lanes = lanes
         self._park = park
         self._indexes: dict[int, OutputIndex] = {}
+        self._environments: Mapping[str, Mapping[str, Any]] = {}
 
     def candidates(self, keys: Iterable[Key]) -> list[Candidate]:
         """Return those of `keys` that are still submitted, with what their inputs will be made of."""
@@ -82,9 +89,15 @@ class Supplies:
     def values(self, candidates: Sequence[Candidate]) -> Values:
         """Return the outputs that are wanted; where one cannot be read, ask for each alone and park its run.
 
+        The environments of the same attempts are looked up with them, for `surroundings`.
+
         Raises:
             StoreUnavailable: The database is away.
         """
+        self._environments = self._lanes.environments({one.environment for one in candidates} - {""})
+        return self._outputs(candidates)
+
+    def _outputs(self, candidates: Sequence[Candidate]) -> Values:
         try:
             return self._lanes.outputs(source for one in candidates for source in one.sources)
         except StoreUnavailable:
@@ -96,17 +109,22 @@ class Supplies:
         found: dict[AttemptKey, Mapping[str, Any]] = {}
         for one in candidates:
             if self.is_here(one):  # else it was parked for another of its tasks
-                found.update(self.values([one]))
+                found.update(self._outputs([one]))
         return found
 
     def surroundings(self, candidate: Candidate, values: Values) -> Surroundings:
-        """Return everything that may give a parameter of this attempt its value."""
+        """Return everything that may give a parameter of this attempt its value.
+
+        Raises:
+            UnresolvedParameter: Its environment is gone.
+        """
         return Surroundings(
             definition=candidate.instance.definition,
             head=candidate.instance.head,
             attempt=candidate.attempt,
             latest=candidate.latest,
             outputs={source.task: values[source.key] for source in candidate.sources},
+            environment=self._environment(candidate),
         )
 
     def candidate(
@@ -123,6 +141,14 @@ class Supplies:
         wanted = wanted_by_check(instance.graph.tasks[attempt.task], latest, names)
         sources = tuple(_with_outputs(instance, wanted))
         return Candidate(instance=instance, attempt=attempt, latest=latest, sources=sources)
+
+    def _environment(self, candidate: Candidate) -> Mapping[str, Any]:
+        name = candidate.environment
+        if not name:
+            return {}
+        if name not in self._environments:
+            raise UnresolvedParameter(f"there is no environment '{name}'")
+        return self._environments[name]
 
     def forget(self, workflow_instance_id: int) -> None:
         """Forget what is remembered about a run's outputs."""

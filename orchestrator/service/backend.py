@@ -18,6 +18,7 @@ from orchestrator.store import migrate
 from orchestrator.store.backfills import Backfills
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
+from orchestrator.store.environments import Environments
 from orchestrator.store.instances import Instances
 from orchestrator.store.queries import Queries
 from orchestrator.store.schedules import Schedules
@@ -85,6 +86,11 @@ class Backend:
     def backfills(self) -> Backfills:
         """Backfills."""
         return Backfills(self.engine)
+
+    @cached_property
+    def environments(self) -> Environments:
+        """Named sets of variables."""
+        return Environments(self.engine)
 
     @cached_property
     def commands(self) -> Commands:

@@ -7,7 +7,9 @@ from orchestrator.authoring.calls import called_by, cycle_fault
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.core.definition import WorkflowDefinition, to_document
 from orchestrator.errors import DefinitionError, NotFound
+from orchestrator.service.alert_targets import refuse_unknown_targets
 from orchestrator.service.backend import Backend
+from orchestrator.service.environments import refuse_unknown_environments
 from orchestrator.service.files import refuse_unsupported
 from orchestrator.store.definitions import StoredDefinition
 
@@ -24,11 +26,13 @@ def deploy(
         schedules: Whether they run by themselves from now on, if they say so; `run` wants the one run only.
 
     Raises:
-        DefinitionError: One that shall go online uses what this version cannot run, or they and what is stored
-            call each other without end.
+        DefinitionError: One that shall go online uses what this version cannot run, or names a target of
+            alerts that nobody knows; or they and what is stored call each other without end.
     """
     if online:
         refuse_unsupported(definitions)
+        refuse_unknown_targets(definitions)
+        refuse_unknown_environments(backend, definitions)
     _refuse_endless_calls(backend, definitions)
     return [
         _deploy_one(backend, definition, online=online, schedules=schedules) for definition in definitions
@@ -61,11 +65,14 @@ def set_online(backend: Backend, name: str, *, online: bool) -> dict[str, Any]:
 
     Raises:
         NotFound: There is no such workflow.
-        DefinitionError: It shall go online and uses what this version cannot run.
+        DefinitionError: It shall go online and uses what this version cannot run, or names a target of alerts
+            that nobody knows.
     """
     stored = find(backend, name, None)
     if online:
         refuse_unsupported([stored.definition])
+        refuse_unknown_targets([stored.definition])
+        refuse_unknown_environments(backend, [stored.definition])
     backend.definitions.set_online(name, online=online)
     return {"name": name, "version": stored.version, "online": online}
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from orchestrator.config import Settings
 from orchestrator.errors import BrokerUnavailable, StoreUnavailable, UserError
+from orchestrator.service.alert_checks import check_alerts
 from orchestrator.service.backend import Backend
 from orchestrator.service.database_checks import check_database, check_stuck_work
 from orchestrator.service.findings import Finding, error, unreachable, warning
@@ -49,6 +50,7 @@ CHECKS = (
     Check(name="events", look=check_streams, needs=(Service.REDIS,)),
     Check(name="parked runs", look=check_parked, needs=(Service.REDIS,)),
     Check(name="stuck work", look=check_stuck_work, needs=BOTH),
+    Check(name="alerts", look=check_alerts, needs=(Service.DATABASE,)),
 )
 
 

@@ -13,6 +13,7 @@ from orchestrator.config import Settings
 from orchestrator.core.dag import compile_graph, select_tasks
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.errors import DefinitionError, Fault, UserError
+from orchestrator.service.alert_targets import refuse_unknown_targets
 
 
 def read_files(paths: Iterable[Path]) -> list[WorkflowDefinition]:
@@ -38,7 +39,7 @@ def look_into(paths: Iterable[Path], *, runnable: bool = False) -> LoadedFile:
 
     Args:
         paths: The files.
-        runnable: Whether what this version cannot run is a fault.
+        runnable: Whether what this version cannot run is a fault, and what these settings lack.
 
     Raises:
         DefinitionError: The files have faults; all of them are listed, of all files.
@@ -60,6 +61,8 @@ def look_into(paths: Iterable[Path], *, runnable: bool = False) -> LoadedFile:
         faults.append(endless)
     if faults or (runnable and later):
         raise DefinitionError(faults or later)
+    if runnable:
+        refuse_unknown_targets(definitions)
     return LoadedFile(definitions=tuple(definitions), later=tuple(later))
 
 

@@ -4,23 +4,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Insert, bindparam, delete, insert, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.core.changes import Changes, InstanceChange, Leases
-from orchestrator.core.command import Alert, Mail
+from orchestrator.core.command import Mail
 from orchestrator.core.instance import Head
 from orchestrator.crash import crash_point
 from orchestrator.errors import LeaseLost, RevisionLost
 from orchestrator.store import bulk, clock, one_call
 from orchestrator.store.new_runs import send_starts, slots_of
+from orchestrator.store.outbox_rows import write_outbox
 from orchestrator.store.rows import head_values
-from orchestrator.store.schema import (
-    command,
-    error_command,
-    outbox,
-    slot_lease,
-    workflow_instance,
-)
+from orchestrator.store.schema import command, error_command, slot_lease, workflow_instance
 from orchestrator.store.session import is_postgres, reading, writing
 
 lease = slot_lease.c
@@ -65,7 +59,7 @@ class GroupCommit:
             _end_commands(connection, changes, now)
             _insert_children(connection, changes.children, now)
             _send_mail(connection, changes.mail, now)
-            _write_outbox(connection, changes.alerts, now)
+            write_outbox(connection, changes.alerts, now)
             one_call.remember(connection)
             crash_point("store.after_flush")
         crash_point("store.after_commit")
@@ -174,26 +168,3 @@ def _send_mail(connection: Connection, mail: Sequence[Mail], now: datetime) -> N
                 for one in mail
             ],
         )
-
-
-def _write_outbox(connection: Connection, alerts: Sequence[Alert], now: datetime) -> None:
-    """Insert the alerts; a key that stands there already is the same fact, and stays as it is."""
-    if not alerts:
-        return
-    dialect = postgresql if is_postgres(connection) else sqlite
-    connection.execute(
-        dialect.insert(outbox).on_conflict_do_nothing(index_elements=["key"]),
-        [
-            {
-                "key": one.key,
-                "slot": one.slot,
-                "workflow_instance_id": one.workflow_instance_id,
-                "kind": one.kind,
-                "body": dict(one.body),
-                "created_at": now,
-                "due_at": now,
-                "tries": 0,
-            }
-            for one in alerts
-        ],
-    )

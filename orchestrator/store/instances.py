@@ -23,6 +23,7 @@ from orchestrator.core.status import WORKFLOW_FINAL
 from orchestrator.errors import NotFound
 from orchestrator.store.bulk import KEYS_AT_ONCE, AttemptKey, chunks
 from orchestrator.store.columns import Json
+from orchestrator.store.environments import Environments
 from orchestrator.store.rows import ATTEMPT_COLUMNS, ATTEMPT_KEY, HEAD_COLUMNS, attempt_of, head_of
 from orchestrator.store.schema import (
     UNFINISHED,
@@ -183,6 +184,14 @@ class Instances:
             return []
         with reading(self._engine) as connection:
             return list(connection.execute(statement).scalars())
+
+    def environments(self, names: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
+        """Return the variables of these environments, by name; of those that there are.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        return Environments(self._engine).find(names)
 
     def definition(self, definition_id: int) -> WorkflowDefinition:
         """Return the definition that a run is pinned to.

@@ -1,14 +1,17 @@
 """Owns the outbox: what people are told, at least once, whatever crashes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, select, update
 
+from orchestrator.core.alerting import Channel, Target
+from orchestrator.core.command import Alert
 from orchestrator.store.clock import database_now
-from orchestrator.store.schema import outbox
+from orchestrator.store.outbox_rows import write_outbox
+from orchestrator.store.schema import outbox, workflow_definition, workflow_instance
 from orchestrator.store.session import reading, writing
 
 KEPT_FOR = timedelta(days=7)
@@ -20,10 +23,12 @@ MOST_FORGOTTEN = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxEntry:
-    """One alert to be delivered.
+    """One alert to be told, or one delivery of it to a target: their kinds tell them apart.
 
     Attributes:
         key: The same in every try: the receiver can tell a repeat by it.
+        kind: The event, or of a delivery its channel.
+        created_at: When it was noted, aware UTC.
         tries: How often it was tried and put off.
     """
 
@@ -33,10 +38,30 @@ class OutboxEntry:
     workflow_instance_id: int | None
     kind: str
     body: Mapping[str, Any]
+    created_at: datetime
     tries: int
+
+    @property
+    def alert(self) -> Alert:
+        """The fact, as it was noted."""
+        return Alert(
+            key=self.key,
+            slot=self.slot,
+            workflow_instance_id=self.workflow_instance_id,
+            kind=self.kind,
+            body=self.body,
+        )
+
+    @property
+    def target(self) -> Target:
+        """Where this delivery goes."""
+        return Target(channel=Channel(self.kind), address=str(self.body["target"]))
 
 
 COLUMNS = tuple(outbox.c[name] for name in OutboxEntry.__slots__)
+IS_DELIVERY = outbox.c.kind.in_([channel.value for channel in Channel])
+TARGET = outbox.c.kind + ":" + outbox.c.body["target"].as_string()
+"""A delivery's target as `str(target)` writes it."""
 
 
 class Outbox:
@@ -52,18 +77,67 @@ class Outbox:
         self._engine = engine
 
     def due(self, slots: Collection[int], limit: int) -> list[OutboxEntry]:
-        """Return the alerts of these slots whose time has come, the oldest first.
+        """Return the alerts of these slots that nobody was told of yet, the oldest first.
 
         Raises:
             StoreUnavailable: The database is away.
         """
+        return self._due(slots, ~IS_DELIVERY, limit)
+
+    def due_deliveries(
+        self, slots: Collection[int], limit: int, without: Collection[str]
+    ) -> list[OutboxEntry]:
+        """Return the deliveries of these slots whose time has come, the oldest first.
+
+        Args:
+            slots: The slots.
+            limit: So many at most.
+            without: Targets (`webhook:ops`) that are left alone now, however much waits for them.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        return self._due(slots, IS_DELIVERY & TARGET.not_in(sorted(without)), limit)
+
+    def rules(self, runs: Collection[int]) -> dict[int, list[Mapping[str, Any]]]:
+        """Return the `alerts` of the definitions that these runs are pinned to, by run; of those that have some.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        if not runs:
+            return {}
+        statement = (
+            select(workflow_instance.c.id, workflow_definition.c.document["alerts"])
+            .select_from(workflow_instance.join(workflow_definition))
+            .where(workflow_instance.c.id.in_(sorted(runs)))
+        )
+        with reading(self._engine) as connection:
+            return {number: rules for number, rules in connection.execute(statement) if rules}
+
+    def tell(self, ids: Collection[int], deliveries: Sequence[Alert]) -> None:
+        """Note that these alerts were told, and what is to be delivered of them, in one transaction.
+
+        Args:
+            ids: The alerts.
+            deliveries: One row for each target; one that stands there already stays as it is.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        with writing(self._engine) as connection:
+            now = database_now(connection)
+            write_outbox(connection, deliveries, now)
+            _note_delivered(connection, ids, now)
+
+    def _due(self, slots: Collection[int], chosen: ColumnElement[bool], limit: int) -> list[OutboxEntry]:
         if not slots:
             return []
         with reading(self._engine) as connection:
             waiting = outbox.c.delivered_at.is_(None) & (outbox.c.due_at <= database_now(connection))
             rows = connection.execute(
                 select(*COLUMNS)
-                .where(waiting, outbox.c.slot.in_(sorted(slots)))
+                .where(waiting, chosen, outbox.c.slot.in_(sorted(slots)))
                 .order_by(outbox.c.due_at, outbox.c.id)
                 .limit(limit)
             )
@@ -76,9 +150,7 @@ class Outbox:
             StoreUnavailable: The database is away.
         """
         with writing(self._engine) as connection:
-            now = database_now(connection)
-            connection.execute(update(outbox).where(outbox.c.id.in_(sorted(ids))).values(delivered_at=now))
-            _forget(connection, outbox.c.delivered_at < now - KEPT_FOR)
+            _note_delivered(connection, ids, database_now(connection))
 
     def postpone(self, entry_id: int, seconds: float, error: str = "") -> None:
         """Try this alert again so many seconds from now.
@@ -98,6 +170,11 @@ class Outbox:
                 .where(outbox.c.id == entry_id)
                 .values(due_at=due_at, tries=outbox.c.tries + 1, last_error=error or None)
             )
+
+
+def _note_delivered(connection: Connection, ids: Collection[int], now: datetime) -> None:
+    connection.execute(update(outbox).where(outbox.c.id.in_(sorted(ids))).values(delivered_at=now))
+    _forget(connection, outbox.c.delivered_at < now - KEPT_FOR)
 
 
 def _forget(connection: Connection, is_old: ColumnElement[bool]) -> None:

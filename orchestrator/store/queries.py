@@ -14,11 +14,13 @@ from orchestrator.core.workflow_outputs import workflow_outputs
 from orchestrator.errors import DefinitionError, NotFound
 from orchestrator.store.clock import database_now
 from orchestrator.store.definitions import Definitions
+from orchestrator.store.outbox import IS_DELIVERY, TARGET
 from orchestrator.store.rows import ATTEMPT_COLUMNS, attempt_of, head_of
 from orchestrator.store.schema import (
     UNFINISHED,
     command,
     master,
+    outbox,
     slot_lease,
     task_instance,
     workflow_definition,
@@ -139,6 +141,27 @@ class Queries:
             again = set(connection.execute(asked).scalars())
             unfinished = select(run.id).where(run.id.in_(sorted(ids)), UNFINISHED)
             return again | set(connection.execute(unfinished).scalars())
+
+    def undelivered_alerts(self) -> list[Document]:
+        """Return targets that alerts have failed to reach, each with `target`, `waiting`, `since`, `error`.
+
+        Raises:
+            StoreUnavailable: The database is away.
+        """
+        failed = outbox.c.delivered_at.is_(None) & (outbox.c.tries > 0) & IS_DELIVERY
+        statement = (
+            select(
+                TARGET.label("target"),
+                func.count().label("waiting"),
+                func.min(outbox.c.created_at).label("since"),
+                func.max(outbox.c.last_error).label("error"),
+            )
+            .where(failed)
+            .group_by(TARGET)
+            .order_by(TARGET)
+        )
+        with reading(self._engine) as connection:
+            return [dict(row) for row in connection.execute(statement).mappings()]
 
     def definitions(self) -> list[Document]:
         """Return the last version of every definition, by name.

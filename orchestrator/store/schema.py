@@ -202,6 +202,14 @@ outbox = Table(
     ),
 )
 
+environment = Table(
+    "environment",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("variables", Json, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
 schedule = Table(
     "schedule",
     metadata,

@@ -21,6 +21,7 @@ from orchestrator.broker.publish import Publisher
 from orchestrator.broker.stream import EventSender
 from orchestrator.config import Settings, named_settings
 from orchestrator.core.worker_name import check_worker_name
+from orchestrator.secret_source import WorkerSecrets
 from orchestrator.worker.bootstep import WorkerService
 from orchestrator.worker.capture import Capture, ThreadStreams, capture_descriptors
 from orchestrator.worker.celery_defaults import redis_url
@@ -46,7 +47,6 @@ from orchestrator.worker.reporter import Reporter
 from orchestrator.worker.resender import Resender
 from orchestrator.worker.revocations import Revocations
 from orchestrator.worker.runner import Runner, Tools
-from orchestrator.worker.secrets import WorkerSecrets
 from orchestrator.worker.service import Parts, Service, ask_to_stop
 from orchestrator.worker.spool import Spool
 from orchestrator.worker.spool_lock import SpoolLock

@@ -6,9 +6,9 @@ import structlog
 
 from orchestrator.core.deferral import Defer
 from orchestrator.core.order import Order
+from orchestrator.secret_source import SecretUnavailable
 from orchestrator.worker.executors.port import Finished, TaskFailure, Work
 from orchestrator.worker.executors.python import one_line
-from orchestrator.worker.secrets import SecretUnavailable
 from orchestrator.worker.vault import Vault
 
 log = structlog.get_logger(__name__)

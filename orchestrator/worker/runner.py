@@ -18,6 +18,7 @@ from orchestrator.core.event import RejectReason, TaskDelayed, TaskResult
 from orchestrator.core.order import Order
 from orchestrator.crash import crash_point
 from orchestrator.errors import BrokerUnavailable, MalformedEvent
+from orchestrator.secret_source import SecretSource, SecretUnavailable, WorkerSecrets
 from orchestrator.worker.claiming import Claiming
 from orchestrator.worker.discretion import UNKNOWN_SECRET, DiscreetWork, failure_of, masked_failure
 from orchestrator.worker.executors.port import (
@@ -36,7 +37,6 @@ from orchestrator.worker.outcome import Outcome, Place, Speaker, ended_by, faile
 from orchestrator.worker.ports import Identity
 from orchestrator.worker.process_groups import started_at
 from orchestrator.worker.reporter import Reporter
-from orchestrator.worker.secrets import SecretSource, SecretUnavailable, WorkerSecrets
 from orchestrator.worker.spool import AttemptFacts, Spool, SpoolUnwritable
 from orchestrator.worker.time_limits import TimeLimits
 from orchestrator.worker.vault import Vault

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from orchestrator.core import secrets
 from orchestrator.core.order import Order
+from orchestrator.secret_source import SecretSource, WorkerSecrets
 from orchestrator.worker.masking import Masks
-from orchestrator.worker.secrets import SecretSource, WorkerSecrets
 
 T = TypeVar("T")
 

@@ -78,6 +78,8 @@ SMALL = {
     "http.yaml": Expected(arguments=("-p", f"server={SERVER}"), outputs={"status": 200}),
     "secrets.yaml": Expected(outputs={"shown": "******"}),
     "schedules.yaml": Expected(),
+    "environments.yaml": Expected(outputs={"region": "eu", "bucket": "s3://staging-eu"}),
+    "alerts.yaml": Expected(state="FAILURE", states={"load": ("FAILURE",)}),
     "python_task.py": Expected(arguments=("-p", "limit=50")),
 }
 AUDITS = ("package_audit.yaml", "package_audit.py")
@@ -116,6 +118,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         try:
             assert up.stdout is not None
             assert json.loads(up.stdout.readline() or "{}").get("ready"), (home / "up.log").read_text()
+            _orchestrator(home, "environments", "set", "staging", "REGION=eu", "BUCKET=s3://staging")
             yield home
         finally:
             up.terminate()
@@ -177,6 +180,15 @@ def test_placeholders_example_writes_dates_of_the_planned_time(home: Path) -> No
     assert outputs["file"] == planned.strftime("/data/%Y/%m/orders-%Y%m%d.csv")
 
 
+def test_alerts_example_tells_its_command_when_the_run_is_over(tmp_path: Path) -> None:
+    """`run` ends only after its alerts were handed out: each once, as JSON."""
+    document = _orchestrator(tmp_path, "run", str(EXAMPLES / "alerts.yaml"), exit_code=1)
+
+    told = (tmp_path / "alerts.jsonl").read_text().splitlines()
+    assert sorted(json.loads(one)["event"] for one in told) == ["task_failure", "workflow_failure"]
+    assert {json.loads(one)["workflow_instance_id"] for one in told} == {document["id"]}
+
+
 def test_package_audit_agrees_with_importlib_metadata(audit: Audit) -> None:
     """CSV, SQLite file and Markdown report hold what `importlib.metadata` says of this environment."""
     truth = {_canonical(one.metadata["Name"]): one.version for one in metadata.distributions()}
@@ -235,6 +247,7 @@ def _environment(home: Path) -> dict[str, str]:
         "ORCHESTRATOR_HOME": str(home),
         "ORCHESTRATOR_CONNECTION_SHOP": f"sqlite:///{home / 'shop.db'}",
         "ORCHESTRATOR_SECRET_API_TOKEN": TOKEN,
+        "ORCHESTRATOR_ALERT_NOTEBOOK": f"tee -a {home / 'alerts.jsonl'}",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
 

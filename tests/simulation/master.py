@@ -21,9 +21,11 @@ from orchestrator.errors import LeaseLost, RetryEvent
 from orchestrator.master.announcer import Announcer
 from orchestrator.master.assembly import Identity, Limits, Master, Ports, Timing, World, assemble
 from orchestrator.master.chores import Chore, chores
+from orchestrator.master.deliveries import Deliveries
 from orchestrator.master.inbox import LULL_S, PATIENCE_S
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
+from orchestrator.master.speech import Speech
 from orchestrator.store.backfills import Backfills
 from orchestrator.store.children import Children
 from orchestrator.store.commands import Commands
@@ -69,6 +71,10 @@ class Surroundings:
     chance: random.Random
     keys: Keys
     lag_s: float
+
+
+def _nobody(_delivery: object) -> None:
+    """Deliver to nobody: simulated workflows name no targets."""
 
 
 class SimulatedMaster:
@@ -135,7 +141,22 @@ class SimulatedMaster:
         reign = self._reign = object()
         announcer = Announcer(Outbox(self._around.engine), leases.epochs, parts.bulletin)
         awaited = {"messenger": self._post, "reader": self._around.news}
-        for chore in chores(parts, announcer, lambda: self._renew(leases), RENEWAL_S, TIMING, turn_s=0.0):
+        deliveries = Deliveries(
+            Outbox(self._around.engine),
+            leases.epochs,
+            _nobody,
+            self._schedule.monotonic,
+            self._around.chance.random,
+        )
+        duties = chores(
+            parts,
+            Speech(announcer=announcer, deliveries=deliveries),
+            lambda: self._renew(leases),
+            RENEWAL_S,
+            TIMING,
+            turn_s=0.0,
+        )
+        for chore in duties:
             body = self._thread(chore, awaited.get(chore.name), lambda: self._reign is reign)
             self._schedule.start(self.process, f"{self.name}/{chore.name}", body)
         self._turns(parts)

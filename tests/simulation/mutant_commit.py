@@ -84,14 +84,14 @@ COMMIT_MUTANTS = (
         name="alert-outside-the-transaction",
         breaks="alerts are written by a transaction of their own, after the other",
         target=COMMIT,
-        old="        _write_outbox(connection, changes.alerts, now)\n"
+        old="        write_outbox(connection, changes.alerts, now)\n"
         "        one_call.remember(connection)\n"
         '        crash_point("store.after_flush")\n'
         '    crash_point("store.after_commit")\n',
         new='        crash_point("store.after_flush")\n'
         '    crash_point("store.after_commit")\n'
         "    with writing(self._engine) as connection:\n"
-        "        _write_outbox(connection, changes.alerts, now)\n",
+        "        write_outbox(connection, changes.alerts, now)\n",
         caught_by=410,
     ),
     Mutant(

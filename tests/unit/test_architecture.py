@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "orchestrator"
 LIMIT_LINES = 400
 
-LEAVES = frozenset({"errors", "config", "setting_faults", "crash", "logging"})
+LEAVES = frozenset({"errors", "config", "setting_faults", "crash", "logging", "secret_source"})
 """Modules that know nothing of workflows; everybody but the core may use them."""
 
 SHOWN_BY_RUN = frozenset({"cli.live", "cli.output", "cli.performing", "cli.running"})
@@ -24,16 +24,19 @@ SHOWN_BY_RUN = frozenset({"cli.live", "cli.output", "cli.performing", "cli.runni
 ARROWS: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "crash": frozenset(),
-    "config": frozenset({"errors", "crash", "setting_faults"}),
+    "config": frozenset({"errors", "crash", "setting_faults", "core.alerting"}),
+    "secret_source": frozenset({"errors", "config"}),
     "setting_faults": frozenset(),
     "logging": frozenset({"errors", "config"}),
     "core": frozenset({"core", "errors"}),
     "store": frozenset({"core"}) | LEAVES,
     "broker": frozenset({"core"}) | LEAVES,
     "authoring": frozenset({"core"}) | LEAVES,
+    "alerting": frozenset({"core"}) | LEAVES,
     "worker": frozenset({"core", "broker"}) | LEAVES,
-    "master": frozenset({"core", "store", "broker", "authoring.expressions", "authoring.cron"}) | LEAVES,
-    "service": frozenset({"core", "store", "broker", "authoring"}) | LEAVES,
+    "master": frozenset({"core", "store", "broker", "alerting", "authoring.expressions", "authoring.cron"})
+    | LEAVES,
+    "service": frozenset({"core", "store", "broker", "authoring", "alerting.book"}) | LEAVES,
     "embedded": LEAVES,
     "importing": frozenset({"core", "authoring"}) | LEAVES,
     "cli": frozenset({"core", "service", "importing", "embedded", "wiring"}) | LEAVES,

@@ -291,3 +291,43 @@ def test_a_crash_point_that_is_not_armed_does_nothing() -> None:
     finally:
         crash.arm(None)
     crash.crash_point("master.before_commit")
+
+
+# --- alerts ----------------------------------------------------------------------------------
+
+
+def test_targets_of_the_deployment_are_read_from_one_setting() -> None:
+    """With blanks or commas in between."""
+    read = settings(alerts="webhook:https://me:hidden@h/x, email:a@b.c command:pager")
+
+    assert [str(one) for one in read.alert_targets] == [
+        "webhook:https://me:hidden@h/x",
+        "email:a@b.c",
+        "command:pager",
+    ]
+    assert read.effective()["alerts"] == f"webhook:https://me:{MASK}@h/x email:a@b.c command:pager"
+    assert settings().alert_targets == ()
+
+
+@pytest.mark.parametrize("url", ["smtp://h", "smtps://u:p@h:465", "smtp+starttls://h:587", "secret://mail"])
+def test_mail_servers_are_accepted(url: str) -> None:
+    """With and without TLS, or as a secret's name."""
+    assert settings(smtp_url=url).smtp_url == url
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("alerts", "webhook:ops pagr:x", "webhook:URL"),
+        ("alerts", "command:rm/-rf", "ORCHESTRATOR_ALERT_<NAME>"),
+        ("smtp_url", "mail.example.org:25", "smtp+starttls://"),
+        ("smtp_url", "https://h", "a mail server"),
+        ("smtp_sender", "Me <a@b.c>", "an address"),
+    ],
+)
+def test_wrong_settings_of_alerts_are_refused(name: str, value: str, rule: str) -> None:
+    """With the variable and what would be right."""
+    told = faults(**{name: value})
+
+    assert f"ORCHESTRATOR_{name.upper()}" in told
+    assert rule in told

@@ -77,11 +77,12 @@ def handle_queue_timeout(instance: WorkflowInstance, notice: QueueTimeout, conte
     if due is None or due > context.now:
         raise RepeatedEvent(f"{notice.task}: no queue timeout is due")
     draft = Draft(instance, context)
+    key = f"{attempt.task}:{attempt.attempt}"
     if task.on_queue_timeout == "warn":
-        key = f"{attempt.task}:{attempt.attempt}"
         draft.alert("queue_timeout", key, task=attempt.task, queue_timeout_s=task.queue_timeout_s)
         draft.update(attempt, timeout_at=None)
     else:
+        draft.alert_if_asked("queue_timeout", key, task=attempt.task, queue_timeout_s=task.queue_timeout_s)
         draft.update(attempt, reason=QUEUE_TIMEOUT)
     return draft.transition()
 

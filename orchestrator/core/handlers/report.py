@@ -23,6 +23,9 @@ from orchestrator.core.status import TASK_HANDED_OVER, TaskState
 from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import IllegalTransition, RepeatedEvent, UnresolvedParameter
 
+TIMEOUT = "timeout"
+"""What a worker says of an attempt whose time was over."""
+
 MOST = {"deaths": 3, "losses": 10}
 """An attempt whose own process died, or that lost its worker, this often in a row is not tried again."""
 
@@ -101,6 +104,9 @@ def handle_result(instance: WorkflowInstance, event: TaskResult, context: Contex
     elif event.error == CHILD_DIED:
         lose(draft, ended, event.reason or "its process died", deaths=ended.deaths + 1)
     else:
+        if TIMEOUT in (event.error, event.reason):
+            key, timeout_s = f"{ended.task}:{ended.attempt}", draft.definition(ended.task).timeout_s
+            draft.alert_if_asked("task_timeout", key, task=ended.task, timeout_s=timeout_s)
         fail(draft, ended, event.error)
     converge(draft)
     return draft.transition()
@@ -193,6 +199,7 @@ def _succeed(draft: Draft, ended: TaskInstance) -> None:
         draft.alert("check_failed", f"{ended.task}:{ended.attempt}", task=ended.task, reason=reason)
         draft.end(ended, TaskState.SUCCESS, reason=reason)
     else:
+        draft.alert_if_asked("check_failed", f"{ended.task}:{ended.attempt}", task=ended.task, reason=reason)
         fail(draft, replace(ended, reason=reason), CHECK_FAILED)
 
 

@@ -61,7 +61,8 @@ class _Forgetful:
 
     def __init__(self, outbox: Outbox) -> None:
         self.due = outbox.due
+        self.rules = outbox.rules
 
-    def delivered(self, _ids: object) -> None:
+    def tell(self, _ids: object, _deliveries: object) -> None:
         """Die."""
         raise Killed

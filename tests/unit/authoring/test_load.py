@@ -487,7 +487,6 @@ LATER = {
     "map": "{name: a, type: noop, map: [1]}",
     "pool": "{name: a, type: noop, pool: p}",
     "cache": "{name: a, type: noop, cache: true}",
-    "environment": "{name: a, type: noop, environment: e}",
     "bundle": "{name: a, type: noop, bundle: b}",
 }
 
@@ -504,8 +503,6 @@ def test_field_of_a_task_that_cannot_be_run_yet_is_named(field: str) -> None:
     ("field", "written"),
     [
         ("execution", "execution: serial_wait"),
-        ("environment", "environment: e"),
-        ("alerts", "alerts: [{command: c, events: [parked]}]"),
     ],
 )
 def test_field_of_a_workflow_that_cannot_be_run_yet_is_named(field: str, written: str) -> None:

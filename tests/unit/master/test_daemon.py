@@ -50,6 +50,8 @@ def test_a_database_that_goes_away_right_after_the_leases_were_taken_is_waited_f
             ports=nothing,
             leases=slots,
             outbox=nothing,
+            carry=nothing,
+            everywhere=(),
             database_now=database_now,
             monotonic=lambda: 0.0,
             chance=lambda: 0.0,

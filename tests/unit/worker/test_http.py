@@ -13,13 +13,13 @@ import pytest
 
 from orchestrator.core import secrets
 from orchestrator.core.deferral import Defer
+from orchestrator.secret_source import SecretUnavailable, WorkerSecrets
 from orchestrator.worker.capture import ThreadStreams
 from orchestrator.worker.executors.http import HttpExecutor, timeout_of
 from orchestrator.worker.executors.port import Finished, TaskFailure, Workplace
 from orchestrator.worker.executors.retry_after import retry_after_s
 from orchestrator.worker.interrupt import Interrupts
 from orchestrator.worker.logs import AttemptLog
-from orchestrator.worker.secrets import SecretUnavailable, WorkerSecrets
 from orchestrator.worker.vault import Vault
 from tests.unit.worker.twins import make_order
 

@@ -7,9 +7,9 @@ import pytest
 
 from orchestrator.core import secrets
 from orchestrator.core.deferral import Defer
+from orchestrator.secret_source import SecretUnavailable, WorkerSecrets
 from orchestrator.worker.discretion import DiscreetWork
 from orchestrator.worker.executors.port import Finished, TaskFailure
-from orchestrator.worker.secrets import SecretUnavailable, WorkerSecrets
 from orchestrator.worker.vault import Vault
 from tests.unit.worker.twins import make_order
 

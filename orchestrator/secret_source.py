@@ -1,4 +1,4 @@
-"""Owns where a worker finds secrets: its environment, then a directory with one file per secret."""
+"""Owns where workers, and masters, find secrets: the environment, then a directory with one file per secret."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ LIMIT_BYTES = 64 * 1024
 
 
 class SecretUnavailable(OrchestratorError):
-    """A secret that a task names cannot be had on this worker; the message says which, and the remedy."""
+    """A secret that somebody names cannot be had here; the message says which, and the remedy."""
 
 
 class SecretSource(Protocol):
@@ -24,15 +24,17 @@ class SecretSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerSecrets:
-    """The secrets of one worker. A file is read at each use, so that a changed one counts at once.
+    """The secrets of one worker or master. A file is read at each use, so that a changed one counts at once.
 
     Attributes:
         given: Values from the environment, by the rest of the variable's name in capitals.
         directory: A directory with a file for each secret, such as Docker and Kubernetes mount.
+        place: Who looks, for messages.
     """
 
     given: Mapping[str, str] = field(default_factory=dict, repr=False)
     directory: Path | None = None
+    place: str = "this worker"
 
     def find(self, name: str) -> str:
         """Return the value of the secret `name`.
@@ -44,9 +46,9 @@ class WorkerSecrets:
         if value is None and self.directory is not None:
             value = self._read(self.directory / name)
         if value is None:
-            raise SecretUnavailable(f"secret '{name}' is not known on this worker: {self._remedy(name)}")
+            raise SecretUnavailable(f"secret '{name}' is not known on {self.place}: {self._remedy(name)}")
         if not value:
-            raise SecretUnavailable(f"secret '{name}' is empty on this worker")
+            raise SecretUnavailable(f"secret '{name}' is empty on {self.place}")
         return value
 
     def _read(self, path: Path) -> str | None:

@@ -1,0 +1,1 @@
+"""Alerts on real servers and programs."""

@@ -29,7 +29,7 @@ COMMIT_MUTANTS = (
         target="orchestrator.master.batch:Batch.undo",
         old="self._undo.pop()",
         new="self._undo.pop(0)",
-        caught_by=211,
+        caught_by=349,
     ),
     Mutant(
         name="acknowledge-before-commit",
@@ -37,7 +37,7 @@ COMMIT_MUTANTS = (
         target=HANDLE,
         old=COMMIT_OF_LOOP,
         new="        self._acknowledge(batch)\n" + COMMIT_OF_LOOP,
-        caught_by=40,
+        caught_by=41,
         provokes=O7,
     ),
     Mutant(
@@ -48,7 +48,7 @@ COMMIT_MUTANTS = (
         new="        for touched in batch.touched.values():\n"
         "            self._crew.aftermath.follow(touched)\n"
         "        self._crew.dispatcher.step()\n" + COMMIT_OF_LOOP,
-        caught_by=1,
+        caught_by=40,
     ),
     Mutant(
         name="no-inverse",
@@ -105,7 +105,7 @@ COMMIT_MUTANTS = (
         "        _end_commands(connection, changes, clock.database_now(connection))\n"
         "    with writing(self._engine) as connection:\n"
         "        now = _write_rows(connection, changes.instances, leases)\n",
-        caught_by=35,
+        caught_by=31,
     ),
     Mutant(
         name="in-doubt-is-success",
@@ -113,6 +113,6 @@ COMMIT_MUTANTS = (
         target="orchestrator.store.session:writing",
         old="            _abandon(connection)\n            raise\n",
         new="            _abandon(connection)\n",
-        caught_by=1,
+        caught_by=40,
     ),
 )

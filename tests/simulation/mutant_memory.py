@@ -18,7 +18,7 @@ MEMORY_MUTANTS = (
         target=f"{CLAIMS}:CLAIM",
         old=GENERATION_CHECKS,
         new="",
-        caught_by=96,
+        caught_by=290,
     ),
     Mutant(
         name="no-generation-check",
@@ -26,7 +26,7 @@ MEMORY_MUTANTS = (
         target=f"{CLAIMS}:CLAIM",
         old="if known[1] ~= ARGV[2] then return {'OLD_GENERATION'} end",
         new="",
-        caught_by=153,
+        caught_by=290,
     ),
     Mutant(
         name="no-restart-check",

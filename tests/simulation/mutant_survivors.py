@@ -68,4 +68,12 @@ SURVIVORS = (
         new="pass",
         caught_by=None,
     ),
+    Mutant(
+        name="takeover-leaves-pending-entries",
+        breaks="what a dead master had read stays with it",
+        target="orchestrator.master.reader:Reader._step",
+        old="        self._source.claim_pending(self._slots)\n",
+        new="",
+        caught_by=None,
+    ),
 )

@@ -29,14 +29,6 @@ MEMORY_MUTANTS = (
         caught_by=290,
     ),
     Mutant(
-        name="no-restart-check",
-        breaks="after a restart of Redis messages start before a master has noticed",
-        target=f"{CLAIMS}:CLAIM",
-        old="if run_id and run_id ~= known[2] then return {'OLD_GENERATION'} end",
-        new="",
-        caught_by=96,
-    ),
-    Mutant(
         name="heartbeat-lists-nothing",
         breaks="heartbeats do not say what the worker runs",
         target="orchestrator.worker.heartbeat:Heartbeat._beat",

@@ -30,7 +30,9 @@ def test_example_runs_on_the_applications_own_worker(cluster: Cluster) -> None:
     document = ended(cluster, submit(cluster))
 
     assert document["outputs"] == {"letter": "Thank you for 42 EUR", "printed": 2}
-    assert attempts_of(document, "charge") == [("SUCCESS", 1, 3)]
+    (charge,) = attempts_of(document, "charge")
+    assert charge[:2] == ("SUCCESS", 1)
+    assert charge[2] >= 3, "two retries, and whatever another worker gave back"
     assert {one["worker"].partition("@")[0] for one in document["tasks"]} == {"shop"}
 
 

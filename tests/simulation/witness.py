@@ -7,7 +7,8 @@ from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import TaskDefinition, Trigger
 from orchestrator.core.order import Order
 from tests.simulation.database import Database
-from tests.simulation.ledger import Ledger
+from tests.simulation.ledger import Execution, Ledger
+from tests.simulation.plan import FORGETFUL
 
 REFERENCE = re.compile(r"\$\{(\w+)\.(\w+)\}")
 
@@ -52,11 +53,16 @@ class Witness:
         query = f"SELECT coalesce(max(dispatch), 0){ATTEMPT} AND attempt = ?"
         if self._database.number(query, *task, order.attempt) < order.dispatch:
             yield f"O2: {order.id} runs before a commit decided it"
-        if any(one.order_id == order.id for one in self._ledger.executions):
+        if any(one.order_id == order.id and not self._is_unknown(one) for one in self._ledger.executions):
             yield f"O3: {order.id} runs twice"
         yield from self._too_early(order)
         yield from self._wrong_inputs(order)
         yield from self._ignored_control(order)
+
+    def _is_unknown(self, earlier: Execution) -> bool:
+        """Whether nobody could know of an execution: Redis forgot its claim, and its worker could not say so."""
+        forgot = FORGETFUL.intersection(self._ledger.faults)
+        return bool(forgot) and (earlier.zombie or earlier.unheard or earlier.spooled)
 
     def _too_early(self, order: Order) -> Iterator[str]:
         """Say which upstream has not come to its end, if the task had to wait for it."""

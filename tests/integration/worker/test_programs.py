@@ -66,6 +66,7 @@ def test_enforcer_asks_then_kills_the_whole_group(spool: Spool, sleeper: subproc
     times = iter([100.0, 100.0, 104.0, 106.0])
     enforcer = Enforcer(spool, "now", 5.0, clock=lambda: next(times))
     os.kill(sleeper.pid, signal.SIGSTOP)  # TERM stays pending: the program does not end by it
+    os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED | os.WNOWAIT)
     spool.begin(
         make_facts(process_group=sleeper.pid, group_started=started_at(sleeper.pid), deadline=99.0), 0, b""
     )

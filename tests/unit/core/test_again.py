@@ -1,26 +1,18 @@
 """What recover, rerun and force-success change, and where they do not fit."""
 
-from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
-from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from orchestrator.core.command import CommandKind
-from orchestrator.core.dag import compile_graph, with_descendants
-from orchestrator.core.definition import OnFailure, TaskDefinition, Trigger, WorkflowDefinition
+from orchestrator.core.definition import OnFailure, TaskDefinition, Trigger
 from orchestrator.core.event import CHILD_DIED, TaskResult
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.errors import AheadOfMemory, Conflict, RepeatedEvent, StaleEvent
 from tests.builders import INSTANCE_ID, NOW, a_head, a_task, an_attempt, loaded
-from tests.unit.core.disorder import Disorder
 from tests.unit.core.play import Play, a_play, started
-from tests.unit.core.reference import expect
-from tests.unit.core.strategies import definitions, scripts_for
 
 RECOVER, RERUN, FORCE = CommandKind.RECOVER, CommandKind.RERUN, CommandKind.FORCE_SUCCESS
 PAUSE, STOP = CommandKind.PAUSE, CommandKind.STOP
@@ -400,40 +392,3 @@ def test_a_killed_task_can_be_forced_and_then_recover_finds_nothing_to_run() -> 
 
     assert (play.state, play.head.run_count) == (WorkflowState.SUCCESS, 2)
     assert play.head.id == INSTANCE_ID
-
-
-# --- whatever happened before ----------------------------------------------------------------
-
-modest = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-@modest
-@given(definition=definitions(most=20), seed=st.integers(0, 2**32), data=st.data())
-def test_any_run_that_is_recovered_or_rerun_ends_as_the_semantics_say(
-    definition: WorkflowDefinition, seed: int, data: st.DataObject
-) -> None:
-    """Twice in a row, with late and repeated reports of everything before: states and numbers of attempts."""
-    random = Random(seed)  # noqa: S311  repeatable on purpose
-    scripts = scripts_for(definition, random)
-    disorder = Disorder(definition, scripts, random)
-    play = disorder.run()
-    graph = compile_graph(definition)
-    for _ in range(2):
-        kinds = [RERUN] if play.state is WorkflowState.SUCCESS else [RECOVER, RERUN]
-        kind = data.draw(st.sampled_from(kinds))
-        start = data.draw(st.sampled_from([None, *graph.order])) if kind is RERUN else None
-        unsuccessful = [one for one in graph.order if play.states.get(one) in {None, "FAILURE", "KILLED"}]
-        begin = [start] if start else graph.order if kind is RERUN else unsuccessful
-        again = with_descendants(graph, begin)
-        others = scripts_for(definition, random)
-        scripts = {**scripts, **{task: others[task] for task in again if task in others}}
-        before = Counter(task for task, _ in play.rows)
-
-        disorder.run_again(
-            kind, scripts, run_count=play.head.run_count, **({"from_": start} if start else {})
-        )
-
-        expected = expect(definition, scripts)
-        assert (play.state.value, play.states) == (expected.run, expected.states)
-        more = {task: number for task, number in expected.attempts.items() if task in again}
-        assert Counter(task for task, _ in play.rows) == before + Counter(more)

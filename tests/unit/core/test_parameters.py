@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from orchestrator.core.parameters import (
     Scope,
@@ -95,21 +93,3 @@ def test_too_large_inputs_are_refused() -> None:
         check_size({"a": "x" * (120 * 1024 + 1)}, as_environment=True)
     with pytest.raises(UnresolvedParameter, match="inputs too large"):
         check_size({str(index): "x" * 100_000 for index in range(11)}, as_environment=False)
-
-
-@settings(deadline=None)  # the machine may be busy
-@given(
-    st.recursive(
-        st.text(alphabet="${}.*ab\\ "),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-        max_leaves=20,
-    )
-)
-def test_any_value_is_resolved_or_refused(value: Any) -> None:
-    """No text brings another exception."""
-    scope = Scope(names={"a": "${b}", "b": 1}, outputs={"a": {"b": 2}})
-    try:
-        resolve(value, scope)
-    except UnresolvedParameter:
-        return
-    references(value)

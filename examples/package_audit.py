@@ -1,7 +1,7 @@
 """The package audit of `package_audit.yaml`, written in Python.
 
 orchestrator run examples/package_audit.py
-orchestrator run examples/package_audit.py -p report_dir=/tmp/audit
+orchestrator run examples/package_audit.py -p report_dir="$PWD/audit"
 """
 
 import package_audit_steps as steps

@@ -99,8 +99,7 @@ class Cluster:
     ) -> None:
         """End everything; a failure shows the ends of the logs."""
         if error is not None:
-            for log in sorted(self.directory.glob("*.log")):
-                sys.stderr.write(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}\n")
+            self._show_logs()
         self.close()
 
     def start_master(self, name: str = "master", **settings: str) -> subprocess.Popen[bytes]:
@@ -152,12 +151,16 @@ class Cluster:
             return {}
 
     def wait_for(self, *runs: int, seconds: float, state: str = "SUCCESS") -> None:
-        """Wait until all runs are in `state`."""
-        wait_until(
-            lambda: set(self.states(*runs).values()) == {state},
-            seconds=seconds,
-            what=f"runs in {state}",
-        )
+        """Wait until all runs are in `state`; a failure shows the ends of the logs."""
+        try:
+            wait_until(
+                lambda: set(self.states(*runs).values()) == {state},
+                seconds=seconds,
+                what=f"runs in {state}",
+            )
+        except Timeout:
+            self._show_logs()
+            raise
 
     def close(self) -> None:
         """End processes and servers; more often: nothing."""
@@ -174,6 +177,10 @@ class Cluster:
         self.redis.kill()
         for descriptor in self._leash:
             os.close(descriptor)
+
+    def _show_logs(self) -> None:
+        for log in sorted(self.directory.glob("*.log")):
+            sys.stderr.write(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}\n")
 
     def _start(self, name: str, arguments: list[str], settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
         with (self.directory / f"{name}.log").open("ab") as log:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, and_, func, insert, select, update
 
 from orchestrator.core.changes import Leases
 from orchestrator.core.command import CommandKind
@@ -14,6 +14,7 @@ from orchestrator.core.schedule import Fire
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.crash import crash_point
 from orchestrator.errors import Conflict, LeaseLost
+from orchestrator.store.among import among
 from orchestrator.store.clock import database_now
 from orchestrator.store.commit import fence
 from orchestrator.store.definitions import hold_name
@@ -25,7 +26,13 @@ from orchestrator.store.new_runs import (
     send_starts,
     slots_of,
 )
-from orchestrator.store.schema import backfill, backfill_run, workflow_definition, workflow_instance
+from orchestrator.store.schema import (
+    UNFINISHED,
+    backfill,
+    backfill_run,
+    workflow_definition,
+    workflow_instance,
+)
 from orchestrator.store.session import reading, writing
 from orchestrator.store.storable import check_storable
 
@@ -35,6 +42,16 @@ FAILED = frozenset({WorkflowState.FAILURE, WorkflowState.STOPPED})
 
 run = workflow_instance.c
 part = backfill_run.c
+
+_GOING_ON = (part.backfill_id == backfill.c.id) & part.released_at.is_not(None) & ~part.done
+_ALIVE = and_(run.id == part.workflow_instance_id, UNFINISHED)
+LOOK = (
+    select(backfill.c.id, backfill.c.slot, func.count(part.position), func.count(run.id))
+    .select_from(backfill.outerjoin(backfill_run, _GOING_ON).outerjoin(workflow_instance, _ALIVE))
+    .where(backfill.c.ended_at.is_(None), among(backfill.c.slot, "slots"))
+    .group_by(backfill.c.id, backfill.c.slot)
+    .order_by(backfill.c.id)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,17 +167,8 @@ class Backfills:
         Raises:
             StoreUnavailable: The database is away.
         """
-        going_on = (part.backfill_id == backfill.c.id) & part.released_at.is_not(None) & ~part.done
-        alive = (run.id == part.workflow_instance_id) & run.state.not_in(FINAL)
-        statement = (
-            select(backfill.c.id, backfill.c.slot, func.count(part.position), func.count(run.id))
-            .select_from(backfill.outerjoin(backfill_run, going_on).outerjoin(workflow_instance, alive))
-            .where(backfill.c.ended_at.is_(None), backfill.c.slot.in_(sorted(slots)))
-            .group_by(backfill.c.id, backfill.c.slot)
-            .order_by(backfill.c.id)
-        )
         with reading(self._engine) as connection:
-            rows = connection.execute(statement).all()
+            rows = connection.execute(LOOK, {"slots": sorted(slots)}).all()
         due = tuple((number, slot) for number, slot, released, living in rows if living < max(released, 1))
         return Unfinished(due=due, waiting=len(rows) - len(due))
 

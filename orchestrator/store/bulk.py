@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Table, Update, bindparam, insert, select, tex
 
 from orchestrator.core.changes import InstanceChange
 from orchestrator.core.instance import TaskInstance
+from orchestrator.store.among import among
 from orchestrator.store.rows import (
     ATTEMPT_FIELDS,
     ATTEMPT_KEY,
@@ -92,6 +93,10 @@ SQLITE_UPDATE_HEADS = _update_by(workflow_instance, ("id", "revision"), (*HEAD_W
 SQLITE_UPDATE_ATTEMPTS = _update_by(task_instance, ATTEMPT_KEY, ATTEMPT_WRITTEN)
 SQLITE_INSERT_ATTEMPTS = insert(task_instance)
 
+REVISIONS = select(workflow_instance.c.id, workflow_instance.c.revision).where(
+    among(workflow_instance.c.id, "ids")
+)
+
 
 def update_heads(
     connection: Connection, changes: Sequence[InstanceChange], epochs: Mapping[int, int]
@@ -171,8 +176,7 @@ def _prefixed(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _heads_at(connection: Connection, revisions: Mapping[int, int]) -> set[int]:
     """Return the ids of the instances that are at these revisions."""
-    columns = (workflow_instance.c.id, workflow_instance.c.revision)
-    found = connection.execute(select(*columns).where(workflow_instance.c.id.in_(revisions)))
+    found = connection.execute(REVISIONS, {"ids": list(revisions)})
     return {number for number, revision in found if revisions[number] == revision}
 
 

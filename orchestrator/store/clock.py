@@ -1,30 +1,38 @@
 """Owns the database's clock: the only one that leases, timers and rows go by."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, literal_column, text
+from sqlalchemy import Connection, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
-from orchestrator.store.session import SQLITE_CLOCK, is_postgres
+from orchestrator.store.columns import UtcDateTime
+from orchestrator.store.session import SQLITE_CLOCK
 
-POSTGRES_NOW = text("SELECT clock_timestamp()")  # now() is the start of the transaction
-SQLITE_NOW = text(f"SELECT {SQLITE_CLOCK}()")
+
+class Now(FunctionElement[datetime]):
+    """The database's time at this moment, as a column of any query; aware UTC."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+
+@compiles(Now, "postgresql")
+def _postgres(_element: Now, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "clock_timestamp()"  # now() is the start of the transaction
+
+
+@compiles(Now, "sqlite")
+def _sqlite(_element: Now, _compiler: SQLCompiler, **_options: Any) -> str:
+    return f"{SQLITE_CLOCK}()"
+
+
+ASK = select(Now())
 
 
 def database_now(connection: Connection) -> datetime:
     """Return the database's time at this moment, aware UTC."""
-    if is_postgres(connection):
-        now: datetime = connection.execute(POSTGRES_NOW).scalar_one()
-        return now.astimezone(UTC)
-    return datetime.fromisoformat(connection.execute(SQLITE_NOW).scalar_one())
-
-
-def now_column(*, postgres: bool) -> ColumnElement[Any]:
-    """Return the database's time as a column of a query, for `read_now`."""
-    return literal_column("clock_timestamp()" if postgres else f"{SQLITE_CLOCK}()")
-
-
-def read_now(value: Any) -> datetime:
-    """Return what `now_column` gave as aware UTC."""
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment.astimezone(UTC)
+    now: datetime = connection.execute(ASK).scalar_one()
+    return now

@@ -5,10 +5,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Column, Engine, Label, RowMapping, Text, cast, delete, insert, select
+from sqlalchemy import (
+    Column,
+    Engine,
+    Label,
+    RowMapping,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    insert,
+    select,
+)
 
 from orchestrator.core.command import Command, CommandKind
 from orchestrator.errors import NotFound
+from orchestrator.store.among import among
 from orchestrator.store.clock import database_now
 from orchestrator.store.rows import COMMAND_COLUMNS, command_of
 from orchestrator.store.schema import command, error_command, workflow_instance
@@ -33,6 +46,29 @@ class Pending:
 
     def __len__(self) -> int:
         return len(self.commands) + len(self.unreadable)
+
+
+_COLUMNS = tuple(one for one in COMMAND_COLUMNS if one.name != "body")
+
+
+def _text(body: Column[Any]) -> Label[str]:
+    """Return a body as it is stored: one row that is no JSON must not make the others unreadable."""
+    return cast(body, Text).label("body")
+
+
+def _waiting(*, starts: bool) -> Select[Any]:
+    """Return the query for what waits, with the STARTs or without them."""
+    statement = (
+        select(*_COLUMNS, _text(command.c.body))
+        .where(among(command.c.slot, "slots"), ~among(command.c.workflow_instance_id, "skip"))
+        .order_by(command.c.id)
+        .limit(bindparam("most"))
+    )
+    return statement if starts else statement.where(command.c.kind != CommandKind.START)
+
+
+WAITING = {starts: _waiting(starts=starts) for starts in (True, False)}
+"""By whether STARTs are wanted."""
 
 
 class Commands:
@@ -71,18 +107,9 @@ class Commands:
         """
         if not slots:
             return Pending()
-        statement = (
-            select(*_COLUMNS, _text(command.c.body))
-            .where(command.c.slot.in_(sorted(slots)))
-            .order_by(command.c.id)
-            .limit(limit)
-        )
-        if not starts:
-            statement = statement.where(command.c.kind != CommandKind.START)
-        if skip:
-            statement = statement.where(command.c.workflow_instance_id.not_in(sorted(skip)))
+        asked = {"slots": sorted(slots), "skip": sorted(skip), "most": limit}
         with reading(self._engine) as connection:
-            read = [_read(row) for row in connection.execute(statement).mappings()]
+            read = [_read(row) for row in connection.execute(WAITING[starts], asked).mappings()]
         return Pending(
             commands=tuple(one for one in read if isinstance(one, Command)),
             unreadable=tuple(one for one in read if isinstance(one, Unreadable)),
@@ -137,14 +164,6 @@ class Commands:
         with writing(self._engine) as connection:
             connection.execute(insert(command).from_select(kept, select(*columns).where(chosen)))
             return connection.execute(delete(error_command).where(chosen)).rowcount
-
-
-_COLUMNS = tuple(one for one in COMMAND_COLUMNS if one.name != "body")
-
-
-def _text(body: Column[Any]) -> Label[str]:
-    """Return a body as it is stored: one row that is no JSON must not make the others unreadable."""
-    return cast(body, Text).label("body")
 
 
 def _read(row: RowMapping) -> Command | Unreadable:

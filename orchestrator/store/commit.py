@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, Insert, bindparam, delete, insert, literal, select
+from sqlalchemy import Connection, Engine, Insert, delete, insert, literal, select
 
 from orchestrator.core.changes import Changes, InstanceChange, Leases
 from orchestrator.core.command import Mail
@@ -11,21 +11,21 @@ from orchestrator.core.instance import Head
 from orchestrator.crash import crash_point
 from orchestrator.errors import LeaseLost, RevisionLost
 from orchestrator.store import bulk, clock, one_call
+from orchestrator.store.among import among
 from orchestrator.store.new_runs import send_starts, slots_of
 from orchestrator.store.outbox_rows import write_outbox
 from orchestrator.store.rows import head_values
 from orchestrator.store.schema import command, error_command, slot_lease, workflow_instance
-from orchestrator.store.session import is_postgres, reading, writing
+from orchestrator.store.session import reading, writing
 
 lease = slot_lease.c
-FENCES = {
-    postgres: select(lease.slot, lease.owner, lease.epoch, clock.now_column(postgres=postgres))
-    .where(lease.slot.in_(bindparam("slots", expanding=True)))
+FENCE = (
+    select(lease.slot, lease.owner, lease.epoch, clock.Now())
+    .where(among(lease.slot, "slots"))
     .order_by(lease.slot)
     .with_for_update(read=True)
-    for postgres in (True, False)
-}
-"""By whether it is PostgreSQL: made once, since every commit begins with it."""
+)
+END_COMMANDS = delete(command).where(among(command.c.id, "ids"))
 
 
 class GroupCommit:
@@ -96,12 +96,12 @@ def fence(connection: Connection, leases: Leases) -> datetime:
     Raises:
         LeaseLost: Another master owns a slot, or its epoch moved on.
     """
-    rows = connection.execute(FENCES[is_postgres(connection)], {"slots": sorted(leases.epochs)}).all()
+    rows = connection.execute(FENCE, {"slots": sorted(leases.epochs)}).all()
     held = {slot: epoch for slot, owner, epoch, _ in rows if owner == leases.owner}
     lost = [slot for slot, epoch in leases.epochs.items() if held.get(slot) != epoch]
     if lost:
         raise LeaseLost(lost)
-    return clock.read_now(rows[-1][3]) if rows else clock.database_now(connection)
+    return rows[-1][3] if rows else clock.database_now(connection)
 
 
 def _write_instances(
@@ -131,8 +131,8 @@ def _end_commands(connection: Connection, changes: Changes, now: datetime) -> No
     for number, reason in changes.failed_commands.items():
         connection.execute(_keep_failed(number, reason, now))
     ended = [*changes.done_commands, *changes.failed_commands]
-    for some in bulk.chunks(ended, bulk.KEYS_AT_ONCE):
-        connection.execute(delete(command).where(command.c.id.in_(some)))
+    if ended:
+        connection.execute(END_COMMANDS, {"ids": ended})
 
 
 def _keep_failed(command_id: int, reason: str, now: datetime) -> Insert:

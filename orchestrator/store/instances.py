@@ -9,6 +9,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     RowMapping,
+    bindparam,
     case,
     func,
     literal_column,
@@ -21,6 +22,7 @@ from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.outputs import StoredOutputs
 from orchestrator.core.status import WORKFLOW_FINAL
 from orchestrator.errors import NotFound
+from orchestrator.store.among import among
 from orchestrator.store.bulk import KEYS_AT_ONCE, AttemptKey, chunks
 from orchestrator.store.columns import Json
 from orchestrator.store.environments import Environments
@@ -60,6 +62,29 @@ LEAN_COLUMNS = {
     False: _lean_columns(_SQLITE_SIZE, _SQLITE_NAMES),
 }
 """By whether it is PostgreSQL."""
+
+_run, _attempt = workflow_instance.c, task_instance.c
+
+HEADS = select(*HEAD_COLUMNS, _run.revision).where(among(_run.id, "ids")).order_by(_run.id)
+LOCKED_HEADS = HEADS.with_for_update()
+CURRENT_ATTEMPTS = {
+    postgres: select(*columns)
+    .where(among(_attempt.workflow_instance_id, "ids"), _attempt.current)
+    .order_by(_attempt.workflow_instance_id, _attempt.sequence)
+    for postgres, columns in LEAN_COLUMNS.items()
+}
+SPENT = (
+    select(_attempt.workflow_instance_id, _attempt.task, func.max(_attempt.attempt))
+    .where(among(_attempt.workflow_instance_id, "ids"))
+    .group_by(_attempt.workflow_instance_id, _attempt.task)
+    .having(func.max(case((_attempt.current, 1), else_=0)) == 0)
+)
+UNFINISHED_IDS = (
+    select(_run.id)
+    .where(among(_run.slot, "slots"), _run.id > bindparam("after"), UNFINISHED)
+    .order_by(_run.id)
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,18 +197,11 @@ class Instances:
         Raises:
             StoreUnavailable: The database is away.
         """
-        columns = workflow_instance.c
-        statement = (
-            select(columns.id)
-            .where(columns.slot.in_(sorted(slots)), columns.id > after_id)
-            .where(UNFINISHED)
-            .order_by(columns.id)
-            .limit(limit)
-        )
         if not slots:
             return []
+        asked = {"slots": sorted(slots), "after": after_id, "most": limit}
         with reading(self._engine) as connection:
-            return list(connection.execute(statement).scalars())
+            return list(connection.execute(UNFINISHED_IDS, asked).scalars())
 
     def environments(self, names: Collection[str]) -> Mapping[str, Mapping[str, Any]]:
         """Return the variables of these environments, by name; of those that there are.
@@ -221,21 +239,16 @@ class Instances:
 def _heads(connection: Connection, ids: list[int], *, lock: bool) -> dict[int, tuple[Head, int]]:
     heads: dict[int, tuple[Head, int]] = {}
     for some in chunks(ids, KEYS_AT_ONCE):
-        statement = select(*HEAD_COLUMNS, workflow_instance.c.revision)
-        statement = statement.where(workflow_instance.c.id.in_(some)).order_by(workflow_instance.c.id)
-        rows = connection.execute(statement.with_for_update() if lock else statement).mappings()
+        rows = connection.execute(LOCKED_HEADS if lock else HEADS, {"ids": some}).mappings()
         heads.update({row["id"]: (head_of(row), row["revision"]) for row in rows})
     return heads
 
 
 def _current_attempts(connection: Connection, ids: list[int]) -> dict[int, list[TaskInstance]]:
     attempts: dict[int, list[TaskInstance]] = {}
-    columns = task_instance.c
+    statement = CURRENT_ATTEMPTS[is_postgres(connection)]
     for some in chunks(ids, KEYS_AT_ONCE):
-        statement = select(*LEAN_COLUMNS[is_postgres(connection)])
-        statement = statement.where(columns.workflow_instance_id.in_(some), columns.current)
-        ordered = statement.order_by(columns.workflow_instance_id, columns.sequence)
-        for row in connection.execute(ordered).mappings():
+        for row in connection.execute(statement, {"ids": some}).mappings():
             attempts.setdefault(row["workflow_instance_id"], []).append(_lean_attempt(row))
     return attempts
 
@@ -243,15 +256,8 @@ def _current_attempts(connection: Connection, ids: list[int]) -> dict[int, list[
 def _spent(connection: Connection, ids: list[int]) -> dict[int, dict[str, int]]:
     """Return the last attempt's number of each task that has attempts and no current one, by instance."""
     spent: dict[int, dict[str, int]] = {}
-    columns = task_instance.c
     for some in chunks(ids, KEYS_AT_ONCE):
-        statement = (
-            select(columns.workflow_instance_id, columns.task, func.max(columns.attempt))
-            .where(columns.workflow_instance_id.in_(some))
-            .group_by(columns.workflow_instance_id, columns.task)
-            .having(func.max(case((columns.current, 1), else_=0)) == 0)
-        )
-        for number, task, attempt in connection.execute(statement):
+        for number, task, attempt in connection.execute(SPENT, {"ids": some}):
             spent.setdefault(number, {})[task] = attempt
     return spent
 

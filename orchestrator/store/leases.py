@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, or_, select, update
+from sqlalchemy import Connection, Engine, Update, bindparam, or_, select, update
 
 from orchestrator.core.changes import Leases
 from orchestrator.store import masters
+from orchestrator.store.among import among
 from orchestrator.store.clock import database_now
 from orchestrator.store.masters import Master
 from orchestrator.store.schema import master, slot_lease
@@ -18,6 +19,12 @@ slot, owner, epoch, expires_at = (
     slot_lease.c.epoch,
     slot_lease.c.expires_at,
 )
+
+_GIVEN = among(slot, "slots")
+HELD = select(slot, epoch).where(owner == bindparam("holder"), _GIVEN).order_by(slot).with_for_update()
+PROLONG = update(slot_lease).where(_GIVEN).values(expires_at=bindparam("until"))
+GIVE_BACK = update(slot_lease).where(_GIVEN).values(owner=None, expires_at=None)
+TAKE = PROLONG.values(owner=bindparam("holder"), epoch=epoch + 1)
 
 
 class SlotLeases:
@@ -56,7 +63,7 @@ class SlotLeases:
                 select(slot, epoch).where(free).order_by(slot).limit(limit).with_for_update(skip_locked=True)
             )
             taken = {number: old + 1 for number, old in rows}
-            _write(connection, taken, owner=master, epoch=epoch + 1, expires_at=_after(connection, seconds))
+            _write(connection, TAKE, taken, holder=master, until=_after(connection, seconds))
             if taken and self._holder is not None:
                 masters.enter(connection, self._holder)
         return Leases(owner=master, epochs=taken)
@@ -72,7 +79,7 @@ class SlotLeases:
         """
         with writing(self._engine) as connection:
             held = _lock_held(connection, leases)
-            _write(connection, held, expires_at=_after(connection, seconds))
+            _write(connection, PROLONG, held, until=_after(connection, seconds))
             if held and self._holder is not None:
                 masters.beat(connection, self._holder)
         return Leases(owner=leases.owner, epochs=held)
@@ -84,7 +91,7 @@ class SlotLeases:
             StoreUnavailable: The database is away.
         """
         with writing(self._engine) as connection:
-            _write(connection, _lock_held(connection, leases), owner=None, expires_at=None)
+            _write(connection, GIVE_BACK, _lock_held(connection, leases))
             if self._holder is not None:
                 masters.leave(connection, self._holder)
 
@@ -118,19 +125,14 @@ def lock_and_name_holders(connection: Connection) -> list[str]:
 
 
 def _lock_held(connection: Connection, leases: Leases) -> dict[int, int]:
-    rows = connection.execute(
-        select(slot, epoch)
-        .where(owner == leases.owner, slot.in_(sorted(leases.epochs)))
-        .order_by(slot)
-        .with_for_update()
-    )
+    rows = connection.execute(HELD, {"holder": leases.owner, "slots": sorted(leases.epochs)})
     return {number: found for number, found in rows if leases.epochs[number] == found}
 
 
-def _write(connection: Connection, slots: Iterable[int], **values: object) -> None:
+def _write(connection: Connection, statement: Update, slots: Iterable[int], **values: object) -> None:
     numbers = sorted(slots)
     if numbers:
-        connection.execute(update(slot_lease).where(slot.in_(numbers)).values(**values))
+        connection.execute(statement, {"slots": numbers, **values})
 
 
 def _after(connection: Connection, seconds: float) -> datetime:

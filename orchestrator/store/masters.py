@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, insert, update
 
-from orchestrator.store.clock import database_now
+from orchestrator.store.clock import Now, database_now
 from orchestrator.store.schema import master
 
 KEPT_FOR = timedelta(days=7)
 """How long a master that is gone can be looked up."""
+
+SEEN = (
+    update(master).where(master.c.incarnation == bindparam("who")).values(last_heartbeat=Now(), left_at=None)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +40,8 @@ def enter(connection: Connection, one: Master) -> None:
 
 def beat(connection: Connection, one: Master) -> None:
     """Note in the connection's transaction that this master lives."""
-    now = database_now(connection)
-    said = {"last_heartbeat": now, "left_at": None}
-    chosen = update(master).where(master.c.incarnation == one.incarnation)
-    if connection.execute(chosen.values(said)).rowcount == 0:
+    if connection.execute(SEEN, {"who": one.incarnation}).rowcount == 0:
+        now = database_now(connection)
         connection.execute(
             insert(master).values(
                 incarnation=one.incarnation,
@@ -48,7 +50,8 @@ def beat(connection: Connection, one: Master) -> None:
                 pid=one.pid,
                 version=one.version,
                 started_at=now,
-                **said,
+                last_heartbeat=now,
+                left_at=None,
             )
         )
 

@@ -21,6 +21,12 @@ from orchestrator.store.session import is_postgres
 
 ROWS_AT_ONCE = 500
 
+SLOTS = select(deployment.c.slots)
+SEND = insert(command)
+
+POSTGRES_IDS = text("SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)")
+SQLITE_LAST_ID = text("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = :name")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitRequest:
@@ -108,24 +114,20 @@ def send_commands(connection: Connection, runs: Sequence[tuple[int, int]], kind:
         for number, slot in runs
     ]
     if rows:
-        connection.execute(insert(command), rows)
+        connection.execute(SEND, rows)
 
 
 def slots_of(connection: Connection) -> int:
     """Return the number of slots of this database."""
-    return int(connection.execute(select(deployment.c.slots)).scalar_one())
+    return int(connection.execute(SLOTS).scalar_one())
 
 
 def next_ids(connection: Connection, table: Table, count: int) -> list[int]:
     """Return the ids of the next rows of a table whose slot follows from its id and stands in the same row."""
     if is_postgres(connection):
-        statement = text(
-            "SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)"
-        )
-        return sorted(connection.execute(statement, {"name": table.name, "count": count}).scalars())
+        return sorted(connection.execute(POSTGRES_IDS, {"name": table.name, "count": count}).scalars())
     # nobody else writes in between: the transaction is an immediate one
-    statement = text("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = :name")
-    last = int(connection.execute(statement, {"name": table.name}).scalar_one())
+    last = int(connection.execute(SQLITE_LAST_ID, {"name": table.name}).scalar_one())
     return list(range(last + 1, last + 1 + count))
 
 

@@ -7,14 +7,14 @@ wrote; where it cannot be created, the statements of `bulk` do the same.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from sqlalchemy import Connection, exc
 
 from orchestrator.core.changes import InstanceChange, Leases
 from orchestrator.errors import LeaseLost, RevisionLost, StoreUnavailable
-from orchestrator.store import bulk, clock
+from orchestrator.store import bulk
 from orchestrator.store.driver_errors import UNDEFINED_STATES, reason_unavailable, sql_state
 from orchestrator.store.session import is_postgres, to_json
 
@@ -129,7 +129,8 @@ def write(connection: Connection, changes: Sequence[InstanceChange], leases: Lea
         raise LeaseLost(row.lost)
     if row.missing is not None:
         raise RevisionLost(row.missing)
-    return clock.read_now(row.moment)
+    moment: datetime = row.moment
+    return moment.astimezone(UTC)
 
 
 def _arguments(changes: Sequence[InstanceChange], leases: Leases) -> dict[str, str | None]:

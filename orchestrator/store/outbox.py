@@ -5,11 +5,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    bindparam,
+    delete,
+    literal_column,
+    select,
+    update,
+)
 
 from orchestrator.core.alerting import Channel, Target
 from orchestrator.core.command import Alert
-from orchestrator.store.clock import database_now
+from orchestrator.store.among import among
+from orchestrator.store.clock import Now, database_now
 from orchestrator.store.outbox_rows import write_outbox
 from orchestrator.store.schema import outbox, workflow_definition, workflow_instance
 from orchestrator.store.session import reading, writing
@@ -59,9 +70,23 @@ class OutboxEntry:
 
 
 COLUMNS = tuple(outbox.c[name] for name in OutboxEntry.__slots__)
-IS_DELIVERY = outbox.c.kind.in_([channel.value for channel in Channel])
+IS_DELIVERY = outbox.c.kind.in_([literal_column(f"'{channel.value}'") for channel in Channel])
 TARGET = outbox.c.kind + ":" + outbox.c.body["target"].as_string()
 """A delivery's target as `str(target)` writes it."""
+
+
+def _due(chosen: ColumnElement[bool]) -> Select[Any]:
+    has_come = outbox.c.due_at <= select(Now()).scalar_subquery()  # asked once, not for each row
+    return (
+        select(*COLUMNS)
+        .where(outbox.c.delivered_at.is_(None), has_come, chosen, among(outbox.c.slot, "slots"))
+        .order_by(outbox.c.due_at, outbox.c.id)
+        .limit(bindparam("most"))
+    )
+
+
+DUE_ALERTS = _due(~IS_DELIVERY)
+DUE_DELIVERIES = _due(IS_DELIVERY & ~among(TARGET, "without"))
 
 
 class Outbox:
@@ -82,7 +107,7 @@ class Outbox:
         Raises:
             StoreUnavailable: The database is away.
         """
-        return self._due(slots, ~IS_DELIVERY, limit)
+        return self._read(DUE_ALERTS, slots, limit)
 
     def due_deliveries(
         self, slots: Collection[int], limit: int, without: Collection[str]
@@ -97,7 +122,7 @@ class Outbox:
         Raises:
             StoreUnavailable: The database is away.
         """
-        return self._due(slots, IS_DELIVERY & TARGET.not_in(sorted(without)), limit)
+        return self._read(DUE_DELIVERIES, slots, limit, without=sorted(without))
 
     def rules(self, runs: Collection[int]) -> dict[int, list[Mapping[str, Any]]]:
         """Return the `alerts` of the definitions that these runs are pinned to, by run; of those that have some.
@@ -130,18 +155,14 @@ class Outbox:
             write_outbox(connection, deliveries, now)
             _note_delivered(connection, ids, now)
 
-    def _due(self, slots: Collection[int], chosen: ColumnElement[bool], limit: int) -> list[OutboxEntry]:
+    def _read(
+        self, statement: Select[Any], slots: Collection[int], limit: int, **more: object
+    ) -> list[OutboxEntry]:
         if not slots:
             return []
+        asked = {"slots": sorted(slots), "most": limit, **more}
         with reading(self._engine) as connection:
-            waiting = outbox.c.delivered_at.is_(None) & (outbox.c.due_at <= database_now(connection))
-            rows = connection.execute(
-                select(*COLUMNS)
-                .where(waiting, chosen, outbox.c.slot.in_(sorted(slots)))
-                .order_by(outbox.c.due_at, outbox.c.id)
-                .limit(limit)
-            )
-            return [OutboxEntry(**row) for row in rows.mappings()]
+            return [OutboxEntry(**row) for row in connection.execute(statement, asked).mappings()]
 
     def delivered(self, ids: Collection[int]) -> None:
         """Note that these alerts have arrived; forget those of no run that arrived long ago.

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, delete, insert, select, true, update
 
 from orchestrator.core.changes import Leases
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.schedule import Decision, Misfire, Schedule, schedules_of
 from orchestrator.crash import crash_point
 from orchestrator.errors import LeaseLost, NotFound
-from orchestrator.store.clock import database_now
+from orchestrator.store.among import among
+from orchestrator.store.clock import Now, database_now
 from orchestrator.store.commit import fence
 from orchestrator.store.new_runs import SubmitRequest, insert_runs, next_ids, send_starts, slots_of
 from orchestrator.store.schema import schedule, workflow_definition
@@ -23,6 +24,21 @@ SAID = ("cron", "timezone", "misfire", "grace_s", "starts_at", "ends_at")
 """What a definition says of a schedule."""
 
 columns = schedule.c
+
+_WAITING = (
+    select(columns.id, columns.slot, columns.next_at)
+    .where(columns.next_at.is_not(None), ~columns.paused, among(columns.slot, "slots"))
+    .order_by(columns.next_at)
+    .limit(AT_ONCE + 1)
+    .subquery("waiting")
+)
+_CLOCK = select(Now().label("now")).subquery("clock")
+LOOK = (
+    select(_CLOCK.c.now, *_WAITING.c)
+    .select_from(_CLOCK.outerjoin(_WAITING, true()))
+    .order_by(_WAITING.c.next_at)
+)
+"""The time, and what waits: at least one row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,11 +189,10 @@ class Schedules:
         Raises:
             StoreUnavailable: The database is away.
         """
-        waiting = columns.next_at.is_not(None) & ~columns.paused & columns.slot.in_(sorted(slots))
-        statement = select(columns.id, columns.slot, columns.next_at).where(waiting)
         with reading(self._engine) as connection:
-            now = database_now(connection)
-            rows = connection.execute(statement.order_by(columns.next_at).limit(AT_ONCE + 1)).all()
+            found = connection.execute(LOOK, {"slots": sorted(slots)}).all()
+        now: datetime = found[0].now
+        rows = [row for row in found if row.id is not None]
         due = tuple((row.id, row.slot) for row in rows if row.next_at <= now)
         return Look(now=now, due=due, next_at=next((row.next_at for row in rows if row.next_at > now), None))
 

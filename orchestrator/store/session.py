@@ -204,11 +204,16 @@ def _open_sqlite(url: URL, *, busy_s: float, clock: Callable[[], datetime]) -> E
 
     def set_up(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
         _set_up_sqlite(connection, entry)
-        connection.create_function(SQLITE_CLOCK, 0, lambda: clock().isoformat())
+        connection.create_function(SQLITE_CLOCK, 0, lambda: _stored_time(clock()))
 
     event.listen(engine, "connect", set_up)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _stored_time(now: datetime) -> str:
+    """Return a time as SQLite keeps it in columns, so that it can be compared with them."""
+    return now.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
 
 def _make_directory(directory: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from orchestrator.core.branches import named_by_conditions
 from orchestrator.core.command import Command
 from orchestrator.core.convergence import begin_with_child, converge
 from orchestrator.core.dag import with_descendants
@@ -84,16 +85,21 @@ def _unsuccessful(draft: Draft, instance: WorkflowInstance) -> list[str]:
     """Return what recover runs again for its own sake.
 
     A failure that a `conditions` task absorbed stays one, and what it blocks stays not-run; what another
-    failure blocks stands behind that failure.
+    failure blocks stands behind that failure. What a stop killed before its conditions task had looked was
+    no failure that anybody absorbed.
     """
-    return [task for task in instance.graph.order if _needs_recovery(draft, instance, task)]
+    looked = (one for one in instance.attempts.values() if one.state is TaskState.SUCCESS)
+    looked_at = named_by_conditions(instance.graph.tasks[one.task] for one in looked)
+    return [task for task in instance.graph.order if _needs_recovery(draft, instance, task, looked_at)]
 
 
-def _needs_recovery(draft: Draft, instance: WorkflowInstance, task: str) -> bool:
+def _needs_recovery(draft: Draft, instance: WorkflowInstance, task: str, looked_at: AbstractSet[str]) -> bool:
     attempt = instance.attempts.get(task)
     if attempt is None:
         return draft.outcome(task) is not Outcome.NOT_RUN
-    return attempt.state in FORCIBLE and task not in instance.graph.absorbed
+    if attempt.state is TaskState.KILLED:
+        return task not in looked_at
+    return attempt.state is TaskState.FAILURE and task not in instance.graph.absorbed
 
 
 def _to_rerun(instance: WorkflowInstance, command: Command) -> Iterable[str]:

@@ -268,6 +268,44 @@ def test_recover_leaves_an_absorbed_failure_and_what_it_blocks() -> None:
     assert (play["a"].state, "blocked" in play.states) == (TaskState.FAILURE, False)
 
 
+def conditional_chain() -> Play:
+    """Return a started run of `a`, which the conditions task `check` names, and its two branches."""
+    spec = {"all": [{"task": "a", "is": "success"}], "failure": ["alarm"], "success": ["report"]}
+    return started(
+        a_task("a"),
+        a_task("check", "a", type="conditions", spec=spec),
+        a_task("alarm", "check"),
+        a_task("report", "check"),
+    )
+
+
+def test_recover_runs_again_what_a_stop_killed_before_its_conditions_task_looked() -> None:
+    """The stop was a person's: nobody has absorbed it, and the branch for failures is not taken."""
+    play = conditional_chain()
+    play.running("a")
+    play.command(STOP)
+    play.report("a", TaskResult, state=TaskState.KILLED)
+
+    play.command(RECOVER)
+    play.succeed("a", "report")
+
+    assert play.state is WorkflowState.SUCCESS
+    assert play.states == {"a": "SUCCESS", "alarm": "SKIPPED", "check": "SUCCESS", "report": "SUCCESS"}
+
+
+def test_recover_leaves_what_was_killed_and_absorbed() -> None:
+    """Its conditions task has looked and taken the branch for failures: only what failed there runs again."""
+    play = conditional_chain()
+    play.report("a", TaskResult, state=TaskState.KILLED)
+    play.fail("alarm")
+
+    play.command(RECOVER)
+    play.succeed("alarm")
+
+    assert play.state is WorkflowState.SUCCESS
+    assert (play["a"].state, play["a"].attempt, play["alarm"].attempt) == (TaskState.KILLED, 1, 2)
+
+
 # --- rerun -----------------------------------------------------------------------------------
 
 

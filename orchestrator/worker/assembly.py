@@ -23,6 +23,7 @@ from orchestrator.config import Settings, named_settings
 from orchestrator.core.worker_name import check_worker_name
 from orchestrator.secret_source import WorkerSecrets
 from orchestrator.worker.bootstep import WorkerService
+from orchestrator.worker.broken_connection import BrokenConnection
 from orchestrator.worker.capture import Capture, ThreadStreams, capture_descriptors
 from orchestrator.worker.celery_defaults import redis_url
 from orchestrator.worker.claiming import Claiming
@@ -95,6 +96,7 @@ def install(app: Celery, settings: Settings, *, orders: Celery | None = None) ->
     steps = app.steps["worker"]
     factory = _factory(task, settings, orders)
     steps.add(type("OrchestratorService", (WorkerService,), {"factory": staticmethod(factory)}))
+    app.steps["consumer"].add(BrokenConnection)
 
     def open_child(sender: str, **_: Any) -> None:
         task.runner = child_runner(task, settings, sender)

@@ -193,7 +193,8 @@ class EventStream:
         self, after: Mapping[int, str], count: int, block_ms: int | None
     ) -> tuple[list[Entry], dict[int, list[str]]]:
         """Return the entries that are there, and the ids of those that were deleted, by slot."""
-        streams: dict[Any, Any] = {self._key(slot): last for slot, last in after.items()}
+        self._name(after)
+        streams: dict[Any, Any] = {self._key_of[slot]: last for slot, last in after.items()}
         with redis_errors():
             answer: Any = self._regroup(
                 after,
@@ -210,13 +211,11 @@ class EventStream:
                     deleted.setdefault(slot, []).append(item[0].decode())
         return found, deleted
 
-    def _key(self, slot: int) -> bytes:
-        """Return the name of a slot's stream, made once: every read names them all."""
-        key = self._key_of.get(slot)
-        if key is None:
+    def _name(self, slots: Iterable[int]) -> None:
+        """Make the names of slots' streams once: every read names them all."""
+        for slot in set(slots) - self._key_of.keys():
             key = self._key_of[slot] = self._keys.events(slot).encode()
             self._slot_of[key] = slot
-        return key
 
     def _regroup(self, slots: Iterable[int], command: Callable[[], T]) -> T:
         """Run `command`; if Redis was wiped, create the groups again and run it once more."""

@@ -1,9 +1,11 @@
 """Owns many simulations at once, and the document that sums them up (INTERFACE section 5)."""
 
+import gc
 import multiprocessing
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from tests.simulation import workload
@@ -45,11 +47,26 @@ def run_seeds(seeds: Iterable[int], processes: int = 1) -> list[Outcome]:
 def _run(seeds: Sequence[int]) -> list[Outcome]:
     quiet()
     database, outcomes = Database(), []
-    for seed in seeds:
-        outcomes.append(examine(workload.draw(seed), database))
-        if outcomes[-1].crashed:
-            database = Database()  # who knows what it was left in
+    with swept_between() as sweep:
+        for seed in seeds:
+            outcomes.append(examine(workload.draw(seed), database))
+            if outcomes[-1].crashed:
+                database = Database()  # who knows what it was left in
+            sweep()
     return outcomes
+
+
+@contextmanager
+def swept_between() -> Iterator[Callable[[], object]]:
+    """Collect garbage between simulations only, when the function is called: meanwhile next to none is made."""
+    gc.collect()
+    gc.freeze()  # the programs and the engine stay anyway
+    gc.disable()
+    try:
+        yield gc.collect
+    finally:
+        gc.enable()
+        gc.unfreeze()
 
 
 def document(first: int, outcomes: Sequence[Outcome]) -> dict[str, Any]:

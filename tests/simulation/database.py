@@ -83,8 +83,12 @@ class Database:
 
     def number(self, query: str, *values: object) -> int:
         """Return the one number that a query gives, past everything that can fail or be counted."""
+        return int(self.value(query, *values))
+
+    def value(self, query: str, *values: object) -> Any:
+        """Return the one value that a query gives, past everything that can fail or be counted."""
         (found,) = self._raw(lambda raw: raw.execute(query, values).fetchone())
-        return int(found)
+        return found
 
     def _raw(self, action: Callable[[sqlite3.Connection], Any]) -> Any:
         pooled = self.engine.raw_connection()

@@ -80,6 +80,7 @@ class Schedule:
         self._held: list[Thread] = []
         self._held_until_s = 0.0
         self.now_s = 0.0
+        self._epoch = (0.0, BEGINNING.timestamp())
         self.current: Thread | None = None
         self.errors: list[tuple[Thread, BaseException]] = []
 
@@ -99,7 +100,9 @@ class Schedule:
 
     def epoch_s(self) -> float:
         """Return `wall` as seconds since the epoch."""
-        return self.wall().timestamp()
+        if self._epoch[0] != self.now_s:  # asked for each key that is looked at
+            self._epoch = (self.now_s, self.wall().timestamp())
+        return self._epoch[1]
 
     # --- what threads do ---------------------------------------------------------------------
 

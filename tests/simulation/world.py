@@ -1,5 +1,6 @@
 """Owns the simulated world: one database, one Redis, masters, workers and people, built from a plan."""
 
+import os
 import random
 import tempfile
 from collections import deque
@@ -9,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import redis
-from sqlalchemy import select
 
 from orchestrator import crash
 from orchestrator.broker.keys import Keys
@@ -17,10 +17,8 @@ from orchestrator.broker.stream import EventSender
 from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
-from orchestrator.store import schema
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
-from orchestrator.store.session import reading
 from orchestrator.store.submissions import Submissions, SubmitRequest
 from tests.simulation.celery_broker import UNACKED
 from tests.simulation.database import Database, Spoiler
@@ -42,6 +40,9 @@ RESTORE_EVERY_S = 15.0
 
 LOOK_S = 0.3
 """How often somebody who waits for the end of a run looks."""
+
+IN_MEMORY = next((path for path in ("/dev/shm",) if os.access(path, os.W_OK)), None)  # noqa: S108  a place for all
+"""Where spools are kept, if there is such a place: they are made and thrown away all the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class World:
         self.database = database
         database.begin(lambda: self.schedule.wall(self.database_jump_s), self.spoiler)
         self.server = SimulatedServer(self.schedule.epoch_s, self._dice["redis"], keep_history=True)
-        self._temporary = tempfile.TemporaryDirectory(prefix="simulation-")
+        self._temporary = tempfile.TemporaryDirectory(prefix="simulation-", dir=IN_MEMORY)
         self.people = self._connect(Process("people"), "people", spoilt=False)
         self.scripts: dict[int, Mapping[str, Script]] = {}
         self._definitions: dict[int, Mapping[str, TaskDefinition]] = {}
@@ -205,11 +206,7 @@ class World:
 
     def state(self, run: int) -> WorkflowState:
         """Return the state of a run as the database has it."""
-        columns = schema.workflow_instance.c
-        with reading(self.engine) as connection:
-            return WorkflowState(
-                connection.execute(select(columns.state).where(columns.id == run)).scalar_one()
-            )
+        return WorkflowState(self.database.value("SELECT state FROM workflow_instance WHERE id = ?", run))
 
     def timeout_s(self, run: int, task: str) -> float | None:
         """Return a task's timeout in seconds, if it has one."""

@@ -84,6 +84,20 @@ def test_weeks_begin_on_the_zones_own_monday(written: str, in_paris: str, in_new
     assert resolve(written, SUNDAY_BETWEEN, NEW_YORK) == in_new_york
 
 
+@pytest.mark.parametrize(
+    ("planned", "in_paris", "in_new_york"),
+    [
+        (datetime(2027, 1, 1, 12, 0, tzinfo=UTC), "2026-53", "2026-53"),  # a Friday
+        (datetime(2027, 1, 4, 2, 0, tzinfo=UTC), "2027-01", "2026-53"),  # Monday in Paris, Sunday in New York
+        (datetime(2025, 12, 29, 12, 0, tzinfo=UTC), "2026-01", "2026-01"),  # a Monday
+    ],
+)
+def test_a_week_belongs_to_one_year(planned: datetime, in_paris: str, in_new_york: str) -> None:
+    """To the one that has most of its days, as ISO 8601 counts."""
+    assert resolve("$[year_week(yyyy-MM-dd)]", planned, PARIS) == in_paris
+    assert resolve("$[year_week(yyyy-MM-dd)]", planned, NEW_YORK) == in_new_york
+
+
 @pytest.mark.parametrize(("written", "paris_forward", "paris_back", "york_forward", "york_back"), NOONS)
 def test_each_form_crosses_a_change_of_the_clocks(
     written: str, paris_forward: str, paris_back: str, york_forward: str, york_back: str

@@ -33,6 +33,22 @@ def test_the_workflows_priority_comes_first_then_the_tasks_then_age() -> None:
     assert queue.take("default", 100) == [key for key, _ in expected]
 
 
+def test_orders_go_out_by_the_priorities_of_workflow_and_task(world: World) -> None:
+    """Not in the order in which they were submitted."""
+    names = [("low", "highest"), ("highest", "low"), ("highest", "high")]
+    for workflow, task in names:
+        world.submit(
+            a_task(f"{workflow}-{task}", priority=Priority(task)), name=workflow, priority=Priority(workflow)
+        )
+    world.settle()
+
+    assert [order.split(":")[1] for order in world.broker.published] == [
+        "highest-high",
+        "highest-low",
+        "low-highest",
+    ]
+
+
 def test_a_group_that_nobody_serves_holds_its_own_tasks_only() -> None:
     """What waits in one group is not taken with another, however urgent it is."""
     queue = ReadyQueue()

@@ -14,16 +14,20 @@ import pytest
 
 from tests.integration.semantics.mutant import SemanticMutant
 from tests.integration.semantics.mutants_control import CONTROL_MUTANTS
+from tests.integration.semantics.mutants_definitions import DEFINITIONS_MUTANTS
 from tests.integration.semantics.mutants_parameters import PARAMETERS_MUTANTS
-from tests.integration.semantics.mutants_states import STATES_MUTANTS
+from tests.integration.semantics.mutants_runs import RUNS_MUTANTS
+from tests.integration.semantics.mutants_tasks import TASKS_MUTANTS
 from tests.integration.semantics.mutants_time import TIME_MUTANTS
 from tests.integration.semantics.mutants_triggers import TRIGGERS_MUTANTS
 from tests.simulation.mutant_patch import mutated
 
 TESTS = Path(__file__).parents[2]
 MUTANTS: tuple[SemanticMutant, ...] = (
-    *STATES_MUTANTS,
+    *DEFINITIONS_MUTANTS,
+    *RUNS_MUTANTS,
     *TRIGGERS_MUTANTS,
+    *TASKS_MUTANTS,
     *CONTROL_MUTANTS,
     *PARAMETERS_MUTANTS,
     *TIME_MUTANTS,
@@ -67,13 +71,15 @@ class Hunter:
     def product(self, request: pytest.FixtureRequest) -> Iterator[None]:
         """Let the product be the mutant during the test."""
         mutant: SemanticMutant | None = request.param
+        if mutant and mutant.statement in self.noticed:
+            pytest.skip("noticed by an earlier case of the same test")
         request.node.user_properties.append((PROPERTY, mutant.statement if mutant else HEALTHY))
         with mutated(mutant.patch) if mutant else nullcontext():
             yield
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         """Note a failure; before the test itself it is no mutant's, but one of a patch that does not fit."""
-        if call.excinfo is not None:
+        if call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
             statement = str(dict(item.user_properties).get(PROPERTY, HEALTHY))
             self.noticed[statement].add(call.excinfo.typename if call.when == "call" else f"in {call.when}")
 

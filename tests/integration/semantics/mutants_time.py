@@ -4,6 +4,22 @@ from tests.integration.semantics.mutant import SemanticMutant
 
 TIME_MUTANTS = (
     SemanticMutant(
+        statement="9.26",
+        breaks="placeholders in params are not replaced",
+        target="orchestrator.core.inputs:_replaced",
+        old="placeholders.resolve_value(_marked(value, around), around.head.planned_time, zone)",
+        new="_marked(value, around)",
+        noticed_by="unit/core/test_inputs.py::test_placeholders_of_workflow_and_task_params_are_replaced",
+    ),
+    SemanticMutant(
+        statement="9.27",
+        breaks="`mm` is the month",
+        target="orchestrator.core.placeholders:_write",
+        old="{moment.minute:02}",
+        new="{moment.month:02}",
+        noticed_by="unit/core/test_placeholder_zones.py::test_each_form_counts_by_the_clocks_of_the_zone",
+    ),
+    SemanticMutant(
         statement="9.28",
         breaks="a day is 24 hours",
         target="orchestrator.core.placeholders:_by_calendar",
@@ -122,6 +138,14 @@ TIME_MUTANTS = (
         old=" and asks_for(self._instance.definition.alerts, kind)",
         new="",
         noticed_by="unit/core/test_alerting.py::test_success_is_stored_only_for_those_who_ask",
+    ),
+    SemanticMutant(
+        statement="11.5",
+        breaks="a target that failed is tried again at once",
+        target="orchestrator.master.deliveries:Deliveries._remember",
+        old="until=self._monotonic() + rest_s",
+        new="until=self._monotonic()",
+        noticed_by="unit/master/test_deliveries.py::test_a_target_that_failed_rests_and_its_delivery_backs_off",
     ),
     SemanticMutant(
         statement="11.7",

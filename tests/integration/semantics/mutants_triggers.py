@@ -87,6 +87,14 @@ TRIGGERS_MUTANTS = (
         noticed_by="unit/core/test_control.py::test_a_disabled_task_is_a_wire",
     ),
     SemanticMutant(
+        statement="4.11",
+        breaks="a workflow of disabled tasks goes on for ever",
+        target="orchestrator.core.convergence:_finish",
+        old="or draft.count(*TASK_ACTIVE):",
+        new="or draft.count(*TASK_ACTIVE) or not draft.count(*TaskState):",
+        noticed_by="unit/core/test_control.py::test_a_workflow_of_disabled_tasks_is_a_success",
+    ),
+    SemanticMutant(
         statement="4.12",
         breaks="conditions run as soon as one upstream is done",
         target="orchestrator.core.node:decide_conditions",
@@ -184,5 +192,13 @@ TRIGGERS_MUTANTS = (
         old="if draft.head.dry_run:",
         new="if False:",
         noticed_by="unit/core/test_selection.py::test_dry_run_walks_the_graph_and_executes_nothing",
+    ),
+    SemanticMutant(
+        statement="4.24",
+        breaks="a dry run has children",
+        target="orchestrator.core.convergence:_let_go",
+        old="if draft.head.dry_run:",
+        new='if draft.head.dry_run and task.type != "sub_workflow":',
+        noticed_by="unit/core/test_children.py::test_dry_run_has_no_children",
     ),
 )

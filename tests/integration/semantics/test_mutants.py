@@ -15,7 +15,7 @@ from tests.statements import DOCUMENT, TEETH, statements
 
 ROOT = Path(__file__).parents[3]
 LIMIT_S = 150.0
-ENOUGH = 80
+ENOUGH = 120
 
 Noticed = Mapping[str, Sequence[str]]
 

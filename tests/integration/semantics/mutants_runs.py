@@ -1,55 +1,23 @@
-"""Owns the mutants of the states of tasks and of runs (sections 2 and 3)."""
+"""Owns the mutants of the states of runs (section 3)."""
 
 from tests.integration.semantics.mutant import SemanticMutant
 
-STATES_MUTANTS = (
+RUNS_MUTANTS = (
     SemanticMutant(
-        statement="2.6",
-        breaks="what was given back goes out under the same number",
-        target="orchestrator.core.handlers.report:next_dispatch",
-        old="attempt.dispatch + 1",
-        new="attempt.dispatch",
-        noticed_by="unit/core/test_reports.py::test_reject_is_one_new_dispatch_after_a_growing_wait",
+        statement="3.3",
+        breaks="a run that can never start is not told",
+        target="orchestrator.core.handlers.notice:handle_cannot_start",
+        old='draft.alert("workflow_failure", "", reason=notice.reason)',
+        new="pass",
+        noticed_by="unit/core/test_control.py::test_a_definition_that_can_never_start_ends_with_its_reason",
     ),
     SemanticMutant(
-        statement="2.7",
-        breaks="a delay is over before its time",
-        target="orchestrator.core.handlers.notice:handle_attempt_due",
-        old="attempt.due_at is None or attempt.due_at > context.now",
-        new="attempt.due_at is None",
-        noticed_by="unit/core/test_notices.py::test_attempt_is_submitted_when_its_time_has_come_and_not_before",
-    ),
-    SemanticMutant(
-        statement="2.8",
-        breaks="a pause leaves what waits for a time",
-        target="orchestrator.core.run:sweep_target",
-        old="return TaskState.PAUSED",
-        new="return None",
-        noticed_by="unit/core/test_control.py::test_pause_holds_what_waits_recalls_what_is_handed_over_and_lets_run_what_runs",
-    ),
-    SemanticMutant(
-        statement="2.17",
-        breaks="a report of an older attempt counts",
-        target="orchestrator.core.handlers.token:check_event",
-        old="event.token < attempt.token",
-        new="event.token < attempt.token and event.ticket == attempt.ticket",
-        noticed_by="unit/core/test_tokens.py::test_event_of_an_older_attempt_is_stale_whatever_it_says",
-    ),
-    SemanticMutant(
-        statement="2.18",
-        breaks="a loss uses up a retry",
-        target="orchestrator.core.handlers.report:lose",
-        old="TaskState.LOST, **counted)",
-        new="TaskState.LOST, failures=attempt.failures + 1, **counted)",
-        noticed_by="unit/core/test_notices.py::test_lost_attempt_is_replaced_and_no_retry_is_used_up",
-    ),
-    SemanticMutant(
-        statement="2.19",
-        breaks="one more loss is allowed",
-        target="orchestrator.core.handlers.report:lose",
-        old="number >= MOST[what]",
-        new="number > MOST[what]",
-        noticed_by="unit/core/test_notices.py::test_the_tenth_lost_worker_is_a_failure",
+        statement="3.4",
+        breaks="what was paused before its start has no roots when it is resumed",
+        target="orchestrator.core.handlers.control:handle_resume",
+        old="head.started_at is None",
+        new="False",
+        noticed_by="unit/core/test_control.py::test_paused_before_its_start_a_run_starts_when_resumed",
     ),
     SemanticMutant(
         statement="3.6",
@@ -76,6 +44,14 @@ STATES_MUTANTS = (
         noticed_by="unit/core/test_endings.py::test_a_run_ends_as_the_table_says",
     ),
     SemanticMutant(
+        statement="3.10",
+        breaks="recover does not count",
+        target="orchestrator.core.handlers.again:_begin_again",
+        old="run_count=head.run_count + 1",
+        new="run_count=head.run_count",
+        noticed_by="unit/core/test_again.py::test_recover_clears_what_the_end_left_in_the_head",
+    ),
+    SemanticMutant(
         statement="3.11",
         breaks="what fails while a run stops is tried again",
         target="orchestrator.core.handlers.report:fail",
@@ -90,6 +66,14 @@ STATES_MUTANTS = (
         old="if draft.is_stopping:",
         new="if False:",
         noticed_by="unit/core/test_control.py::test_what_is_lost_while_stopping_was_killed",
+    ),
+    SemanticMutant(
+        statement="3.13",
+        breaks="under `end` a failure is tried again",
+        target="orchestrator.core.draft:Draft.is_stopping.fget",
+        old=" or head.ending",
+        new="",
+        noticed_by="unit/core/test_on_failure_end.py::test_after_a_failure_nothing_is_tried_again",
     ),
     SemanticMutant(
         statement="3.14",

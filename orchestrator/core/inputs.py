@@ -141,15 +141,19 @@ def inherited(around: Surroundings) -> dict[str, Any]:
 
 
 def built_ins(around: Surroundings) -> dict[str, Any]:
-    """Return the built-in parameters; times are ISO 8601 in the workflow's zone."""
-    head, zone = around.head, ZoneInfo(around.definition.timezone)
+    """Return the built-in parameters of an attempt; times are ISO 8601 in the workflow's zone."""
+    of_run = run_built_ins(around.definition, around.head)
+    return {**of_run, "task_name": around.attempt.task, "attempt": around.attempt.attempt}
+
+
+def run_built_ins(definition: WorkflowDefinition, head: Head) -> dict[str, Any]:
+    """Return the built-in parameters that are the same for every attempt of a run."""
+    zone = ZoneInfo(definition.timezone)
     planned = head.planned_time.astimezone(zone).isoformat(timespec="seconds")
     start = (head.interval_start or head.planned_time).astimezone(zone).isoformat(timespec="seconds")
     return {
         "workflow_name": head.workflow,
         "workflow_instance_id": head.id,
-        "task_name": around.attempt.task,
-        "attempt": around.attempt.attempt,
         "run_count": head.run_count,
         "planned_time": planned,
         "data_interval_start": start,

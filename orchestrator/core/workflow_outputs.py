@@ -5,8 +5,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from orchestrator.core import parameters, placeholders
-from orchestrator.core.dag import compile_graph
+from orchestrator.core.dag import compile_graph, select_tasks
 from orchestrator.core.definition import WorkflowDefinition
+from orchestrator.core.inputs import run_built_ins
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.status import TaskState
 from orchestrator.errors import UnresolvedParameter
@@ -19,6 +20,8 @@ def workflow_outputs(
 ) -> dict[str, Any]:
     """Return the outputs of a run; a named one that has no value, since its task did not succeed, is `None`.
 
+    A named one sees every output, start and workflow parameters, and the built-ins of the run.
+
     Args:
         definition: The definition that the run is pinned to.
         head: The run.
@@ -29,18 +32,24 @@ def workflow_outputs(
         key=lambda one: (one.ended_at is not None, one.ended_at, one.sequence),
     )
     if definition.outputs is None:
-        leaves = frozenset(compile_graph(definition).leaves)
+        leaves = frozenset(compile_graph(select_tasks(definition, head.start_nodes, head.depends)).leaves)
         return _merged([one for one in ended if one.task in leaves])
-    defaults = {name: declared.default for name, declared in definition.params.items()}
-    names = {"workflow_name": head.workflow, "workflow_instance_id": head.id, **defaults, **head.params}
+    merged = _merged(ended)
     scope = parameters.Scope(
-        names={**names, **_merged(ended)}, outputs={one.task: one.outputs for one in ended}
+        names={**_parameters(definition, head), **merged}, outputs={one.task: one.outputs for one in ended}
     )
-    zone = ZoneInfo(definition.timezone)
-    return {
-        name: _value(placeholders.resolve_value(value, head.planned_time, zone), scope)
-        for name, value in definition.outputs.items()
+    return {name: _value(value, scope, definition, head) for name, value in definition.outputs.items()}
+
+
+def _parameters(definition: WorkflowDefinition, head: Head) -> dict[str, Any]:
+    """Return what a task of the run without params and upstreams would see."""
+    built_ins = run_built_ins(definition, head)
+    below = parameters.Scope(names=built_ins, outputs={})
+    defaults = {
+        name: _value(declared.default, below, definition, head)
+        for name, declared in definition.params.items()
     }
+    return {**built_ins, **defaults, **head.params}
 
 
 def _merged(ended: list[TaskInstance]) -> dict[str, Any]:
@@ -48,8 +57,10 @@ def _merged(ended: list[TaskInstance]) -> dict[str, Any]:
     return {name: value for one in ended for name, value in one.outputs.items()}
 
 
-def _value(value: Any, scope: parameters.Scope) -> Any:
+def _value(value: Any, scope: parameters.Scope, definition: WorkflowDefinition, head: Head) -> Any:
+    """Return what is written, with placeholders and references replaced; `None` if one cannot be."""
     try:
-        return parameters.resolve(value, scope)
+        written = placeholders.resolve_value(value, head.planned_time, ZoneInfo(definition.timezone))
+        return parameters.resolve(written, scope)
     except UnresolvedParameter:
         return None

@@ -191,15 +191,17 @@ def test_a_task_that_was_not_run_is_a_failure_and_a_skipped_one_is_neither() -> 
             success=["wrong"],
             failure=["right"],
         ),
-        conditions("other", "behind", items=[is_("behind", "failure")], success=["right"]),
+        conditions("other", "behind", items=[is_("behind", "failure")], success=["alarm"]),
         a_task("wrong", "check"),
-        a_task("right", "check", "other"),
+        a_task("right", "check"),
+        a_task("alarm", "other"),
     )
 
     play.succeed("fine")
     play.fail("broken")
 
     assert (play.states["wrong"], play.states["right"]) == ("SKIPPED", "SUBMITTED")
+    assert play.states["alarm"] == "SUBMITTED"
 
 
 def test_a_failure_that_nobody_names_still_fails_the_run() -> None:

@@ -142,3 +142,14 @@ def test_priorities_are_ranked_from_highest() -> None:
     """Five levels, 0 first."""
     assert [priority.rank for priority in Priority] == [0, 1, 2, 3, 4]
     assert Priority("highest").rank == 0
+
+
+def test_the_definition_of_a_workflow_has_these_defaults() -> None:
+    """What a user leaves out."""
+    task = TaskDefinition(name="t", type="noop")
+    workflow = WorkflowDefinition(name="w", tasks=(task,))
+
+    assert (workflow.on_failure, workflow.execution, workflow.on_timeout) == ("continue", "parallel", "alert")
+    assert (workflow.priority, workflow.worker_group, workflow.timezone) == ("medium", "default", "UTC")
+    assert (task.trigger, task.on_timeout, task.on_queue_timeout) == ("all_success", "fail", "fail")
+    assert (task.retries, task.retry_delay_s, task.retry_backoff, task.timeout_s) == (0, 0.0, 1.0, None)

@@ -1,6 +1,7 @@
 """What an attempt's parameters come to, and which upstream output counts."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -217,6 +218,14 @@ def test_workflow_outputs_default_to_those_of_the_leaves() -> None:
     assert workflow_outputs(definition_of(a="", b="a", c="a"), head_of(), attempts) == {"y": 3}
 
 
+def test_outputs_of_a_part_of_a_workflow_are_those_of_its_own_leaves() -> None:
+    """A run from a start node that ends before the workflow does still gives something."""
+    head = replace(head_of(), start_nodes=("b",), depends="upstream")
+    attempts = by_task(ended("a", 1, x=1), ended("b", 2, y=2))
+
+    assert workflow_outputs(definition_of(a="", b="a", c="b"), head, attempts) == {"y": 2}
+
+
 def test_workflow_outputs_that_have_no_value_are_none() -> None:
     """A branch that did not run leaves its output empty instead of failing the run."""
     definition = WorkflowDefinition(
@@ -228,6 +237,37 @@ def test_workflow_outputs_that_have_no_value_are_none() -> None:
     outputs = workflow_outputs(definition, head_of(), by_task(ended("a", 1, x=1)))
 
     assert outputs == {"total": 1, "other": None, "text": "n=1 on 2026"}
+
+
+def test_workflow_outputs_see_the_parameters_that_tasks_see() -> None:
+    """Defaults with their placeholders and references replaced, start parameters as data, built-ins of the run."""
+    definition = WorkflowDefinition(
+        name="w",
+        timezone="Europe/Paris",
+        tasks=definition_of(a="").tasks,
+        params={
+            "day": ParameterDefinition(default="$[yyyy-MM-dd]"),
+            "who": ParameterDefinition(default="run of ${workflow_name}"),
+            "raw": ParameterDefinition(),
+        },
+        outputs={
+            "day": "${day}",
+            "who": "${who}",
+            "raw": "${raw}",
+            "at": "${planned_time}",
+            "count": "${run_count}",
+            "far": "$[yyyyMMdd+9999999]",
+        },
+    )
+
+    assert workflow_outputs(definition, head_of(raw="$[yyyy] ${x}"), {}) == {
+        "day": "2026-11-02",
+        "who": "run of w",
+        "raw": "$[yyyy] ${x}",
+        "at": "2026-11-02T00:30:00+01:00",
+        "count": 1,
+        "far": None,
+    }
 
 
 def celery_task(**fields: Any) -> TaskDefinition:

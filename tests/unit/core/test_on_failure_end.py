@@ -38,6 +38,19 @@ def test_active_tasks_are_killed_and_the_run_ends_failure() -> None:
     assert play.head.ending
 
 
+def test_continue_lets_other_branches_go_on() -> None:
+    """Without `end` nothing is recalled, and what the other branch unblocks is submitted; then the run fails."""
+    play = started(a_task("bad"), a_task("runs"), a_task("next", "runs"), on_failure=OnFailure.CONTINUE)
+    play.running("runs")
+    play.fail("bad")
+    assert (play.wants("runs"), play.head.ending) == (None, False)
+
+    play.succeed("runs", "next")
+
+    assert play.states == {"bad": "FAILURE", "next": "SUCCESS", "runs": "SUCCESS"}
+    assert play.state is WorkflowState.FAILURE
+
+
 def test_nothing_new_is_submitted() -> None:
     """A task that succeeds although the run ends unblocks nobody."""
     play = ending(a_task("a"), a_task("b", "a"), a_task("c", "b", trigger=Trigger.ONE_FAILED))

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.schedule import Decision, Misfire, Schedule, decide, is_whole_day, moment
+from orchestrator.core.schedule import (
+    Decision,
+    Misfire,
+    Schedule,
+    decide,
+    is_whole_day,
+    moment,
+    schedules_of,
+)
+from tests.builders import a_definition
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -134,3 +143,16 @@ def test_text_is_a_time_of_the_zone_and_a_day_ends_with_its_last_moment() -> Non
     assert moment("2026-11-01", "UTC") == START
     assert moment("2026-11-01", "UTC", ends=True) == START + timedelta(days=1, microseconds=-1)
     assert (is_whole_day("2026-11-01"), is_whole_day("2026-11-01T00:00")) == (True, False)
+
+
+def test_a_schedule_has_the_zone_of_its_workflow_unless_it_names_one() -> None:
+    """Each of several its own; what is left out of one has its default."""
+    written = ({"cron": "0 2 * * *"}, {"cron": "0 2 * * *", "timezone": "Asia/Tokyo", "misfire": "all"})
+    definition = a_definition(timezone="Europe/Paris", schedules=written)
+
+    found = schedules_of(definition)
+
+    assert [(one.timezone, one.misfire) for one in found] == [
+        ("Europe/Paris", Misfire.ONCE),
+        ("Asia/Tokyo", Misfire.ALL),
+    ]

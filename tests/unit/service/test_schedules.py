@@ -107,6 +107,16 @@ def test_backfill_without_a_schedule_is_daily(backend: Backend) -> None:
     ]  # fmt: skip
 
 
+def test_both_ends_of_a_backfill_are_included(backend: Backend) -> None:
+    """To the second: a range from one planned time to the next holds two."""
+    deploy(backend, "")
+
+    assert fill(backend, "2026-11-01T06:30", "2026-11-02T06:30") == [
+        "2026-11-01T05:30:00Z", "2026-11-02T05:30:00Z",
+    ]  # fmt: skip
+    assert fill(backend, "2026-12-01T06:30", "2026-12-02T06:29:59") == ["2026-12-01T05:30:00Z"]
+
+
 def test_backfill_of_one_schedule_of_several(backend: Backend) -> None:
     """It must be said which, by its id."""
     _, noon = deploy(backend, "{cron: '0 2 * * *'}, {cron: '0 12 * * *'}")

@@ -10,11 +10,13 @@ from orchestrator.core.alerting import asks_for
 from orchestrator.core.branches import edge_outcome
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.definition import OnFailure, TaskDefinition
+from orchestrator.core.elements import MAP, Elements, counted, element_name, extent_of, group_of, standing
 from orchestrator.core.family import mail_to_children, mail_to_parent
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
-from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_stopping
+from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_doomed, is_stopping
 from orchestrator.core.status import (
+    TASK_FINAL,
     TASK_HANDED_OVER,
     TASK_INITIAL,
     TaskState,
@@ -47,6 +49,7 @@ class Draft:
         "_owed",
         "_sequence",
         "_spent",
+        "_stirred",
         "_updated",
         "_withdrawn",
         "context",
@@ -65,6 +68,7 @@ class Draft:
         self._updated: dict[tuple[str, int], TaskInstance] = {}
         self._withdrawn: list[TaskInstance] = []
         self._spent: dict[str, int | None] = {}
+        self._stirred: dict[str, None] = {}
         self._alerts: list[Alert] = []
         self._mail: list[Mail] = []
         self._children: list[Head] = []
@@ -114,7 +118,8 @@ class Draft:
     def failed(self) -> list[str]:
         """Return the names of the tasks that failed or were killed, without absorbed failures; O(those)."""
         absorbed = self._instance.graph.absorbed
-        return [one.task for one in self.waiting(_FAILED) if one.task not in absorbed]
+        failed = (one.task for one in self.waiting(_FAILED))
+        return [task for task in failed if task not in absorbed and group_of(task) is None]
 
     def waiting(self, states: Sequence[TaskState]) -> Iterator[TaskInstance]:
         """Yield the current attempts in one of `states`, those that this draft changed first."""
@@ -154,7 +159,7 @@ class Draft:
         where = self._inserted if (attempt.task, attempt.attempt) in self._inserted else self._updated
         where[attempt.task, attempt.attempt] = changed
         if changed.current:
-            self._current[attempt.task] = changed
+            self._set_current(attempt.task, changed)
         return changed
 
     def insert(self, attempt: TaskInstance) -> TaskInstance:
@@ -169,7 +174,7 @@ class Draft:
         numbered = self._with_deadline(None, new)
         self._sequence += 1
         self._inserted[attempt.task, attempt.attempt] = numbered
-        self._current[attempt.task] = numbered
+        self._set_current(attempt.task, numbered)
         if attempt.task in self._spent or attempt.task in self._instance.spent:
             self._spent[attempt.task] = None
         return numbered
@@ -177,21 +182,22 @@ class Draft:
     def withdraw(self, attempt: TaskInstance) -> None:
         """Let a current attempt that has ended count no longer: its task is to be run again."""
         self._withdrawn.append(attempt)
-        self._current[attempt.task] = None
+        self._set_current(attempt.task, None)
         self._spent[attempt.task] = attempt.attempt
 
     def end(self, attempt: TaskInstance, state: TaskState, **changes: Any) -> None:
-        """End an attempt for good and tell its downstreams."""
+        """End an attempt for good and tell its downstreams; an element has none, its group tells them."""
         self.update(attempt, state=state, ended_at=self.context.now, due_at=None, **changes)
-        outcome = OUTCOMES[state]
-        if state is TaskState.FAILURE:
+        outcome, group = OUTCOMES[state], group_of(attempt.task)
+        if state is TaskState.FAILURE and group is None:
             key, reason = f"{attempt.task}:{attempt.attempt}", changes.get("reason", attempt.reason)
             self.alert_if_asked(
                 "task_failure", key, task=attempt.task, attempt=attempt.attempt, reason=reason
             )
-        if outcome is Outcome.FAILED and attempt.task not in self._instance.graph.absorbed:
+        if outcome is Outcome.FAILED and (group or attempt.task) not in self._instance.graph.absorbed:
             self._end_after_failure()
-        self.settle(attempt.task, outcome)
+        if group is None:
+            self.settle(attempt.task, outcome)
 
     def replace_attempt(self, attempt: TaskInstance, state: TaskState, **changes: Any) -> None:
         """Put a new attempt in the place of one that ended in `state` (a retry, or after a loss)."""
@@ -254,7 +260,7 @@ class Draft:
         ended = deque([(task, outcome)])
         while ended:
             name, how = ended.popleft()
-            node = self._set_node(name, self.node(name)._replace(outcome=how, owed=False))
+            node = self._set_node(name, self.node(name)._replace(outcome=how, owed=False, elements=None))
             attempt = self.attempt(name)
             started = node.started or attempt is not None
             taken = attempt.taken if attempt is not None else None
@@ -266,6 +272,8 @@ class Draft:
 
     def rebuild(self) -> None:
         """Derive every counter, and what is owed, from the attempts: the second half of loading a run."""
+        for group in self._instance.graph.mapped:
+            self._count_elements(group)
         for task in self._instance.graph.order:
             attempt = self.attempt(task)
             if attempt is not None and attempt.state in OUTCOMES:
@@ -278,6 +286,57 @@ class Draft:
         self._nodes = fresh_nodes(self._instance.graph)
         self._owed.clear()
         self.rebuild()
+
+    # --- maps --------------------------------------------------------------------------------
+
+    def spread(self, group: str, total: int) -> None:
+        """Let a map have so many elements; none of this attempt of its group has begun."""
+        self._set_node(group, self.node(group)._replace(elements=Elements(total=total)))
+        self._stirred[group] = None
+
+    def is_map(self, task: str) -> bool:
+        """Return whether a task is the group of a map."""
+        return self.definition(task).type == MAP
+
+    def is_spread(self, group: str) -> bool:
+        """Return whether a map has its elements."""
+        return self.node(group).elements is not None
+
+    def elements(self, group: str) -> Elements:
+        """Return the numbers of a map that has its elements."""
+        return self.node(group).elements or Elements(total=0)
+
+    def set_elements(self, group: str, elements: Elements | None) -> None:
+        """Change the numbers of a map."""
+        self._set_node(group, self.node(group)._replace(elements=elements, owed=False))
+
+    def owe_elements(self, group: str) -> bool:
+        """Note whether elements of a map are to be created now, and return it."""
+        node = self.node(group)
+        owed = self.room(group) > 0
+        if owed is not node.owed:
+            self._set_node(group, node._replace(owed=owed))
+        return owed
+
+    def room(self, group: str) -> int:
+        """Return how many more elements of a map may begin now."""
+        elements, task = self.node(group).elements, self.definition(group)
+        if elements is None or self.head.state is not WorkflowState.RUNNING or is_doomed(self.head, task):
+            return 0
+        left = elements.total - elements.next
+        free = (task.max_parallel or elements.total) - elements.active - elements.paused
+        return max(min(left, free), 0)
+
+    def stirred(self) -> list[str]:
+        """Return the maps that this draft changed something of: all, if the run goes on in another way."""
+        old, new = self._instance.head, self.head
+        turned = old.state is not new.state or old.ending is not new.ending
+        return list(self._instance.graph.mapped if turned else self._stirred)
+
+    def elements_of(self, group: TaskInstance) -> list[TaskInstance]:
+        """Return the current attempts of a map's elements."""
+        names = (element_name(group.task, index) for index in range(extent_of(group) or 0))
+        return [one for name in names if (one := self.attempt(name)) is not None]
 
     def transition(self) -> Transition:
         """Return everything this draft changed."""
@@ -319,6 +378,33 @@ class Draft:
         )
 
     # --- inside ------------------------------------------------------------------------------
+
+    def _set_current(self, task: str, attempt: TaskInstance | None) -> None:
+        """Make it the current attempt of its task; an element is counted where it stands now."""
+        group = group_of(task) or task
+        if group is not task:
+            self._count_element(group, self.attempt(task), attempt)
+        if group is not task or self.node(task).elements is not None:
+            self._stirred[group] = None
+        self._current[task] = attempt
+
+    def _count_element(self, group: str, old: TaskInstance | None, new: TaskInstance | None) -> None:
+        node, row = self.node(group), self.attempt(group)
+        if node.elements is None or row is None:
+            return
+        moved = node.elements.moved(standing(old, row), standing(new, row))
+        self._nodes[group] = node._replace(elements=moved)
+
+    def _count_elements(self, group: str) -> None:
+        """Derive the numbers of a map that is going on, and whether elements are to be created: O(elements)."""
+        row = self.attempt(group)
+        total = extent_of(row) if row is not None and row.state not in TASK_FINAL else None
+        if row is None or total is None:
+            return
+        rows = (self.attempt(element_name(group, index)) for index in range(total))
+        self._nodes[group] = self.node(group)._replace(elements=counted(total, rows, row))
+        self._stirred[group] = None
+        self.owe_elements(group)
 
     def _with_deadline(self, old: TaskInstance | None, new: TaskInstance) -> TaskInstance:
         """Let a queue timeout count while a worker could take an attempt that has not started yet."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from orchestrator.core.outputs import whole
 from orchestrator.errors import UnresolvedParameter
 
 MAX_INPUT_BYTES = 1024 * 1024
@@ -48,8 +49,7 @@ class Scope:
         """
         first, *rest = path.split(".")
         if rest == ["*"]:
-            given = self.outputs[first]
-            return given["result"] if set(given) == {"result"} else dict(given) or None
+            return whole(self.outputs[first])
         if rest and rest[0] in self.outputs.get(first, {}):
             return _member(self.outputs[first][rest[0]], rest[1:])
         return _member(self.names[first], rest)

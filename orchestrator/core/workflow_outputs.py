@@ -7,7 +7,9 @@ from zoneinfo import ZoneInfo
 from orchestrator.core import parameters, placeholders
 from orchestrator.core.dag import compile_graph
 from orchestrator.core.definition import WorkflowDefinition
+from orchestrator.core.elements import group_of
 from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.outputs import outputs_given
 from orchestrator.core.status import TaskState
 from orchestrator.errors import UnresolvedParameter
 
@@ -25,7 +27,7 @@ def workflow_outputs(
         attempts: The current attempt of each task that has one.
     """
     ended = sorted(
-        (one for one in attempts.values() if one.state in _GIVES_OUTPUTS),
+        (one for one in attempts.values() if one.state in _GIVES_OUTPUTS and group_of(one.task) is None),
         key=lambda one: (one.ended_at is not None, one.ended_at, one.sequence),
     )
     if definition.outputs is None:
@@ -34,7 +36,8 @@ def workflow_outputs(
     defaults = {name: declared.default for name, declared in definition.params.items()}
     names = {"workflow_name": head.workflow, "workflow_instance_id": head.id, **defaults, **head.params}
     scope = parameters.Scope(
-        names={**names, **_merged(ended)}, outputs={one.task: one.outputs for one in ended}
+        names={**names, **_merged(ended)},
+        outputs={one.task: outputs_given(one, one.outputs) for one in ended},
     )
     zone = ZoneInfo(definition.timezone)
     return {

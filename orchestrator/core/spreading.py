@@ -46,19 +46,25 @@ def begin_elements(draft: Draft, group: str, most: int, begin: Begin) -> int:
     """
     row, begun = draft.attempt(group), 0
     while row is not None and begun < most and draft.room(group) > 0:
-        elements = draft.elements(group)
-        name = element_name(group, elements.next)
-        draft.set_elements(group, elements._replace(next=elements.next + 1))
-        element = draft.attempt(name)
-        if has_begun(element, row):
-            continue
-        if element is not None:
-            draft.withdraw(element)
-        begin(draft, name, element)
+        name = element_name(group, draft.elements(group).next)
+        failed_before = draft.attempt(name)
+        if failed_before is not None:
+            draft.withdraw(failed_before)
+        begin(draft, name, failed_before)
+        _move_on(draft, row)
         begun += 1
     draft.owe_elements(group)
     _tend(draft, group)
     return begun
+
+
+def _move_on(draft: Draft, row: TaskInstance) -> None:
+    """Find the next element that is to begin; those between have succeeded in an earlier attempt of the group."""
+    elements = draft.elements(row.task)
+    index = elements.next
+    while index < elements.total and has_begun(draft.attempt(element_name(row.task, index)), row):
+        index += 1
+    draft.set_elements(row.task, elements._replace(next=index))
 
 
 def _tend(draft: Draft, group: str) -> None:

@@ -447,7 +447,6 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 LATER = {
-    "map": "{name: a, type: noop, map: [1]}",
     "pool": "{name: a, type: noop, pool: p}",
     "cache": "{name: a, type: noop, cache: true}",
     "bundle": "{name: a, type: noop, bundle: b}",

@@ -8,6 +8,7 @@ from orchestrator.core.draft import Draft
 from orchestrator.core.elements import MAP, extent_of
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.logic import APPROVAL, DEPENDENT, WAITS_FOR_SIGNAL
+from orchestrator.core.maps import is_spread
 from orchestrator.core.node import Decision, Outcome
 from orchestrator.core.run import CREATING, STOPPED_REASON, is_stopping, sweep_target, swept_states
 from orchestrator.core.spreading import begin_elements, tend_maps
@@ -36,7 +37,7 @@ def converge(draft: Draft) -> None:
         if budget <= 0 or draft.head.state not in CREATING:
             break
         budget -= (
-            begin_elements(draft, task, budget, _begin) if draft.is_spread(task) else _create(draft, task)
+            begin_elements(draft, task, budget, _begin) if is_spread(draft, task) else _create(draft, task)
         )
     _finish(draft)
 

@@ -6,17 +6,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from orchestrator.core import maps
 from orchestrator.core.alerting import asks_for
 from orchestrator.core.branches import edge_outcome
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.definition import OnFailure, TaskDefinition
-from orchestrator.core.elements import MAP, Elements, counted, element_name, extent_of, group_of, standing
+from orchestrator.core.elements import group_of
 from orchestrator.core.family import mail_to_children, mail_to_parent
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
-from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_doomed, is_stopping
+from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_stopping
 from orchestrator.core.status import (
-    TASK_FINAL,
     TASK_HANDED_OVER,
     TASK_INITIAL,
     TaskState,
@@ -260,20 +260,27 @@ class Draft:
         ended = deque([(task, outcome)])
         while ended:
             name, how = ended.popleft()
-            node = self._set_node(name, self.node(name)._replace(outcome=how, owed=False, elements=None))
+            node = self.set_node(name, self.node(name)._replace(outcome=how, owed=False, elements=None))
             attempt = self.attempt(name)
             started = node.started or attempt is not None
             taken = attempt.taken if attempt is not None else None
             for downstream in self._instance.graph.downstream[name]:
                 seen = edge_outcome(self._instance.graph.gates, name, downstream, how, taken)
-                self._set_node(downstream, self.node(downstream).with_upstream(seen, started=started))
+                self.set_node(downstream, self.node(downstream).with_upstream(seen, started=started))
                 if self._consider(downstream) is Decision.NOT_RUN:
                     ended.append((downstream, Outcome.NOT_RUN))
+
+    def set_node(self, task: str, node: Node) -> Node:
+        """Change the counters of a task, and remember what it owes."""
+        self._nodes[task] = node
+        if node.owed:
+            self._owed.append(task)
+        return node
 
     def rebuild(self) -> None:
         """Derive every counter, and what is owed, from the attempts: the second half of loading a run."""
         for group in self._instance.graph.mapped:
-            self._count_elements(group)
+            maps.count_all(self, group)
         for task in self._instance.graph.order:
             attempt = self.attempt(task)
             if attempt is not None and attempt.state in OUTCOMES:
@@ -289,54 +296,15 @@ class Draft:
 
     # --- maps --------------------------------------------------------------------------------
 
-    def spread(self, group: str, total: int) -> None:
-        """Let a map have so many elements; none of this attempt of its group has begun."""
-        self._set_node(group, self.node(group)._replace(elements=Elements(total=total)))
+    def stir(self, group: str) -> None:
+        """Note that something happened to a map."""
         self._stirred[group] = None
 
-    def is_map(self, task: str) -> bool:
-        """Return whether a task is the group of a map."""
-        return self.definition(task).type == MAP
-
-    def is_spread(self, group: str) -> bool:
-        """Return whether a map has its elements."""
-        return self.node(group).elements is not None
-
-    def elements(self, group: str) -> Elements:
-        """Return the numbers of a map that has its elements."""
-        return self.node(group).elements or Elements(total=0)
-
-    def set_elements(self, group: str, elements: Elements | None) -> None:
-        """Change the numbers of a map."""
-        self._set_node(group, self.node(group)._replace(elements=elements, owed=False))
-
-    def owe_elements(self, group: str) -> bool:
-        """Note whether elements of a map are to be created now, and return it."""
-        node = self.node(group)
-        owed = self.room(group) > 0
-        if owed is not node.owed:
-            self._set_node(group, node._replace(owed=owed))
-        return owed
-
-    def room(self, group: str) -> int:
-        """Return how many more elements of a map may begin now."""
-        elements, task = self.node(group).elements, self.definition(group)
-        if elements is None or self.head.state is not WorkflowState.RUNNING or is_doomed(self.head, task):
-            return 0
-        left = elements.total - elements.next
-        free = (task.max_parallel or elements.total) - elements.active - elements.paused
-        return max(min(left, free), 0)
-
     def stirred(self) -> list[str]:
-        """Return the maps that this draft changed something of: all, if the run goes on in another way."""
+        """Return the maps that something happened to: all, if the run goes on in another way."""
         old, new = self._instance.head, self.head
         turned = old.state is not new.state or old.ending is not new.ending
         return list(self._instance.graph.mapped if turned else self._stirred)
-
-    def elements_of(self, group: TaskInstance) -> list[TaskInstance]:
-        """Return the current attempts of a map's elements."""
-        names = (element_name(group.task, index) for index in range(extent_of(group) or 0))
-        return [one for name in names if (one := self.attempt(name)) is not None]
 
     def transition(self) -> Transition:
         """Return everything this draft changed."""
@@ -367,7 +335,7 @@ class Draft:
 
     def take_owed(self, task: str) -> Decision:
         """Note that a node is no longer owed its attempt; return what its trigger says now."""
-        node = self._set_node(task, self.node(task)._replace(owed=False))
+        node = self.set_node(task, self.node(task)._replace(owed=False))
         return decide_node(self.head, self.definition(task), node)
 
     @property
@@ -383,28 +351,10 @@ class Draft:
         """Make it the current attempt of its task; an element is counted where it stands now."""
         group = group_of(task) or task
         if group is not task:
-            self._count_element(group, self.attempt(task), attempt)
-        if group is not task or self.node(task).elements is not None:
-            self._stirred[group] = None
+            maps.count_element(self, group, self.attempt(task), attempt)
+        elif self.node(task).elements is not None:
+            self.stir(task)
         self._current[task] = attempt
-
-    def _count_element(self, group: str, old: TaskInstance | None, new: TaskInstance | None) -> None:
-        node, row = self.node(group), self.attempt(group)
-        if node.elements is None or row is None:
-            return
-        moved = node.elements.moved(standing(old, row), standing(new, row))
-        self._nodes[group] = node._replace(elements=moved)
-
-    def _count_elements(self, group: str) -> None:
-        """Derive the numbers of a map that is going on, and whether elements are to be created: O(elements)."""
-        row = self.attempt(group)
-        total = extent_of(row) if row is not None and row.state not in TASK_FINAL else None
-        if row is None or total is None:
-            return
-        rows = (self.attempt(element_name(group, index)) for index in range(total))
-        self._nodes[group] = self.node(group)._replace(elements=counted(total, rows, row))
-        self._stirred[group] = None
-        self.owe_elements(group)
 
     def _with_deadline(self, old: TaskInstance | None, new: TaskInstance) -> TaskInstance:
         """Let a queue timeout count while a worker could take an attempt that has not started yet."""
@@ -436,12 +386,6 @@ class Draft:
         if self.head.on_failure is OnFailure.END and not self.is_stopping:
             self.set_head(ending=True)
 
-    def _set_node(self, task: str, node: Node) -> Node:
-        self._nodes[task] = node
-        if node.owed:
-            self._owed.append(task)
-        return node
-
     def _consider(self, task: str) -> Decision:
         """Mark a node as owed when its trigger has just decided; return the decision if it is still open."""
         node = self.node(task)
@@ -449,5 +393,5 @@ class Draft:
             return Decision.WAIT
         decision = decide_node(self.head, self.definition(task), node)
         if decision in (Decision.RUN, Decision.SKIP):
-            self._set_node(task, node._replace(owed=True))
+            self.set_node(task, node._replace(owed=True))
         return decision

@@ -69,6 +69,12 @@ def references(value: Any) -> set[str]:
     return found
 
 
+def whole_reference(text: str) -> str | None:
+    """Return the path of a text that is one reference and nothing else, which keeps its value's type."""
+    whole = _REFERENCE.fullmatch(text)
+    return whole[1] if whole and whole[0] != "$${" else None
+
+
 def resolve(value: Any, lookup: Lookup) -> Any:
     """Return `value` with its references replaced; a text that is one reference takes the value and its type.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from orchestrator.core import maps
 from orchestrator.core.draft import Draft
 from orchestrator.core.elements import (
     FAILED,
@@ -45,34 +46,34 @@ def begin_elements(draft: Draft, group: str, most: int, begin: Begin) -> int:
         begin: Creates an attempt.
     """
     row, begun = draft.attempt(group), 0
-    while row is not None and begun < most and draft.room(group) > 0:
-        name = element_name(group, draft.elements(group).next)
+    while row is not None and begun < most and maps.room(draft, group) > 0:
+        name = element_name(group, maps.numbers(draft, group).next)
         failed_before = draft.attempt(name)
         if failed_before is not None:
             draft.withdraw(failed_before)
         begin(draft, name, failed_before)
         _move_on(draft, row)
         begun += 1
-    draft.owe_elements(group)
+    maps.owe_elements(draft, group)
     _tend(draft, group)
     return begun
 
 
 def _move_on(draft: Draft, row: TaskInstance) -> None:
     """Find the next element that is to begin; those between have succeeded in an earlier attempt of the group."""
-    elements = draft.elements(row.task)
+    elements = maps.numbers(draft, row.task)
     index = elements.next
     while index < elements.total and has_begun(draft.attempt(element_name(row.task, index)), row):
         index += 1
-    draft.set_elements(row.task, elements._replace(next=index))
+    maps.set_numbers(draft, row.task, elements._replace(next=index))
 
 
 def _tend(draft: Draft, group: str) -> None:
     row = draft.attempt(group)
-    if row is None or row.state is not TaskState.RUNNING or not draft.is_spread(group):
+    if row is None or row.state is not TaskState.RUNNING or not maps.is_spread(draft, group):
         return
-    elements = draft.elements(group)
-    if draft.owe_elements(group) or elements.active:
+    elements = maps.numbers(draft, group)
+    if maps.owe_elements(draft, group) or elements.active:
         return
     doomed = is_doomed(draft.head, draft.definition(group))
     waits = bool(elements.paused) or (elements.next < elements.total and not doomed)

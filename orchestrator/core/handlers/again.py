@@ -12,6 +12,7 @@ from orchestrator.core.draft import Draft
 from orchestrator.core.elements import extent_of, group_of
 from orchestrator.core.handlers.control import refuse_unless
 from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.maps import elements_of, is_map
 from orchestrator.core.node import Outcome
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import WORKFLOW_FINAL, TaskState, WorkflowState
@@ -180,8 +181,8 @@ def _run_again(draft: Draft, tasks: Iterable[str], kept: Iterable[TaskInstance] 
         attempt = draft.attempt(task)
         if attempt is not None:
             draft.withdraw(attempt)
-        if attempt is not None and draft.is_map(task) and task not in keeping:
-            for element in draft.elements_of(attempt):
+        if attempt is not None and is_map(draft, task) and task not in keeping:
+            for element in elements_of(draft, attempt):
                 draft.withdraw(element)
     for attempt in keeping.values():
         begin_again = begin_with_child if attempt.child is not None else begin_with_elements

@@ -6,6 +6,7 @@ from orchestrator.core.draft import Draft
 from orchestrator.core.elements import gathers, with_extent
 from orchestrator.core.family import asked_of_child
 from orchestrator.core.handlers.token import noticed_attempt
+from orchestrator.core.maps import spread
 from orchestrator.core.notice import Gathered, Spread
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState
@@ -25,7 +26,7 @@ def handle_spread(instance: WorkflowInstance, notice: Spread, context: Context) 
     else:
         extent = with_extent(notice.total)
         draft.update(attempt, state=TaskState.RUNNING, started_at=context.now, external_ids=extent)
-        draft.spread(attempt.task, notice.total)
+        spread(draft, attempt.task, notice.total)
     converge(draft)
     return draft.transition()
 

@@ -179,6 +179,7 @@ class _Judgement:
             rows=account.rows,
             elements={int(one[len(name) + 1 : -1]): self._last[one] for one in current},
             interrupted=account.interrupted,
+            first=1 + sum(len(part) for part in self._parts[name] if part is not account.rows),
         )
 
     def _element_faults(self, name: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ class SeenMap:
         total: Elements of its list.
         rows: The attempts of its group in this beginning of the run.
         elements: Index to the state of the current attempt of an element.
+        first: Number of the first of these attempts.
         interrupted: The run may have been stopped, or ended by a failure, at any moment.
     """
 
@@ -23,6 +24,7 @@ class SeenMap:
     rows: Sequence[SeenAttempt]
     elements: Mapping[int, str]
     interrupted: bool
+    first: int = 1
 
     @property
     def state(self) -> str:
@@ -34,6 +36,9 @@ def map_faults(seen: SeenMap) -> Iterator[str]:
     """Yield what is wrong between a group and its elements."""
     if len(seen.rows) != 1:
         yield f"its group has {len(seen.rows)} attempts in a row, and nothing is tried again but elements"
+    last = seen.rows[-1]
+    if not last.current or last.failures or last.attempt != seen.first + len(seen.rows) - 1:
+        yield f"its group's last attempt is {last.attempt}, current: {last.current}, failures: {last.failures}"
     unknown = [index for index in seen.elements if index >= seen.total]
     if unknown:
         yield f"it has {seen.total} elements, and attempts of {unknown}"

@@ -28,6 +28,16 @@ def map_of(name: str) -> str:
     return name.partition("[")[0]
 
 
+def scripts_of(run: PlannedRun, task: TaskDefinition) -> list[Script]:
+    """Return what a task does; of a map, what each of its elements does."""
+    names = [task.name] if task.map_over is None else _elements(task)
+    return [run.scripts.get(name, Script()) for name in names]
+
+
+def _elements(task: TaskDefinition) -> list[str]:
+    return [element(task.name, index) for index in range(len(task.map_over))]
+
+
 def _mapped(run: PlannedRun, dice: Random) -> PlannedRun:
     scripts = dict(run.scripts)
     tasks = []
@@ -43,6 +53,6 @@ def _as_map(task: TaskDefinition, scripts: dict[str, Script], dice: Random) -> T
     total = dice.choice(SIZES)
     own = scripts.pop(task.name, Script())
     for index in range(total):
-        like_the_task = dice.random() < 0.5
+        like_the_task = dice.random() < 0.5 or own.hangs  # a short timeout is for what hangs
         scripts[element(task.name, index)] = own if like_the_task else Script(takes_s=own.takes_s)
     return replace(task, map_over=list(range(total)), max_parallel=dice.choice([None, None, 1, 2, 3]))

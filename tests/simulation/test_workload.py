@@ -103,10 +103,7 @@ def as_written(definition: WorkflowDefinition) -> dict[str, object]:
     """Return a definition as a person would write it: durations have no unit in their names."""
     document = to_document(definition)
     tasks = [
-        {
-            WRITTEN.get(name, name.removesuffix("_s")): _plain(value)
-            for name, value in (task | task.pop("spec", {})).items()
-        }
+        {_written(name): _plain(value) for name, value in (task | task.pop("spec", {})).items()}
         for task in document.pop("tasks")
     ]
     workflow = {name: _plain(value) for name, value in document.items() if value not in ({}, [])}

@@ -59,6 +59,7 @@ class Settings(BaseModel):
     master_cpu_limit: float = Field(0.0, ge=0, description="No new START above this load per core; 0: off.")
     master_memory_limit: float = Field(0.95, gt=0, le=1, description="No new START above this memory use.")
     inbox_limit: int = Field(20_000, ge=1000, description="Events the master holds before its reader waits.")
+    map_limit: int = Field(1000, ge=1, le=10_000, description="Most elements of a map.")
     worker_cpu_limit: float = Field(0.0, ge=0, description="Reject above this load per core; 0: off.")
     worker_memory_limit: float = Field(0.98, gt=0, le=1, description="Reject above this memory use.")
 

@@ -109,7 +109,11 @@ def build_daemon(settings: Settings, engine: Engine) -> Daemon:
         lease_s=settings.lease_seconds,
         renewal_s=settings.renewal,
         timing=timing_of(settings),
-        limits=Limits(cpu=settings.master_cpu_limit, memory=settings.master_memory_limit),
+        limits=Limits(
+            cpu=settings.master_cpu_limit,
+            memory=settings.master_memory_limit,
+            map_elements=settings.map_limit,
+        ),
     )
     return Daemon(service, plan)
 

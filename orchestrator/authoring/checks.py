@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.authoring import expressions, names
+from orchestrator.authoring.maps import map_faults
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.authoring.references import reference_faults
 from orchestrator.authoring.schedules import schedule_faults
@@ -48,6 +49,7 @@ def check(definition: WorkflowDefinition) -> list[Fault]:
         if task.type == "sub_workflow" and task.spec["workflow"] == definition.name:
             faults.append(_fault(task, "workflow", "a workflow cannot contain itself"))
     faults.extend(reference_faults(definition, edges))
+    faults.extend(map_faults(definition, tasks))
     faults.extend(schedule_faults(definition))
     return faults
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from orchestrator.core.definition import Execution, TaskDefinition, WorkflowDefinition
+from orchestrator.core.elements import MAP
 from orchestrator.core.logic import LOGIC_TYPES
 from orchestrator.errors import DefinitionError, Fault
 
-RUNNABLE_TYPES = frozenset({"shell", "python", "noop", "celery", "sql", "http"}) | LOGIC_TYPES
+RUNNABLE_TYPES = frozenset({"shell", "python", "noop", "celery", "sql", "http"}) | (LOGIC_TYPES - {MAP})
 
 _REASON = "is understood but cannot be run by this version yet"
 
@@ -43,7 +44,6 @@ def _task(task: TaskDefinition) -> Iterator[Fault]:
     if task.type not in RUNNABLE_TYPES:
         yield Fault(message=f"the type '{task.type}' {_REASON}", task=task.name, field="type")
     used = {
-        "map": task.map_over is not None,
         "pool": task.pool is not None,
         "cache": task.cache,
         "bundle": task.bundle is not None,

@@ -210,6 +210,8 @@ def _may_give(task: TaskDefinition, name: str) -> bool:
 
 
 def _known(task: TaskDefinition, field: str, names: Names) -> frozenset[str]:
+    if field == "map":
+        return names.general
     own = frozenset() if field.startswith("params.") else frozenset(task.params)
     element = frozenset({task.map_as, "map_index"} if task.map_over is not None else ())
     return names.general | own | element

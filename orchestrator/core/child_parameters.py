@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.core import secrets, types
 from orchestrator.core.definition import ParameterDefinition, TaskDefinition
-from orchestrator.core.inputs import Surroundings, inherited, resolve_inputs
+from orchestrator.core.inputs import Surroundings, element_of, inherited, resolve_inputs
 from orchestrator.errors import UnresolvedParameter
 
 
@@ -32,7 +32,8 @@ def child_parameters(
         raise UnresolvedParameter(
             f"parameter '{unknown[0]}' is not declared by workflow '{task.spec['workflow']}': {known}"
         )
-    given = {name: value for name, value in inherited(marked).items() if name in declared} | dict(own)
+    inheritable = inherited(marked) | element_of(task, marked)
+    given = {name: value for name, value in inheritable.items() if name in declared} | dict(own)
     if missing := [name for name, one in declared.items() if one.required and name not in given]:
         raise UnresolvedParameter(f"parameter '{missing[0]}' of '{task.spec['workflow']}' has no value")
     return {name: _checked(name, value, declared[name], ticket) for name, value in given.items()}

@@ -5,10 +5,13 @@ from dataclasses import replace
 
 from orchestrator.core.branches import CONDITIONS, chosen_by_conditions
 from orchestrator.core.draft import Draft
+from orchestrator.core.elements import MAP, extent_of
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.logic import APPROVAL, DEPENDENT, WAITS_FOR_SIGNAL
+from orchestrator.core.maps import is_spread
 from orchestrator.core.node import Decision, Outcome
 from orchestrator.core.run import CREATING, STOPPED_REASON, is_stopping, sweep_target, swept_states
+from orchestrator.core.spreading import begin_elements, tend_maps
 from orchestrator.core.status import TASK_ACTIVE, WORKFLOW_FINAL, TaskState, WorkflowState
 
 MOST_NAMED = 3
@@ -29,10 +32,13 @@ def converge(draft: Draft) -> None:
             draft.end(attempt, target, reason=STOPPED_REASON)
         else:
             _let_go(draft, draft.update(attempt, state=target))
+    tend_maps(draft)
     for task in draft.owed_tasks():
         if budget <= 0 or draft.head.state not in CREATING:
             break
-        budget -= _create(draft, task)
+        budget -= (
+            begin_elements(draft, task, budget, _begin) if is_spread(draft, task) else _create(draft, task)
+        )
     _finish(draft)
 
 
@@ -84,6 +90,14 @@ def _create(draft: Draft, task: str) -> int:
     return 1
 
 
+def _begin(draft: Draft, element: str, failed: TaskInstance | None) -> None:
+    """Create the attempt of an element of a map; the child of one that failed before is recovered."""
+    if failed is not None and failed.child is not None:
+        begin_with_child(draft, failed)
+    else:
+        draft.insert(_first_attempt(draft, element, skipped=False))
+
+
 def _first_attempt(draft: Draft, task: str, *, skipped: bool) -> TaskInstance:
     definition = draft.definition(task)
     waits = definition.delay_s and not skipped and not draft.head.dry_run
@@ -110,6 +124,8 @@ def _let_go(draft: Draft, attempt: TaskInstance) -> None:
         draft.end(attempt, TaskState.SUCCESS, reason="dry run")
     elif attempt.child is not None:
         _go_on_with_child(draft, attempt)
+    elif task.type == MAP and extent_of(attempt) is not None:
+        draft.update(attempt, state=TaskState.RUNNING, started_at=attempt.started_at or draft.context.now)
     elif task.type == CONDITIONS:
         taken = chosen_by_conditions(task, draft.outcome)
         draft.end(attempt, TaskState.SUCCESS, started_at=draft.context.now, taken=taken)
@@ -131,6 +147,13 @@ def begin_with_child(draft: Draft, ended: TaskInstance) -> None:
     fresh = _first_attempt(draft, ended.task, skipped=False)
     attempt = draft.insert(replace(fresh, state=TaskState.SUBMITTED, due_at=None, child=ended.child))
     _go_on_with_child(draft, attempt)
+
+
+def begin_with_elements(draft: Draft, ended: TaskInstance) -> None:
+    """Give a map whose attempt does not count any more a new one, in which only what failed runs again."""
+    fresh = _first_attempt(draft, ended.task, skipped=False)
+    attempt = replace(fresh, state=TaskState.SUBMITTED, external_ids=ended.external_ids)
+    _let_go(draft, draft.insert(attempt))
 
 
 def _go_on_with_child(draft: Draft, attempt: TaskInstance) -> None:

@@ -6,6 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from orchestrator.core.branches import Gates, gates_of, named_by_conditions
 from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
+from orchestrator.core.elements import TaskTable
 from orchestrator.errors import DefinitionError, Fault
 
 
@@ -14,7 +15,8 @@ class Graph:
     """The tasks that can run and how they depend on each other; disabled tasks are wires and not in it.
 
     Attributes:
-        tasks: Every task that is not disabled, by name, in topological order.
+        tasks: Every task that is not disabled, by name, in topological order. It knows the elements of
+            maps too, when it is asked.
         order: Task names so that each stands behind all its upstreams.
         position: Index of each name in `order`.
         upstream: Direct upstreams of each task, disabled ones replaced by theirs, without repeats.
@@ -22,6 +24,7 @@ class Graph:
         roots: Tasks without upstreams.
         leaves: Tasks without downstreams.
         gates: What hangs on the branches of switch and conditions tasks.
+        mapped: Tasks with `map:`.
         absorbed: Tasks whose failure a conditions task names: it does not make the run fail.
     """
 
@@ -33,6 +36,7 @@ class Graph:
     roots: tuple[str, ...]
     leaves: tuple[str, ...]
     gates: Gates = field(repr=False)
+    mapped: tuple[str, ...] = field(repr=False)
     absorbed: frozenset[str] = field(repr=False)
 
 
@@ -152,7 +156,7 @@ def _graph(tasks: dict[str, TaskDefinition], upstream: dict[str, tuple[str, ...]
             downstream[source].append(name)
     order = tuple(tasks)
     return Graph(
-        tasks=tasks,
+        tasks=TaskTable(tasks),
         order=order,
         position={name: index for index, name in enumerate(order)},
         upstream=upstream,
@@ -160,6 +164,7 @@ def _graph(tasks: dict[str, TaskDefinition], upstream: dict[str, tuple[str, ...]
         roots=tuple(name for name in order if not upstream[name]),
         leaves=tuple(name for name in order if not downstream[name]),
         gates=gates,
+        mapped=tuple(name for name in order if tasks[name].map_over is not None),
         absorbed=named_by_conditions(tasks.values()),
     )
 

@@ -4,7 +4,7 @@ from typing import assert_never
 
 from orchestrator.core.command import Command, CommandKind
 from orchestrator.core.event import TaskDelayed, TaskDispatched, TaskResult, TaskRunning, WorkerReject
-from orchestrator.core.handlers import again, child, control, logic, notice, report
+from orchestrator.core.handlers import again, child, control, logic, notice, report, spread
 from orchestrator.core.notice import (
     AttemptDue,
     AttemptLost,
@@ -12,6 +12,7 @@ from orchestrator.core.notice import (
     CannotStart,
     ChildReady,
     Continue,
+    Gathered,
     Judged,
     Looked,
     Notice,
@@ -19,6 +20,7 @@ from orchestrator.core.notice import (
     RecallLost,
     RecallWon,
     RunTimeout,
+    Spread,
     Unsubmittable,
     Withdrawn,
 )
@@ -104,7 +106,7 @@ def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) ->
             return notice.handle_recall_lost(instance, item, context)
         case Unsubmittable():
             return notice.handle_unsubmittable(instance, item, context)
-        case Judged() | Looked() | ChildReady() | Withdrawn():
+        case Judged() | Looked() | ChildReady() | Spread() | Gathered() | Withdrawn():
             return _decide_logic(instance, item, context)
         case RunTimeout():
             return notice.handle_run_timeout(instance, item, context)
@@ -117,7 +119,9 @@ def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) ->
 
 
 def _decide_logic(
-    instance: WorkflowInstance, item: Judged | Looked | ChildReady | Withdrawn, context: Context
+    instance: WorkflowInstance,
+    item: Judged | Looked | ChildReady | Spread | Gathered | Withdrawn,
+    context: Context,
 ) -> Transition:
     match item:
         case Judged():
@@ -126,6 +130,10 @@ def _decide_logic(
             return logic.handle_looked(instance, item, context)
         case ChildReady():
             return child.handle_child_ready(instance, item, context)
+        case Spread():
+            return spread.handle_spread(instance, item, context)
+        case Gathered():
+            return spread.handle_gathered(instance, item, context)
         case Withdrawn():
             return logic.handle_withdrawn(instance, item, context)
         case _:

@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from orchestrator.core import maps
 from orchestrator.core.alerting import asks_for
 from orchestrator.core.branches import edge_outcome
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.definition import OnFailure, TaskDefinition
+from orchestrator.core.elements import group_of
 from orchestrator.core.family import mail_to_children, mail_to_parent
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
@@ -47,6 +49,7 @@ class Draft:
         "_owed",
         "_sequence",
         "_spent",
+        "_stirred",
         "_updated",
         "_withdrawn",
         "context",
@@ -65,6 +68,7 @@ class Draft:
         self._updated: dict[tuple[str, int], TaskInstance] = {}
         self._withdrawn: list[TaskInstance] = []
         self._spent: dict[str, int | None] = {}
+        self._stirred: dict[str, None] = {}
         self._alerts: list[Alert] = []
         self._mail: list[Mail] = []
         self._children: list[Head] = []
@@ -114,7 +118,8 @@ class Draft:
     def failed(self) -> list[str]:
         """Return the names of the tasks that failed or were killed, without absorbed failures; O(those)."""
         absorbed = self._instance.graph.absorbed
-        return [one.task for one in self.waiting(_FAILED) if one.task not in absorbed]
+        failed = (one.task for one in self.waiting(_FAILED))
+        return [task for task in failed if task not in absorbed and group_of(task) is None]
 
     def waiting(self, states: Sequence[TaskState]) -> Iterator[TaskInstance]:
         """Yield the current attempts in one of `states`, those that this draft changed first."""
@@ -154,7 +159,7 @@ class Draft:
         where = self._inserted if (attempt.task, attempt.attempt) in self._inserted else self._updated
         where[attempt.task, attempt.attempt] = changed
         if changed.current:
-            self._current[attempt.task] = changed
+            self._set_current(attempt.task, changed)
         return changed
 
     def insert(self, attempt: TaskInstance) -> TaskInstance:
@@ -169,7 +174,7 @@ class Draft:
         numbered = self._with_deadline(None, new)
         self._sequence += 1
         self._inserted[attempt.task, attempt.attempt] = numbered
-        self._current[attempt.task] = numbered
+        self._set_current(attempt.task, numbered)
         if attempt.task in self._spent or attempt.task in self._instance.spent:
             self._spent[attempt.task] = None
         return numbered
@@ -177,21 +182,22 @@ class Draft:
     def withdraw(self, attempt: TaskInstance) -> None:
         """Let a current attempt that has ended count no longer: its task is to be run again."""
         self._withdrawn.append(attempt)
-        self._current[attempt.task] = None
+        self._set_current(attempt.task, None)
         self._spent[attempt.task] = attempt.attempt
 
     def end(self, attempt: TaskInstance, state: TaskState, **changes: Any) -> None:
-        """End an attempt for good and tell its downstreams."""
+        """End an attempt for good and tell its downstreams; an element has none, its group tells them."""
         self.update(attempt, state=state, ended_at=self.context.now, due_at=None, **changes)
-        outcome = OUTCOMES[state]
-        if state is TaskState.FAILURE:
+        outcome, group = OUTCOMES[state], group_of(attempt.task)
+        if state is TaskState.FAILURE and group is None:
             key, reason = f"{attempt.task}:{attempt.attempt}", changes.get("reason", attempt.reason)
             self.alert_if_asked(
                 "task_failure", key, task=attempt.task, attempt=attempt.attempt, reason=reason
             )
-        if outcome is Outcome.FAILED and attempt.task not in self._instance.graph.absorbed:
+        if outcome is Outcome.FAILED and (group or attempt.task) not in self._instance.graph.absorbed:
             self._end_after_failure()
-        self.settle(attempt.task, outcome)
+        if group is None:
+            self.settle(attempt.task, outcome)
 
     def replace_attempt(self, attempt: TaskInstance, state: TaskState, **changes: Any) -> None:
         """Put a new attempt in the place of one that ended in `state` (a retry, or after a loss)."""
@@ -254,18 +260,27 @@ class Draft:
         ended = deque([(task, outcome)])
         while ended:
             name, how = ended.popleft()
-            node = self._set_node(name, self.node(name)._replace(outcome=how, owed=False))
+            node = self.set_node(name, self.node(name)._replace(outcome=how, owed=False, elements=None))
             attempt = self.attempt(name)
             started = node.started or attempt is not None
             taken = attempt.taken if attempt is not None else None
             for downstream in self._instance.graph.downstream[name]:
                 seen = edge_outcome(self._instance.graph.gates, name, downstream, how, taken)
-                self._set_node(downstream, self.node(downstream).with_upstream(seen, started=started))
+                self.set_node(downstream, self.node(downstream).with_upstream(seen, started=started))
                 if self._consider(downstream) is Decision.NOT_RUN:
                     ended.append((downstream, Outcome.NOT_RUN))
 
+    def set_node(self, task: str, node: Node) -> Node:
+        """Change the counters of a task, and remember what it owes."""
+        self._nodes[task] = node
+        if node.owed:
+            self._owed.append(task)
+        return node
+
     def rebuild(self) -> None:
         """Derive every counter, and what is owed, from the attempts: the second half of loading a run."""
+        for group in self._instance.graph.mapped:
+            maps.count_all(self, group)
         for task in self._instance.graph.order:
             attempt = self.attempt(task)
             if attempt is not None and attempt.state in OUTCOMES:
@@ -278,6 +293,18 @@ class Draft:
         self._nodes = fresh_nodes(self._instance.graph)
         self._owed.clear()
         self.rebuild()
+
+    # --- maps --------------------------------------------------------------------------------
+
+    def stir(self, group: str) -> None:
+        """Note that something happened to a map."""
+        self._stirred[group] = None
+
+    def stirred(self) -> list[str]:
+        """Return the maps that something happened to: all, if the run goes on in another way."""
+        old, new = self._instance.head, self.head
+        turned = old.state is not new.state or old.ending is not new.ending
+        return list(self._instance.graph.mapped if turned else self._stirred)
 
     def transition(self) -> Transition:
         """Return everything this draft changed."""
@@ -308,7 +335,7 @@ class Draft:
 
     def take_owed(self, task: str) -> Decision:
         """Note that a node is no longer owed its attempt; return what its trigger says now."""
-        node = self._set_node(task, self.node(task)._replace(owed=False))
+        node = self.set_node(task, self.node(task)._replace(owed=False))
         return decide_node(self.head, self.definition(task), node)
 
     @property
@@ -319,6 +346,15 @@ class Draft:
         )
 
     # --- inside ------------------------------------------------------------------------------
+
+    def _set_current(self, task: str, attempt: TaskInstance | None) -> None:
+        """Make it the current attempt of its task; an element is counted where it stands now."""
+        group = group_of(task) or task
+        if group is not task:
+            maps.count_element(self, group, self.attempt(task), attempt)
+        elif self.node(task).elements is not None:
+            self.stir(task)
+        self._current[task] = attempt
 
     def _with_deadline(self, old: TaskInstance | None, new: TaskInstance) -> TaskInstance:
         """Let a queue timeout count while a worker could take an attempt that has not started yet."""
@@ -350,12 +386,6 @@ class Draft:
         if self.head.on_failure is OnFailure.END and not self.is_stopping:
             self.set_head(ending=True)
 
-    def _set_node(self, task: str, node: Node) -> Node:
-        self._nodes[task] = node
-        if node.owed:
-            self._owed.append(task)
-        return node
-
     def _consider(self, task: str) -> Decision:
         """Mark a node as owed when its trigger has just decided; return the decision if it is still open."""
         node = self.node(task)
@@ -363,5 +393,5 @@ class Draft:
             return Decision.WAIT
         decision = decide_node(self.head, self.definition(task), node)
         if decision in (Decision.RUN, Decision.SKIP):
-            self._set_node(task, node._replace(owed=True))
+            self.set_node(task, node._replace(owed=True))
         return decision

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from orchestrator.core import parameters, placeholders, secrets, types
 from orchestrator.core.definition import ParameterDefinition, TaskDefinition, WorkflowDefinition
+from orchestrator.core.elements import group_of, index_of
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.errors import UnresolvedParameter
 
@@ -20,6 +21,7 @@ class Surroundings:
         latest: Output name to the upstream task whose value counts (`OutputIndex.sources`).
         outputs: Outputs by task, at least of the tasks that `wanted_outputs` names.
         environment: Variables of the environment that the task or the workflow refers to.
+        elements: How many elements the map of this attempt was found to have.
         secret_ticket: Marks the secrets that the definition and the start parameters name, for the worker that
             may resolve them; `None` leaves them as they are written.
     """
@@ -30,6 +32,7 @@ class Surroundings:
     latest: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    elements: int | None = None
     secret_ticket: str | None = None
 
 
@@ -60,7 +63,8 @@ def wanted_outputs(task: TaskDefinition, latest: Mapping[str, str]) -> AbstractS
     """
     cases = [case["when"] for case in task.spec.get("cases", ())]
     fields = [task.spec[name] for name in (*_resolved_fields(task), *_late_fields(task))]
-    paths = {path for value in [*task.params.values(), *cases, *fields] for path in _paths(value)}
+    given = [*task.params.values(), *cases, *fields, task.map_over]
+    paths = {path for value in given for path in _paths(value)}
     by_task = {path.partition(".")[0] for path in paths if "." in path}
     if task.type not in _SEE_OWN_PARAMS_ONLY:
         return by_task.union(latest.values())
@@ -78,7 +82,8 @@ def wanted_by_check(
         latest: Output name to the upstream task whose value counts.
         names: What the expression refers to, as paths.
     """
-    paths = {*names, *(path for value in task.params.values() for path in _paths(value))}
+    given = [*task.params.values(), task.map_over]
+    paths = {*names, *(path for value in given for path in _paths(value))}
     firsts = {path.partition(".")[0] for path in paths}
     by_task = {path.partition(".")[0] for path in paths if "." in path}
     return by_task.union(latest[name] for name in {*task.params, *firsts} if name in latest)
@@ -103,16 +108,18 @@ def resolve_inputs(task: TaskDefinition, around: Surroundings) -> Inputs:
     if task.type == "noop" and not task.params:
         return Inputs(params={}, parameters={}, spec=task.spec)
     built_in = built_ins(around)
-    below = _below(around, built_in)
+    below, element = _with_element(task, around, _below(around, built_in))
     scope = parameters.Scope(names=parameters.visible([{}, *below]), outputs=around.outputs)
     own = {name: _resolved(name, value, scope, around) for name, value in task.params.items()}
+    if task.type == "python" and element and not _uses_element(task):
+        own = {task.map_as: element[task.map_as], **own}
     names = parameters.visible([own, *below])
     params = {name: names[name] for name in own}
     if task.type in LATE_FIELDS:
         used = _late_values(task, parameters.Scope(names=names, outputs=around.outputs))
         parameters.check_size({**params, **used}, as_environment=False)
         return Inputs(params=params, parameters=used, spec=_late_spec(task, around))
-    everything = _parameters_of(task, params, names, built_in)
+    everything = _parameters_of(task, params, names, {**built_in, **element})
     parameters.check_size(everything or params, as_environment=task.type == "shell")
     spec = _spec(task, parameters.Scope(names=names, outputs=around.outputs), around)
     return Inputs(params=params, parameters=everything, spec=spec)
@@ -124,10 +131,28 @@ def visible_scope(task: TaskDefinition, around: Surroundings) -> parameters.Scop
     Raises:
         UnresolvedParameter: One of the task's own params cannot be resolved.
     """
-    below = _below(around, built_ins(around))
+    below, _ = _with_element(task, around, _below(around, built_ins(around)))
     scope = parameters.Scope(names=parameters.visible([{}, *below]), outputs=around.outputs)
     own = {name: _resolved(name, value, scope, around) for name, value in task.params.items()}
     return parameters.Scope(names=parameters.visible([own, *below]), outputs=around.outputs)
+
+
+def elements_of(task: TaskDefinition, around: Surroundings) -> list[Any]:
+    """Return the list that a map runs over.
+
+    Raises:
+        UnresolvedParameter: It has no value, or is no list; the message says what it is, and the remedy.
+    """
+    return _list(task, around, _below(around, built_ins(around)))
+
+
+def element_of(task: TaskDefinition, around: Surroundings) -> dict[str, Any]:
+    """Return what a map gives an element besides everything else: itself and its index; others nothing.
+
+    Raises:
+        UnresolvedParameter: The list is none any more, or has another length.
+    """
+    return _with_element(task, around, _below(around, built_ins(around)))[1]
 
 
 def inherited(around: Surroundings) -> dict[str, Any]:
@@ -237,6 +262,45 @@ def _with_times(name: str, value: Any, around: Surroundings) -> Any:
 
 def _marked(value: Any, around: Surroundings) -> Any:
     return value if around.secret_ticket is None else secrets.mark(value, around.secret_ticket)
+
+
+Layers = list[Mapping[str, Any]]
+
+
+def _with_element(task: TaskDefinition, around: Surroundings, below: Layers) -> tuple[Layers, dict[str, Any]]:
+    """Return the layers with the element of a map on top, and that element; nothing for other tasks."""
+    if task.map_over is None or group_of(around.attempt.task) is None:
+        return below, {}
+    elements, index = _list(task, around, below), index_of(around.attempt.task)
+    if around.elements not in (None, len(elements)):
+        raise UnresolvedParameter(
+            f"map: the list has {len(elements)} elements now, not {around.elements}; rerun the whole map"
+        )
+    if index >= len(elements):
+        raise UnresolvedParameter(f"map: the list has {len(elements)} elements, none at {index}")
+    element = {task.map_as: elements[index], "map_index": index}
+    return [element, *below], element
+
+
+def _list(task: TaskDefinition, around: Surroundings, below: Layers) -> list[Any]:
+    scope = parameters.Scope(names=parameters.visible([{}, *below]), outputs=around.outputs)
+    value = _replaced("map", task.map_over, scope, around)
+    if isinstance(value, list | tuple):
+        return list(value)
+    raise UnresolvedParameter(f"map: needs a list, not {_kind(value)}{_HINTS.get(type(value), '')}")
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else types.type_of(value)
+
+
+_HINTS: Mapping[type, str] = {str: "; declare the output or parameter it comes from as list"}
+
+
+def _uses_element(task: TaskDefinition) -> bool:
+    """Return whether the params of a map say which argument is the element, or need its index alone."""
+    firsts = {path.partition(".")[0] for value in task.params.values() for path in _paths(value)}
+    return not firsts.isdisjoint({task.map_as, "map_index"})
 
 
 def _below(around: Surroundings, built_in: Mapping[str, Any]) -> list[Mapping[str, Any]]:

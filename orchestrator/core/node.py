@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from orchestrator.core.definition import Trigger
+from orchestrator.core.elements import Elements
 from orchestrator.core.status import TaskState
 
 
@@ -35,7 +36,8 @@ class Node(NamedTuple):
         skipped: Upstreams that were skipped.
         started: Some ancestor had an attempt (a clean-up task under `end` asks for it).
         outcome: How the node itself ended.
-        owed: Its trigger has decided, and its attempt is still to be created.
+        owed: Its trigger has decided, and its attempt is still to be created; or some of its elements are.
+        elements: Of a map that is going on.
     """
 
     open: int
@@ -45,6 +47,7 @@ class Node(NamedTuple):
     started: bool = False
     outcome: Outcome | None = None
     owed: bool = False
+    elements: Elements | None = None
 
     def with_upstream(self, outcome: Outcome, *, started: bool) -> "Node":
         """Return the node after one more upstream ended."""

@@ -1,6 +1,7 @@
 """Owns the notices: facts that the master's own machinery reports to its loop."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from orchestrator.core.dependence import Verdict
@@ -88,6 +89,32 @@ class Judged(AttemptNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spread(AttemptNotice):
+    """The list of a map is known.
+
+    Attributes:
+        total: How many elements it has.
+        outputs: What it gives if it has none.
+    """
+
+    total: int
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered(AttemptNotice):
+    """The outputs of a map's elements, which have all succeeded, are put together.
+
+    Attributes:
+        outputs: What the map gives.
+        fault: Why it can give nothing.
+    """
+
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Looked(AttemptNotice):
     """What a look at other workflows' runs came to.
 
@@ -158,6 +185,8 @@ Notice = (
     | Judged
     | Looked
     | ChildReady
+    | Spread
+    | Gathered
     | Withdrawn
     | RunTimeout
     | Continue

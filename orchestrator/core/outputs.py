@@ -1,10 +1,11 @@
 """Owns the outputs that memory has: which of them a task sees by bare name, and those without their values."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from orchestrator.core.dag import Graph
+from orchestrator.core.elements import MAP
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.status import TASK_FINAL, TaskState
 
@@ -63,6 +64,37 @@ class StoredOutputs(Mapping[str, Any]):
 
 class ValuesNotHere(RuntimeError):
     """Somebody reads outputs that were not loaded: a bug."""
+
+
+class MapOutputs(dict[str, Any]):
+    """The outputs of a map: a list for each name, and `result`, what each element gave as a whole.
+
+    `${load.*}` means that list.
+    """
+
+
+def outputs_given(attempt: TaskInstance, outputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the outputs of an attempt as references see them."""
+    return MapOutputs(outputs) if attempt.type == MAP else outputs
+
+
+def whole(outputs: Mapping[str, Any]) -> Any:
+    """Return all that a task gave: its only output `result`, else all outputs as a map; a map's list."""
+    if set(outputs) == {"result"} or (isinstance(outputs, MapOutputs) and "result" in outputs):
+        return outputs["result"]
+    return dict(outputs) or None
+
+
+def gather(elements: Sequence[Mapping[str, Any]], declared: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the outputs of a map, from those of its elements in order.
+
+    Args:
+        elements: Outputs of each; one that lacks a name that others have gives null for it.
+        declared: Names of outputs that are there even if there is no element.
+    """
+    names = dict.fromkeys([*declared, *(name for outputs in elements for name in outputs)])
+    lists = {name: [outputs.get(name) for outputs in elements] for name in names}
+    return {**lists, "result": [whole(outputs) for outputs in elements]}
 
 
 class OutputIndex:

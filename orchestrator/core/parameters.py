@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from orchestrator.core.outputs import whole
 from orchestrator.errors import UnresolvedParameter
 
 MAX_INPUT_BYTES = 1024 * 1024
@@ -48,8 +49,7 @@ class Scope:
         """
         first, *rest = path.split(".")
         if rest == ["*"]:
-            given = self.outputs[first]
-            return given["result"] if set(given) == {"result"} else dict(given) or None
+            return whole(self.outputs[first])
         if rest and rest[0] in self.outputs.get(first, {}):
             return _member(self.outputs[first][rest[0]], rest[1:])
         return _member(self.names[first], rest)
@@ -67,6 +67,12 @@ def references(value: Any) -> set[str]:
             if match[0] != "$${":
                 found.add(_path(match))
     return found
+
+
+def whole_reference(text: str) -> str | None:
+    """Return the path of a text that is one reference and nothing else, which keeps its value's type."""
+    whole = _REFERENCE.fullmatch(text)
+    return whole[1] if whole and whole[0] != "$${" else None
 
 
 def resolve(value: Any, lookup: Lookup) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from orchestrator.core.definition import TaskDefinition
+from orchestrator.core.elements import MAP, gathers
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.logic import DEPENDENT, JUDGED_TYPES, LOGIC_TYPES, SUB_WORKFLOW
 from orchestrator.core.run import QUEUE_TIMEOUT, is_doomed
@@ -112,15 +113,23 @@ def _wants_decided(head: Head, task: TaskDefinition, attempt: TaskInstance, *, d
     match attempt.state:
         case TaskState.SUBMITTED if doomed or head.state is WorkflowState.PAUSING:
             return Withdraw()
-        case TaskState.SUBMITTED:
-            return Judge() if task.type in JUDGED_TYPES else None
-        case TaskState.RUNNING if doomed:
-            return None if task.type == SUB_WORKFLOW else Withdraw()  # its child ends it, and was asked to
+        case TaskState.SUBMITTED | TaskState.RUNNING if _is_judged(task, attempt):
+            return Judge()
+        case TaskState.RUNNING if doomed and task.type not in _ENDED_BY_OTHERS:
+            return Withdraw()
         case TaskState.RUNNING if task.type == DEPENDENT:
             return Look()
-        case TaskState.RUNNING if attempt.timeout_at is not None:
+        case TaskState.RUNNING if attempt.timeout_at is not None and not doomed:
             return TimeoutAt(attempt.timeout_at)
     return None
+
+
+_ENDED_BY_OTHERS = frozenset({MAP, SUB_WORKFLOW})
+"""Its elements, or its child, end it; they are asked to."""
+
+
+def _is_judged(task: TaskDefinition, attempt: TaskInstance) -> bool:
+    return gathers(attempt) or (attempt.state is TaskState.SUBMITTED and task.type in JUDGED_TYPES)
 
 
 def _wants_handed_over(head: Head, attempt: TaskInstance, *, doomed: bool) -> Want | None:

@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 from orchestrator.core import parameters, placeholders
 from orchestrator.core.dag import compile_graph, select_tasks
 from orchestrator.core.definition import WorkflowDefinition
+from orchestrator.core.elements import group_of
 from orchestrator.core.inputs import run_built_ins
 from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.outputs import outputs_given
 from orchestrator.core.status import TaskState
 from orchestrator.errors import UnresolvedParameter
 
@@ -28,7 +30,7 @@ def workflow_outputs(
         attempts: The current attempt of each task that has one.
     """
     ended = sorted(
-        (one for one in attempts.values() if one.state in _GIVES_OUTPUTS),
+        (one for one in attempts.values() if one.state in _GIVES_OUTPUTS and group_of(one.task) is None),
         key=lambda one: (one.ended_at is not None, one.ended_at, one.sequence),
     )
     if definition.outputs is None:
@@ -36,7 +38,8 @@ def workflow_outputs(
         return _merged([one for one in ended if one.task in leaves])
     merged = _merged(ended)
     scope = parameters.Scope(
-        names={**_parameters(definition, head), **merged}, outputs={one.task: one.outputs for one in ended}
+        names={**_parameters(definition, head), **merged},
+        outputs={one.task: outputs_given(one, one.outputs) for one in ended},
     )
     return {name: _value(value, scope, definition, head) for name, value in definition.outputs.items()}
 

@@ -38,6 +38,7 @@ from orchestrator.master.reaper import Reaper
 from orchestrator.master.rounds import Rounds
 from orchestrator.master.schedules import Scheduler, ScheduleTable
 from orchestrator.master.silence import Silence
+from orchestrator.master.spreader import Spreader
 from orchestrator.master.standings import Standings, StandingSource
 from orchestrator.master.status import Status, StatusBoard
 from orchestrator.master.supplies import Supplies
@@ -125,10 +126,17 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Overload limits: load per core (0: off) and memory use from 0 to 1."""
+    """What protects a master.
+
+    Attributes:
+        cpu: Load per core above which nothing starts; 0: off.
+        memory: Memory use from 0 to 1, the same.
+        map_elements: So many elements a map may have.
+    """
 
     cpu: float = 0.0
     memory: float = 0.95
+    map_elements: int = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +213,14 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         inspector=Inspector(lanes, supplies),
         intake=intake,
         dispatcher=dispatcher,
-        judge=Judge(desk, supplies, Nursery(ports.children, supplies, parking.park), effects, parking.park),
+        judge=Judge(
+            desk,
+            supplies,
+            Nursery(ports.children, supplies, parking.park),
+            Spreader(supplies, limits.map_elements),
+            effects,
+            parking.park,
+        ),
         lookout=Lookout(desk, lanes, ports.history, parking.park),
         aftermath=Aftermath(lanes, effects, supplies, window),
         parking=parking,

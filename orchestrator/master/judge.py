@@ -1,10 +1,11 @@
-"""Owns what is worked out on the values that upstreams gave: the branches of switches, the children of tasks."""
+"""Owns what is worked out on the values that upstreams gave: branches of switches, children, maps."""
 
 from collections.abc import Iterable, Sequence
 
 import structlog
 
 from orchestrator.authoring.expressions import holds, parse
+from orchestrator.core.elements import MAP
 from orchestrator.core.inputs import visible_scope
 from orchestrator.core.logic import SUB_WORKFLOW
 from orchestrator.core.notice import Judged, Notice, Unsubmittable, about
@@ -13,6 +14,7 @@ from orchestrator.master.batch import Cut, Park
 from orchestrator.master.effects import Desk, Effects
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.nursery import Nursery
+from orchestrator.master.spreader import Spreader
 from orchestrator.master.supplies import Candidate, Supplies, Values
 
 log = structlog.get_logger(__name__)
@@ -33,16 +35,24 @@ class Judge:
         desk: Docket, inbox, clock.
         supplies: Where values come from.
         nursery: Makes children.
+        spreader: Looks at the lists and the outputs of maps.
         effects: Puts an attempt on the docket again.
         park: Takes a run out of the way whose task cannot be judged because of a bug.
     """
 
     def __init__(
-        self, desk: Desk, supplies: Supplies, nursery: Nursery, effects: Effects, park: Park
+        self,
+        desk: Desk,
+        supplies: Supplies,
+        nursery: Nursery,
+        spreader: Spreader,
+        effects: Effects,
+        park: Park,
     ) -> None:
         self._desk = desk
         self._supplies = supplies
         self._nursery = nursery
+        self._spreader = spreader
         self._effects = effects
         self._park = park
         self._retry_at = float("-inf")
@@ -77,6 +87,8 @@ class Judge:
         self._desk.inbox.put_notices([NoticeItem(notice)])
 
     def _notice(self, candidate: Candidate, values: Values) -> Notice:
+        if candidate.attempt.type == MAP:
+            return self._spreader.notice(candidate, values)
         try:
             taken = self._taken(candidate, values)
         except UnresolvedParameter as error:

@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.core.elements import element_name, extent_of, gathers, group_of
 from orchestrator.core.inputs import Surroundings, wanted_by_check, wanted_outputs
 from orchestrator.core.instance import TaskInstance
-from orchestrator.core.outputs import OutputIndex
+from orchestrator.core.outputs import OutputIndex, outputs_given
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState
 from orchestrator.errors import StoreUnavailable, UnresolvedParameter
@@ -74,7 +75,9 @@ class Supplies:
         for number, task in keys:
             instance = self._lanes.get(number)
             attempt = instance.attempts.get(task) if instance else None
-            if instance is None or attempt is None or attempt.state is not TaskState.SUBMITTED:
+            if instance is None or attempt is None:
+                continue
+            if attempt.state is not TaskState.SUBMITTED and not gathers(attempt):
                 continue
             try:
                 found.append(self._candidate(instance, attempt))
@@ -123,8 +126,9 @@ class Supplies:
             head=candidate.instance.head,
             attempt=candidate.attempt,
             latest=candidate.latest,
-            outputs={source.task: values[source.key] for source in candidate.sources},
+            outputs={source.task: outputs_given(source, values[source.key]) for source in candidate.sources},
             environment=self._environment(candidate),
+            elements=_elements(candidate),
         )
 
     def candidate(
@@ -155,6 +159,10 @@ class Supplies:
         self._indexes.pop(workflow_instance_id, None)
 
     def _candidate(self, instance: WorkflowInstance, attempt: TaskInstance) -> Candidate:
+        if gathers(attempt):
+            names = [element_name(attempt.task, index) for index in range(extent_of(attempt) or 0)]
+            elements = tuple(_with_outputs(instance, names))
+            return Candidate(instance=instance, attempt=attempt, latest={}, sources=elements)
         latest = self._latest(instance, attempt.task)
         wanted = wanted_outputs(instance.graph.tasks[attempt.task], latest)
         return Candidate(
@@ -165,12 +173,19 @@ class Supplies:
         )
 
     def _latest(self, instance: WorkflowInstance, task: str) -> Mapping[str, str]:
+        task = group_of(task) or task
         if not instance.graph.upstream[task]:
             return {}
         index = self._indexes.get(instance.head.id)
         if index is None:
             index = self._indexes[instance.head.id] = OutputIndex(instance.graph)
         return index.sources(task, instance.attempts)
+
+
+def _elements(candidate: Candidate) -> int | None:
+    """Return how many elements the map of an element was found to have."""
+    group = candidate.instance.attempts.get(group_of(candidate.attempt.task) or "")
+    return None if group is None else extent_of(group)
 
 
 def _with_outputs(instance: WorkflowInstance, tasks: Iterable[str]) -> Iterator[TaskInstance]:

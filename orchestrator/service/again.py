@@ -10,6 +10,7 @@ from orchestrator.authoring.names import did_you_mean
 from orchestrator.core.command import CommandKind
 from orchestrator.core.dag import Graph, compile_graph, select_tasks
 from orchestrator.core.definition import WorkflowDefinition
+from orchestrator.core.elements import group_of
 from orchestrator.core.handlers.again import FORCIBLE
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.status import TaskState
@@ -56,6 +57,7 @@ def rerun(backend: Backend, workflow_instance_id: int, options: RerunOptions) ->
     body: dict[str, Any] = {"run_count": head.run_count}
     for name, task in (("from", options.start), ("only", options.only)):
         if task is not None:
+            _refuse_element(task)
             body[name] = _known(_graph(head, definition), head, task)
     params = parameters_from_texts(definition, read_pairs(options.texts), head.params)
     if params:
@@ -106,6 +108,12 @@ def _load(backend: Backend, number: int) -> LoadedInstance:
 
 def _graph(head: Head, definition: WorkflowDefinition) -> Graph:
     return compile_graph(select_tasks(definition, head.start_nodes, head.depends))
+
+
+def _refuse_element(task: str) -> None:
+    """Raise UserError if a rerun of one element of a map is asked for."""
+    if (group := group_of(task)) is not None:
+        raise UserError(f"'{task}' is an element of a map: rerun '{group}', or recover the run")
 
 
 def _known(graph: Graph, head: Head, task: str) -> str:

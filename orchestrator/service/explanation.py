@@ -1,12 +1,14 @@
 """Owns the use case "explain": why a run, or one of its tasks, does not run. It only reads."""
 
 from orchestrator.authoring.names import did_you_mean
+from orchestrator.core.elements import group_of
 from orchestrator.errors import NotFound, StoreUnavailable
 from orchestrator.service.backend import Backend
 from orchestrator.service.explaining.causes import Cause, Kind
 from orchestrator.service.explaining.deciding import causes_of_run, causes_of_task
 from orchestrator.service.explaining.facts import Facts
 from orchestrator.service.explaining.gathering import gather
+from orchestrator.service.explaining.map_causes import elements_named
 
 
 def explain(backend: Backend, workflow_instance_id: int, task: str | None = None) -> list[Cause]:
@@ -32,7 +34,7 @@ def explain(backend: Backend, workflow_instance_id: int, task: str | None = None
 
 def _check(facts: Facts, task: str) -> None:
     known = [*facts.run.graph.order, *facts.outside]
-    if task not in known:
+    if task not in known and task not in elements_named(facts, group_of(task) or ""):
         raise NotFound(
             f"run {facts.number} of '{facts.run.head.workflow}' has no task '{task}'{did_you_mean(task, known)}"
         )

@@ -21,6 +21,7 @@ from orchestrator.authoring.names import did_you_mean
 from orchestrator.core import secrets
 from orchestrator.core.deferral import Defer
 from orchestrator.core.definition import WorkflowDefinition
+from orchestrator.core.elements import group_of
 from orchestrator.core.order import Order
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.core.types import type_of
@@ -80,7 +81,8 @@ def run(
         fail: Task name to the exception it fails with: always, or, as a list, attempt by attempt (`None` is a
             success).
         outputs: Task name to what it succeeds with, without being run: a map of outputs, or any value that its
-            function could return (`3` is the output `result`).
+            function could return (`3` is the output `result`). Here and in `fail`, the name of a task with `map`
+            speaks of each of its elements, `load[2]` of one.
         seed: Of everything random (jitter).
 
     Returns:
@@ -117,7 +119,7 @@ def _check_names(
         f"{argument}: '{definition.name}' has no task '{name}'{did_you_mean(name, known)}"
         for argument, names in given.items()
         for name in names
-        if name not in known
+        if (group_of(name) or name) not in known
     ]
     if faults:
         raise UserError("\n".join(faults))
@@ -186,14 +188,23 @@ class _Script:
 
     def __call__(self, order: Order, /) -> Ending:
         """Fail or succeed as told, else call the task's own callable."""
-        failure = _failure_of(self._fail.get(order.task), order.attempt)
+        failure = _failure_of(_told(self._fail, order.task), order.attempt)
         if failure is not None:
             return _failed(failure)
-        if order.task in self._outputs:
-            return _given(order, self._outputs[order.task])
+        given = _told(self._outputs, order.task, _NOTHING)
+        if given is not _NOTHING:
+            return _given(order, given)
         if order.type == "python" and order.spec.get("call"):
             return _call(order)
         return Ending()
+
+
+_NOTHING = object()
+
+
+def _told(said: Mapping[str, Any], task: str, default: Any = None) -> Any:
+    """Return what was said of a task; of an element of a map, what was said of it or else of the whole map."""
+    return said.get(task, said.get(group_of(task) or task, default))
 
 
 def _failure_of(failures: Failures | None, attempt: int) -> Failure | None:

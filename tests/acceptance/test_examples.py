@@ -67,6 +67,7 @@ SMALL = {
     "dependent.yaml": Expected(states={"sources_are_in": ("FAILURE",), "fresh": ("SKIPPED",)}),
     "queue_timeout.yaml": Expected(states={"on_a_big_machine": ("FAILURE",)}),
     "check.yaml": Expected(states={"load": ("FAILURE", "SUCCESS")}, outputs={"rows": 2}),
+    "map.yaml": Expected(outputs={"text": "north 10, south 11, west 12"}),
     "sub_workflow.yaml": Expected(outputs={"text": "3 orders in Lyon."}),
     "continue.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "behind": ()}),
     "end.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "slow": ("KILLED",), "behind": ()}),

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from orchestrator.core.definition import OnFailure, TaskDefinition, Trigger
 from tests.simulation.model_attempts import Account, SeenAttempt, attempt_faults, by_run_count
 from tests.simulation.model_branches import Branches
+from tests.simulation.model_maps import SeenMap, crowd_faults, map_faults
 from tests.simulation.model_triggers import Outcome, Word, wired, word_of
 from tests.simulation.plan import PlannedRun, Script
+from tests.simulation.workload_maps import map_of
 
 __all__ = ["Seen", "SeenAttempt", "judge"]
 
@@ -71,7 +73,9 @@ class _Judgement:
         self._upstreams = wired(run.definition)
         self._tasks = {task.name: task for task in run.definition.tasks}
         self._branches = Branches(self._tasks)
+        self._mapped = {name for name, task in self._tasks.items() if task.map_over is not None}
         rows = _by_task(seen.attempts)
+        self._tasks |= {name: self._tasks[map_of(name)] for name in rows if map_of(name) in self._mapped}
         once = seen.run_count == 1
         self._parts = {task: [some] if once else by_run_count(some) for task, some in rows.items()}
         self._rows = {task: parts[-1] for task, parts in self._parts.items() if once or parts[-1][-1].current}
@@ -79,7 +83,9 @@ class _Judgement:
         self._killed = "KILLED" in self._last.values()
         absorbed = self._branches.absorbed
         self._failed = any(
-            state in {"FAILURE", "KILLED"} for task, state in self._last.items() if task not in absorbed
+            state in {"FAILURE", "KILLED"}
+            for task, state in self._last.items()
+            if task in self._upstreams and task not in absorbed
         )
         self._ending = self._failed and run.definition.on_failure is OnFailure.END
         self.outcomes: dict[str, Outcome] = {}
@@ -88,7 +94,7 @@ class _Judgement:
     def faults(self) -> Iterator[str]:
         """Yield what is wrong."""
         for name in self._parts:
-            if name not in self._upstreams:
+            if name not in self._upstreams and map_of(name) not in self._mapped:
                 yield f"{name} has attempts and is disabled or unknown"
         for name, upstreams in self._upstreams.items():
             word = self._word(name, upstreams)
@@ -96,6 +102,8 @@ class _Judgement:
                 yield f"{name} {word}: {line}" if self._rows.get(name) else f"{name} {line}"
             self.outcomes[name] = self._outcome(name, word)
             yield from self._earlier_faults(name)
+            if name in self._mapped:
+                yield from (f"{name}: {line}" for line in self._element_faults(name))
         yield from self._cause_faults()
         yield from self._state_faults()
 
@@ -115,7 +123,10 @@ class _Judgement:
             if [(row.state, row.current, row.failures) for row in rows] != [SKIPPED_ROW]:
                 yield f"its attempts are {[row.state for row in rows]}"
         elif word is Word.RUN and self._may_exist(name):
-            yield from attempt_faults(self._account(name, rows))
+            account = self._account(name, rows)
+            yield from (
+                map_faults(self._map(name, account)) if name in self._mapped else attempt_faults(account)
+            )
             yield from self._order_faults(name, rows)
         else:
             yield f"it has attempts: {[row.state for row in rows]}"
@@ -150,9 +161,41 @@ class _Judgement:
     def _earlier_faults(self, name: str) -> Iterator[str]:
         """Yield what is wrong with the attempts that a recover or rerun left behind."""
         for part in self._parts.get(name, []):
+            if name in self._mapped:
+                continue
             if part is not self._rows.get(name) and [row.state for row in part] != ["SKIPPED"]:
                 for line in attempt_faults(self._account(name, part)):
                     yield f"{name}, before it ran again: {line}"
+
+    # --- maps --------------------------------------------------------------------------------
+
+    def _elements(self, name: str) -> list[str]:
+        return [one for one in self._parts if one != name and map_of(one) == name]
+
+    def _map(self, name: str, account: Account) -> SeenMap:
+        current = [one for one in self._elements(name) if one in self._rows]
+        return SeenMap(
+            total=len(self._tasks[name].map_over),
+            rows=account.rows,
+            elements={int(one[len(name) + 1 : -1]): self._last[one] for one in current},
+            interrupted=account.interrupted,
+            first=1 + sum(len(part) for part in self._parts[name] if part is not account.rows),
+        )
+
+    def _element_faults(self, name: str) -> Iterator[str]:
+        """Yield what is wrong with the elements of a map, each judged like a task of its own."""
+        elements = self._elements(name)
+        for one in elements:
+            rows = self._rows.get(one)
+            if rows is not None and name not in self._rows:
+                yield f"{one} has attempts, and the map has none"
+            elif rows is not None:
+                yield from (f"{one}: {line}" for line in attempt_faults(self._account(one, rows)))
+            yield from self._earlier_faults(one)
+        most = self._tasks[name].max_parallel
+        if most is not None and not self._seen.clock_jumped:
+            every = [row for one in elements for part in self._parts[one] for row in part]
+            yield from crowd_faults(every, most)
 
     def _account(self, name: str, rows: Sequence[SeenAttempt]) -> Account:
         script = self._run.scripts.get(name, Script())
@@ -192,7 +235,9 @@ class _Judgement:
         if self._seen.run_count > 1:  # what was cut short before, and stays, had its cause before
             return
         if not any(
-            self._account(name, rows).used_up for name, rows in self._rows.items() if name in self._tasks
+            self._account(name, rows).used_up
+            for name, rows in self._rows.items()
+            if name in self._tasks and name not in self._mapped
         ):
             yield "tasks were cut short, and none had failed for good"
 

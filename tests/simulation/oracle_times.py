@@ -12,6 +12,7 @@ from orchestrator.store import schema
 from orchestrator.store.session import reading
 from tests.simulation.ledger import AttemptKey, Execution
 from tests.simulation.plan import PlannedRun, Script
+from tests.simulation.workload_maps import map_of
 from tests.simulation.world import World
 
 NEAR_S = 0.25
@@ -58,4 +59,4 @@ def _deferral_faults(executions: Sequence[Execution], script: Script) -> Iterato
 
 
 def _task(run: PlannedRun, name: str) -> TaskDefinition:
-    return next(task for task in run.definition.tasks if task.name == name)
+    return next(task for task in run.definition.tasks if task.name == map_of(name))

@@ -26,6 +26,7 @@ from tests.simulation.plan import Plan, PlannedRun, Script
 from tests.simulation.simulation import simulate
 from tests.simulation.workload_faults import KINDS, LATEST_S, MOST
 from tests.simulation.workload_length import length_s
+from tests.simulation.workload_maps import map_of, scripts_of
 from tests.simulation.workload_shapes import SHAPES
 from tests.simulation.workload_tasks import HOURS_S
 
@@ -93,11 +94,16 @@ def test_definitions_survive_the_store() -> None:
         assert from_document(to_document(run.definition)) == run.definition
 
 
+def _written(field: str) -> str:
+    """Return what people call a field."""
+    return "map" if field == "map_over" else field.removesuffix("_s")
+
+
 def as_written(definition: WorkflowDefinition) -> dict[str, object]:
     """Return a definition as a person would write it: durations have no unit in their names."""
     document = to_document(definition)
     tasks = [
-        {name.removesuffix("_s"): _plain(value) for name, value in (task | task.pop("spec", {})).items()}
+        {_written(name): _plain(value) for name, value in (task | task.pop("spec", {})).items()}
         for task in document.pop("tasks")
     ]
     workflow = {name: _plain(value) for name, value in document.items() if value not in ({}, [])}
@@ -111,7 +117,7 @@ def _plain(value: object) -> object:
 def test_scripts_belong_to_tasks() -> None:
     """No script speaks of a task that its definition lacks."""
     for run in runs():
-        assert set(run.scripts) <= {task.name for task in run.definition.tasks}
+        assert {map_of(name) for name in run.scripts} <= {task.name for task in run.definition.tasks}
 
 
 def test_every_group_has_a_worker() -> None:
@@ -128,10 +134,11 @@ def test_every_group_has_a_worker() -> None:
 def pairs() -> list[tuple[Plan, TaskDefinition, Script]]:
     """Return each task of the drawn plans with its plan and script."""
     return [
-        (plan, task, run.scripts.get(task.name, Script()))
+        (plan, task, script)
         for plan in plans()
         for run in plan.runs
         for task in run.definition.tasks
+        for script in scripts_of(run, task)
     ]
 
 

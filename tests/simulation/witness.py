@@ -9,6 +9,7 @@ from orchestrator.core.order import Order
 from tests.simulation.database import Database
 from tests.simulation.ledger import Execution, Ledger
 from tests.simulation.plan import FORGETFUL
+from tests.simulation.workload_maps import element, map_of
 
 REFERENCE = re.compile(r"\$\{(\w+)\.(\w+)\}")
 
@@ -66,20 +67,25 @@ class Witness:
 
     def _too_early(self, order: Order) -> Iterator[str]:
         """Say which upstream has not come to its end, if the task had to wait for it."""
-        task = self._definitions[order.workflow_instance_id][order.task]
+        task = self._definitions[order.workflow_instance_id][map_of(order.task)]
         if task.trigger in {Trigger.ONE_SUCCESS, Trigger.ONE_FAILED}:
             return
         for one in self._ledger.running():
-            if one.key[0] == order.workflow_instance_id and one.key[1] in task.needs and not one.zombie:
+            if (
+                one.key[0] == order.workflow_instance_id
+                and map_of(one.key[1]) in task.needs
+                and not one.zombie
+            ):
                 yield f"O2: {order.id} runs before {one.order_id} has ended"
 
     def _wrong_inputs(self, order: Order) -> Iterator[str]:
         """Say which parameter is not what the upstream's script gave."""
-        task = self._definitions[order.workflow_instance_id][order.task]
+        tasks = self._definitions[order.workflow_instance_id]
+        task = tasks[map_of(order.task)]
         for name, text in task.params.items():
             reference = REFERENCE.fullmatch(str(text))
             given = order.params.get(name)
-            if reference and given != f"{reference[1]}.{reference[2]}":
+            if reference and given != _right_value(tasks[reference[1]], reference[2]):
                 yield f"O1: {order.id} got {name} = {given!r}, and {text} was to be given"
 
     def _ignored_control(self, order: Order) -> Iterator[str]:
@@ -99,3 +105,10 @@ class Witness:
             yield f"O1: {order.id} begins in a run that was stopped and is RUNNING"
         elif taken[-1:] == [CommandKind.PAUSE]:
             yield f"O1: {order.id} begins in a run that was paused and is RUNNING"
+
+
+def _right_value(upstream: TaskDefinition, output: str) -> object:
+    """Return what the script of a task gives; of a map, what those of its elements do, in order."""
+    if upstream.map_over is None:
+        return f"{upstream.name}.{output}"
+    return [f"{element(upstream.name, index)}.{output}" for index in range(len(upstream.map_over))]

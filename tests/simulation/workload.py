@@ -12,6 +12,7 @@ from tests.simulation.workload_branches import with_branches
 from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order
 from tests.simulation.workload_graphs import draw_needs, draw_size
 from tests.simulation.workload_length import length_s
+from tests.simulation.workload_maps import with_maps
 from tests.simulation.workload_shapes import OFTEN, SHAPES
 from tests.simulation.workload_tasks import GROUPS, Mood, draw_tasks
 
@@ -36,6 +37,9 @@ PATIENT = 0.04
 BRANCHED = 0.2
 """So many of the seeds have switch and conditions tasks."""
 
+MAPPED = 0.2
+"""So many of the seeds have maps."""
+
 PACES_S = (0.0005, 0.002, 0.002, 0.002, 0.01)
 
 
@@ -46,6 +50,9 @@ def draw(seed: int) -> Plan:
     branches = dice_of(seed, "crossroads")
     if branches.random() < BRANCHED:
         plan = with_branches(plan, branches)
+    maps = dice_of(seed, "maps")
+    if maps.random() < MAPPED:
+        plan = with_maps(plan, maps)
     return replace(
         plan,
         controls=_in_time(

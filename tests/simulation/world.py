@@ -33,6 +33,7 @@ from tests.simulation.story import Story
 from tests.simulation.tasks import SimulatedTasks
 from tests.simulation.witness import Witness
 from tests.simulation.worker import Child, SimulatedWorker, Site
+from tests.simulation.workload_maps import map_of
 
 RESTORE_EVERY_S = 15.0
 """How often Celery restores messages that nobody holds any more; a real visibility timeout is longer."""
@@ -210,7 +211,7 @@ class World:
 
     def timeout_s(self, run: int, task: str) -> float | None:
         """Return a task's timeout in seconds, if it has one."""
-        return self._definitions[run][task].timeout_s
+        return self._definitions[run][map_of(task)].timeout_s
 
     # --- inside ------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import rich_click as click
 
+from orchestrator.cli.elements import in_short
 from orchestrator.cli.explaining import explain
 from orchestrator.cli.follow import Watch, follow, last_line_reader
 from orchestrator.cli.live import duration, make_view, print_summary, run_word
@@ -242,4 +243,4 @@ def _print_run(document: dict[str, Any]) -> None:
         {**task, "time": duration(task), "outputs": task["outputs"] or None} for task in document["tasks"]
     ]
     columns = (*TASK_COLUMNS, "child") if any(row["child"] is not None for row in rows) else TASK_COLUMNS
-    print_table(rows, columns, empty="no task was submitted yet")
+    print_table(in_short(rows), columns, empty="no task was submitted yet")

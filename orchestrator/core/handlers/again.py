@@ -6,11 +6,13 @@ from typing import Any
 
 from orchestrator.core.branches import named_by_conditions
 from orchestrator.core.command import Command
-from orchestrator.core.convergence import begin_with_child, converge
-from orchestrator.core.dag import with_descendants
+from orchestrator.core.convergence import begin_with_child, begin_with_elements, converge
+from orchestrator.core.dag import ancestors, with_descendants
 from orchestrator.core.draft import Draft
+from orchestrator.core.elements import extent_of, group_of
 from orchestrator.core.handlers.control import refuse_unless
 from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.maps import elements_of, is_map
 from orchestrator.core.node import Outcome
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import WORKFLOW_FINAL, TaskState, WorkflowState
@@ -37,7 +39,7 @@ def handle_recover(instance: WorkflowInstance, command: Command, context: Contex
     draft.renew()  # what is not run in this new beginning, either, is no reason to run again what is behind it
     unsuccessful = _unsuccessful(draft, instance)
     again = with_descendants(instance.graph, unsuccessful)
-    kept = [attempt for task in unsuccessful if (attempt := _with_child(instance, task, again)) is not None]
+    kept = [attempt for task in unsuccessful if (attempt := _to_keep(instance, task, again)) is not None]
     _run_again(draft, again, kept)
     return draft.transition()
 
@@ -106,6 +108,9 @@ def _to_rerun(instance: WorkflowInstance, command: Command) -> Iterable[str]:
     start, only = _text(command, "from"), _text(command, "only")
     if start is not None and only is not None:
         raise Conflict(f"run {instance.head.id}: rerun takes `from` or `only`, not both")
+    for name in (start, only):
+        if name is not None and (group := group_of(name)) is not None:
+            raise Conflict(f"'{name}' is an element of a map: rerun '{group}', or recover the run")
     if start is not None:
         return with_descendants(instance.graph, [_known(instance, start)])
     return instance.graph.order if only is None else [_known(instance, only)]
@@ -147,12 +152,20 @@ def _begin_again(draft: Draft, instance: WorkflowInstance, **changes: Any) -> No
     )
 
 
-def _with_child(instance: WorkflowInstance, task: str, again: AbstractSet[str]) -> TaskInstance | None:
-    """Return the attempt of a task whose child is to be recovered: nothing before it runs again."""
+def _to_keep(instance: WorkflowInstance, task: str, again: AbstractSet[str]) -> TaskInstance | None:
+    """Return the attempt of a task whose child or elements are to be recovered: nothing before it runs again."""
     attempt = instance.attempts.get(task)
-    if attempt is None or attempt.child is None or not again.isdisjoint(instance.graph.upstream[task]):
+    if attempt is None or not again.isdisjoint(instance.graph.upstream[task]):
+        return None
+    if attempt.child is None and (extent_of(attempt) is None or _has_newer_inputs(instance, attempt)):
         return None
     return attempt
+
+
+def _has_newer_inputs(instance: WorkflowInstance, group: TaskInstance) -> bool:
+    """Return whether something before a map has run again since: its list may be another one now."""
+    before = (instance.attempts.get(name) for name in ancestors(instance.graph, group.task))
+    return any(one is not None and one.sequence > group.sequence for one in before)
 
 
 def _run_again(draft: Draft, tasks: Iterable[str], kept: Iterable[TaskInstance] = ()) -> None:
@@ -161,14 +174,19 @@ def _run_again(draft: Draft, tasks: Iterable[str], kept: Iterable[TaskInstance] 
     Args:
         draft: The transition.
         tasks: What runs again.
-        kept: Attempts of them whose next one goes on with the same child.
+        kept: Attempts of them whose next one goes on with the same child, or the same elements.
     """
+    keeping = {attempt.task: attempt for attempt in kept}
     for task in tasks:
         attempt = draft.attempt(task)
         if attempt is not None:
             draft.withdraw(attempt)
-    for attempt in kept:
-        begin_with_child(draft, attempt)
+        if attempt is not None and is_map(draft, task) and task not in keeping:
+            for element in elements_of(draft, attempt):
+                draft.withdraw(element)
+    for attempt in keeping.values():
+        begin_again = begin_with_child if attempt.child is not None else begin_with_elements
+        begin_again(draft, attempt)
     draft.renew()
     converge(draft)
 

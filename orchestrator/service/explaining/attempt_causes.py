@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from orchestrator.core.elements import MAP
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.logic import APPROVAL, LOGIC_TYPES
 from orchestrator.core.run import is_doomed
@@ -9,6 +10,7 @@ from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 from orchestrator.service.explaining.causes import Cause, Kind
 from orchestrator.service.explaining.facts import Facts
 from orchestrator.service.explaining.group_causes import places, unserved
+from orchestrator.service.explaining.map_causes import map_cause
 from orchestrator.service.explaining.worker_causes import with_its_worker
 
 T = TaskState
@@ -25,6 +27,8 @@ def attempt_causes(facts: Facts, attempt: TaskInstance) -> Iterator[Cause]:
         yield _held(facts, attempt)
     elif attempt.state is T.DELAYED:
         yield _timed(facts, attempt)
+    elif attempt.type == MAP:
+        yield map_cause(facts, attempt)
     elif attempt.type in LOGIC_TYPES:
         yield _decided(facts, attempt)
     elif attempt.incarnation is None and attempt.state in TASK_HANDED_OVER:

@@ -32,6 +32,7 @@ class Kind(StrEnum):
     HELD = "held"
     SIGNAL = "signal"
     CHILD = "child"
+    ELEMENTS = "elements"
     RETRY = "retry"
     DEFERRED = "deferred"
     DELAY = "delay"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
+from orchestrator.core.elements import MAP, group_of
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.node import Outcome
 from orchestrator.core.status import TASK_FINAL, TaskState
@@ -9,6 +10,7 @@ from orchestrator.service.explaining.attempt_causes import attempt_causes
 from orchestrator.service.explaining.causes import Cause, Kind, by_weight
 from orchestrator.service.explaining.facts import Facts
 from orchestrator.service.explaining.graph_causes import ended_cause, front, outside_cause, unreached_cause
+from orchestrator.service.explaining.map_causes import open_elements, turn_cause
 from orchestrator.service.explaining.run_causes import run_causes
 
 MOST_ALIKE = 50
@@ -28,6 +30,8 @@ def causes_of_task(facts: Facts, task: str) -> list[Cause]:
     """Return why one task does not run: what holds it, what holds its run, and what holds those it waits for."""
     if task in facts.outside:
         return [outside_cause(facts, task)]
+    if (group := group_of(task)) is not None:
+        return _causes_of_element(facts, task, group)
     if facts.run.nodes[task].outcome is not None:
         return by_weight(_of_task(facts, task))
     waits_for = front(facts.run, task) if task not in facts.run.attempts else ()
@@ -49,6 +53,24 @@ def _of_all_tasks(facts: Facts) -> Iterator[Cause]:
             yield Cause(kind=Kind.NOT_RUN, task=task, detail="")
         elif attempt is None or not _is_unremarkable(facts, attempt):
             yield from _of_task(facts, task)
+            yield from _of_elements(facts, attempt)
+
+
+def _of_elements(facts: Facts, attempt: TaskInstance | None) -> Iterator[Cause]:
+    """Yield what is to be said of the elements of a map that goes on or has failed."""
+    if attempt is not None and attempt.type == MAP:
+        for one in open_elements(facts, attempt):
+            yield from _of_task(facts, one.task)
+
+
+def _causes_of_element(facts: Facts, element: str, group: str) -> list[Cause]:
+    attempt, row = facts.run.attempts.get(element), facts.run.attempts.get(group)
+    if attempt is not None and attempt.state in TASK_FINAL:
+        return by_weight(_of_task(facts, element))
+    if attempt is not None:
+        return by_weight([*run_causes(facts), *_of_task(facts, element)])
+    whole = [] if row is None or row.state in TASK_FINAL else [turn_cause(facts, element)]
+    return by_weight([*whole, *causes_of_task(facts, group)])
 
 
 def _is_unremarkable(facts: Facts, attempt: TaskInstance) -> bool:

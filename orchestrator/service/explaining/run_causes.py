@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from orchestrator.core.command import CommandKind
 from orchestrator.core.node import Outcome
 from orchestrator.core.run import STOPPED_REASON, is_stopping
-from orchestrator.core.status import TASK_ACTIVE, WORKFLOW_FINAL, WorkflowState
+from orchestrator.core.status import TASK_ACTIVE, WORKFLOW_FINAL, TaskState, WorkflowState
 from orchestrator.service.explaining.causes import Cause, Kind, named
 from orchestrator.service.explaining.facts import Facts
 from orchestrator.store.evidence import BackfillPlace
@@ -144,6 +144,7 @@ def _paused(facts: Facts) -> Cause:
 def _ending(facts: Facts) -> Cause:
     run = facts.run
     failed = [task for task in run.graph.order if run.nodes[task].outcome is Outcome.FAILED]
+    failed = failed or run.in_state(TaskState.FAILURE, TaskState.KILLED)  # elements of a map that goes on
     return Cause(
         kind=Kind.ENDING,
         detail=f"is ending (on_failure: end) because of {named(failed)}: nothing new starts",

@@ -246,6 +246,52 @@ def looking(**spec: Any) -> Arrange:
     return arrange
 
 
+def mapped(world: World) -> None:
+    """A map waits for its list; the master has looked at it."""
+    world.submit(a_task("first", map_over=[1, {"b": None}, "ä"], max_parallel=2), a_task("last", "first"))
+    world.read()
+    world.step()
+
+
+def mapping(world: World) -> None:
+    """Two of three elements of a map run; the worker holds one of them."""
+    mapped(world)
+    world.settle()
+    for order in world.worker.take_all().values():
+        world.worker.running(order)
+    world.settle()
+    world.worker.held.pop(next(iter(world.worker.held)))
+
+
+def one_left(world: World) -> None:
+    """All elements of a map but the last have succeeded, with outputs big and small."""
+    mapped(world)
+    for _ in range(2):
+        world.settle()
+        for order in list(world.worker.held.values()):
+            world.worker.result(order, outputs={**NESTED, "text": "é" * 2000})
+        world.settle()
+        for order in world.worker.take_all().values():
+            world.worker.running(order)
+    world.settle()
+
+
+def gathering(world: World) -> None:
+    """All elements have succeeded; the master has put their outputs together."""
+    one_left(world)
+    for order in list(world.worker.held.values()):
+        world.worker.result(order, outputs=NESTED)
+    world.read()
+    world.step()
+
+
+def failed_map(world: World) -> None:
+    """The run has ended FAILURE: one element of its map failed, the others succeeded."""
+    one_left(world)
+    world.worker.result(held(world), TaskState.FAILURE, error="Fatal")
+    world.settle()
+
+
 def timed(world: World) -> None:
     """The run has a timeout after which it is to be stopped."""
     world.submit(*flow(), timeout_s=30.0, on_timeout="stop")
@@ -333,6 +379,18 @@ EVENTS = (
         name="RESULT of the last", arrange=last, deliver=ending(TaskState.SUCCESS, outputs=NESTED), told=True
     ),
     Case(
+        name="RESULT of an element",
+        arrange=mapping,
+        deliver=ending(TaskState.SUCCESS, outputs=NESTED),
+        told=True,
+    ),
+    Case(
+        name="RESULT of the last element, failed",
+        arrange=one_left,
+        deliver=ending(TaskState.FAILURE, error="Fatal"),
+        told=True,
+    ),
+    Case(
         name="REJECT",
         arrange=claimed,
         deliver=reporting(lambda world, order: world.worker.reject(order, RejectReason.DRAINING)),
@@ -356,6 +414,14 @@ COMMANDS = (
     Case(name="STOP", arrange=waiting_for_retry, deliver=commanding(CommandKind.STOP)),
     Case(name="STOP of a paused one", arrange=paused, deliver=commanding(CommandKind.STOP)),
     Case(name="RECOVER", arrange=ended_badly, deliver=asking(CommandKind.RECOVER, run_count=1), ended=True),
+    Case(
+        name="RECOVER of a map",
+        arrange=failed_map,
+        deliver=asking(CommandKind.RECOVER, run_count=1),
+        ended=True,
+    ),
+    Case(name="PAUSE of a map", arrange=mapping, deliver=commanding(CommandKind.PAUSE)),
+    Case(name="STOP of a map", arrange=mapping, deliver=commanding(CommandKind.STOP)),
     Case(name="RECOVER with the failure", arrange=running, deliver=failing_and_recovered),
     Case(
         name="RERUN",
@@ -398,6 +464,8 @@ NOTICES = (
     Case(name="recall won after a queue timeout", arrange=given_up, deliver=in_the_broker),
     Case(name="looked and waits", arrange=looking(), deliver=nothing),
     Case(name="looked and failed", arrange=looking(on_missing="fail"), deliver=nothing),
+    Case(name="spread", arrange=mapped, deliver=nothing),
+    Case(name="gathered", arrange=gathering, deliver=nothing),
     Case(name="continue", arrange=wide, deliver=nothing),
     Case(name="ONLINE", arrange=running, deliver=restart, told=True, changing=("reason",)),
 )

@@ -247,6 +247,14 @@ def test_source_directory_does_not_change_the_hash() -> None:
         ("{name: a, type: noop, outputs: {x: int}}", "field 'outputs.x': must be one of 'string', 'integer'"),
         ("{name: a, type: noop, on_queue_timeout: warn}", "on_queue_timeout belongs to queue_timeout"),
         ("{name: a, type: noop, max_parallel: 2}", "max_parallel belongs to map"),
+        ("{name: a, type: noop, map: [1], max_parallel: 0}", "field 'max_parallel'"),
+        ("{name: a, type: noop, map: 7}", "field 'map': needs a list, or a reference to one:"),
+        ("{name: a, type: noop, map: {b: 1}}", 'needs a list, or a reference to one: "${name}", not map'),
+        ("{name: a, type: noop, map: 'x ${workflow_name}'}", 'to one: "${name}", not string'),
+        ("{name: a, type: noop, map: '${item}'}", "field 'map': ${item} names nothing that this task sees"),
+        ("{name: a, type: noop, map: '${b.list}', params: {b: 1}}", "field 'map'"),
+        ("{name: a, type: approval, map: [1]}", "field 'map'"),
+        ("{name: a, type: map}", "field 'type'"),
         ("{name: a, type: noop, check: 'rows >'}", "field 'check': not CEL: line and column 1:7"),
         ("{name: a, type: noop, check: 'x.map(a, x.map(b, b))'}",
          "field 'check': a macro stands inside a macro"),
@@ -447,7 +455,6 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 LATER = {
-    "map": "{name: a, type: noop, map: [1]}",
     "pool": "{name: a, type: noop, pool: p}",
     "cache": "{name: a, type: noop, cache: true}",
     "bundle": "{name: a, type: noop, bundle: b}",
@@ -573,3 +580,23 @@ def test_what_cannot_run_yet_of_a_python_file_has_its_line(tmp_path: Path) -> No
     assert [(fault.line, fault.field) for fault in read_file(tmp_path / "drawn_later.py").later] == [
         (4, "pool")
     ]
+
+
+@pytest.mark.parametrize("kind", ["integer", "map"])
+def test_map_over_what_is_declared_as_something_else_is_a_fault(kind: str) -> None:
+    """Known before anything runs: of an output by its task, of a parameter by its name."""
+    upstream = f"{{name: b, type: noop, outputs: {{m: {kind}}}}}"
+    over_output = only_fault(upstream, "{name: a, type: noop, needs: [b], map: '${b.m}'}")
+    declared = f"{{name: w, params: {{n: {{type: {kind}}}}}}}"
+
+    assert f"field 'map': ${{b.m}} is declared as {kind}; needs a list" in over_output
+    assert f"${{n}} is declared as {kind}" in only_fault(
+        "{name: a, type: noop, map: '${n}'}", workflow=declared
+    )
+
+
+def test_map_over_outputs_of_a_map_is_a_list() -> None:
+    """They are lists, whatever their elements' type."""
+    upstream = "{name: b, type: noop, outputs: {m: integer}, map: [1]}"
+
+    assert one(tasks_of(upstream, "{name: a, type: noop, needs: [b], map: '${b.m}'}")).tasks[1].map_over

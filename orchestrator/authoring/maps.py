@@ -1,0 +1,39 @@
+"""Owns what can be said of a map before anything runs: that it is a list, or a reference that can be one."""
+
+from collections.abc import Iterator, Mapping
+
+from orchestrator.core import types
+from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
+from orchestrator.core.parameters import whole_reference
+from orchestrator.errors import Fault
+
+REMEDY = 'needs a list, or a reference to one: "${name}"'
+
+
+def map_faults(definition: WorkflowDefinition, tasks: Mapping[str, TaskDefinition]) -> Iterator[Fault]:
+    """Yield what is wrong with what the maps of a definition run over.
+
+    Args:
+        definition: The definition.
+        tasks: Its tasks by name.
+    """
+    for task in definition.tasks:
+        if task.map_over is None or isinstance(task.map_over, list):
+            continue
+        path = whole_reference(task.map_over) if isinstance(task.map_over, str) else None
+        if path is None:
+            yield Fault(message=f"{REMEDY}, not {types.type_of(task.map_over)}", task=task.name, field="map")
+        elif (kind := _declared(path, definition, tasks)) not in (None, "list"):
+            message = f"${{{path}}} is declared as {kind}; {REMEDY}"
+            yield Fault(message=message, task=task.name, field="map")
+
+
+def _declared(path: str, definition: WorkflowDefinition, tasks: Mapping[str, TaskDefinition]) -> str | None:
+    """Return the declared type of a parameter or an output, as far as it is known for sure."""
+    first, dot, rest = path.partition(".")
+    if not dot:
+        declared = definition.params.get(first)
+        may_be_an_output = any(first in task.outputs for task in definition.tasks)
+        return declared.type if declared is not None and not may_be_an_output else None
+    upstream = tasks.get(first)
+    return upstream.outputs.get(rest) if upstream is not None and upstream.map_over is None else None

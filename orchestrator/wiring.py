@@ -38,6 +38,7 @@ from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.masters import Master
 from orchestrator.store.outbox import Outbox
+from orchestrator.store.pools import Pools
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine, open_engine
 from orchestrator.worker.celery_defaults import redis_url
@@ -160,6 +161,7 @@ def _ports(settings: Settings, engine: Engine, commit: GroupCommit, name: str) -
         requests=Control(client, keys),
         schedules=Schedules(engine),
         backfills=Backfills(engine),
+        pools=Pools(engine),
     )
 
 

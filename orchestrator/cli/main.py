@@ -33,6 +33,7 @@ CATALOGUE = {
     "environments": Entry(
         target=f"{COMMANDS}.environments:environments", summary="Named sets of variables for tasks."
     ),
+    "pools": Entry(target=f"{COMMANDS}.pools:pools", summary="Slots that tasks share, over all masters."),
     "workers": Entry(target=f"{COMMANDS}.workers:workers", summary="List workers, drain them."),
     "masters": Entry(target=f"{COMMANDS}.masters:masters", summary="List masters."),
     "events": Entry(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.pool import PoolPlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,8 @@ class Changes:
         done_commands: Ids of the commands that were applied; their rows are deleted.
         children: New runs: each gets its row and its START.
         failed_commands: Command id to reason: they can never succeed and move to `error_command`.
+        released: Attempts that have left a pool; these come first.
+        lined_up: Attempts that stand in the line of a pool, some of which thereby get a slot.
     """
 
     instances: tuple[InstanceChange, ...] = ()
@@ -49,3 +52,5 @@ class Changes:
     mail: tuple[Mail, ...] = ()
     children: tuple[Head, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    released: tuple[PoolPlace, ...] = ()
+    lined_up: tuple[PoolPlace, ...] = ()

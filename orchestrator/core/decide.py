@@ -4,7 +4,7 @@ from typing import assert_never
 
 from orchestrator.core.command import Command, CommandKind
 from orchestrator.core.event import TaskDelayed, TaskDispatched, TaskResult, TaskRunning, WorkerReject
-from orchestrator.core.handlers import again, child, control, logic, notice, report, spread
+from orchestrator.core.handlers import again, child, control, logic, notice, pool, report, spread
 from orchestrator.core.notice import (
     AttemptDue,
     AttemptLost,
@@ -53,7 +53,7 @@ def decide_report(instance: WorkflowInstance, event: Report, context: Context) -
             assert_never(event)
 
 
-def decide_command(  # noqa: PLR0911  one arm a command
+def decide_command(  # noqa: C901, PLR0911  one arm a command
     instance: WorkflowInstance, command: Command, context: Context
 ) -> Transition:
     """Return what a command changes.
@@ -81,6 +81,8 @@ def decide_command(  # noqa: PLR0911  one arm a command
             return again.handle_force_success(instance, command, context)
         case CommandKind.CHILD_CHANGED:
             return child.handle_child_changed(instance, command.body, context)
+        case CommandKind.GRANTED:
+            return pool.handle_granted(instance, command.body, context)
         case _:
             assert_never(command.kind)
 

@@ -15,6 +15,7 @@ from orchestrator.core.elements import group_of
 from orchestrator.core.family import mail_to_children, mail_to_parent
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
+from orchestrator.core.pool import PoolPlace, is_in_pool, lined_up, place_of, waits_for_slot
 from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_stopping
 from orchestrator.core.status import (
     TASK_HANDED_OVER,
@@ -153,7 +154,7 @@ class Draft:
         Raises:
             IllegalTransition: There is no such edge.
         """
-        changed = self._with_deadline(attempt, replace(attempt, **changes))
+        changed = self._completed(attempt, replace(attempt, **changes))
         if changed.state is not attempt.state:
             check_task_edge(attempt.state, changed.state)
         where = self._inserted if (attempt.task, attempt.attempt) in self._inserted else self._updated
@@ -171,7 +172,7 @@ class Draft:
         if attempt.state not in TASK_INITIAL:
             raise IllegalTransition(f"task instance: new -> {attempt.state}")
         new = replace(attempt, sequence=self._sequence, submitted_at=self.context.now)
-        numbered = self._with_deadline(None, new)
+        numbered = self._completed(None, new)
         self._sequence += 1
         self._inserted[attempt.task, attempt.attempt] = numbered
         self._set_current(attempt.task, numbered)
@@ -321,6 +322,8 @@ class Draft:
             alerts=tuple(self._alerts),
             mail=(*self._mail, *self._family_mail()),
             children=tuple(self._children),
+            released=tuple(self._released()),
+            lined_up=tuple(self._lined_up()),
         )
 
     def owed_tasks(self) -> Iterator[str]:
@@ -355,6 +358,26 @@ class Draft:
         elif self.node(task).elements is not None:
             self.stir(task)
         self._current[task] = attempt
+
+    def _completed(self, old: TaskInstance | None, new: TaskInstance) -> TaskInstance:
+        """Return a changed attempt with what every change must see to: its place in a pool, its deadline."""
+        return self._with_deadline(old, lined_up(self.head, self.definition(new.task), old, new))
+
+    def _released(self) -> Iterator[PoolPlace]:
+        """Yield the attempts that were in a pool and are not any more."""
+        for attempt in self._updated.values():
+            task, old = self.definition(attempt.task), self._instance.attempts.get(attempt.task)
+            was_in = old is not None and old.attempt == attempt.attempt and is_in_pool(self.head, task, old)
+            if was_in and not is_in_pool(self.head, task, attempt):
+                yield place_of(self.head, task, attempt)
+
+    def _lined_up(self) -> Iterator[PoolPlace]:
+        """Yield the attempts that wait for a slot and did not before."""
+        for attempt in (*self._updated.values(), *self._inserted.values()):
+            task, old = self.definition(attempt.task), self._instance.attempts.get(attempt.task)
+            waited = old is not None and old.attempt == attempt.attempt and waits_for_slot(task, old)
+            if waits_for_slot(task, attempt) and not waited:
+                yield place_of(self.head, task, attempt)
 
     def _with_deadline(self, old: TaskInstance | None, new: TaskInstance) -> TaskInstance:
         """Let a queue timeout count while a worker could take an attempt that has not started yet."""

@@ -63,8 +63,8 @@ def give_up(attempt: TaskInstance) -> Mail:
 
 
 def is_mail(command: Command) -> bool:
-    """Return whether a command comes from another run: one that does not fit is nobody's mistake."""
-    return command.kind is CommandKind.CHILD_CHANGED or "parent" in command.body
+    """Return whether a command comes from no person: one that does not fit is nobody's mistake."""
+    return command.kind in (CommandKind.CHILD_CHANGED, CommandKind.GRANTED) or "parent" in command.body
 
 
 def answer_to(command: Command) -> Mail | None:

@@ -8,6 +8,7 @@ from orchestrator.core.command import Alert, Mail
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import Node
+from orchestrator.core.pool import PoolPlace
 from orchestrator.errors import UnresolvedParameter
 
 
@@ -26,6 +27,8 @@ class Transition:
         alerts: What people are told, in the same transaction.
         mail: Commands to other instances, in the same transaction.
         children: Runs that begin, in the same transaction.
+        released: Attempts that leave a pool: its line, or the slot that they had.
+        lined_up: Attempts that come into the line of a pool.
     """
 
     head: Head | None = None
@@ -38,6 +41,8 @@ class Transition:
     alerts: tuple[Alert, ...] = ()
     mail: tuple[Mail, ...] = ()
     children: tuple[Head, ...] = ()
+    released: tuple[PoolPlace, ...] = ()
+    lined_up: tuple[PoolPlace, ...] = ()
 
 
 class TicketSource(Protocol):

@@ -11,6 +11,7 @@ from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.elements import MAP, gathers
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.logic import DEPENDENT, JUDGED_TYPES, LOGIC_TYPES, SUB_WORKFLOW
+from orchestrator.core.pool import waits_for_slot
 from orchestrator.core.run import QUEUE_TIMEOUT, is_doomed
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 
@@ -89,7 +90,7 @@ def wants(head: Head, task: TaskDefinition, attempt: TaskInstance) -> Want | Non
             return TimeoutAt(attempt.timeout_at)
     if attempt.state not in TASK_HANDED_OVER or attempt.incarnation is not None:
         return None
-    return _wants_handed_over(head, attempt, doomed=doomed)
+    return _wants_handed_over(head, task, attempt, doomed=doomed)
 
 
 def queue_deadline(head: Head, task: TaskDefinition, attempt: TaskInstance) -> datetime | None:
@@ -132,8 +133,13 @@ def _is_judged(task: TaskDefinition, attempt: TaskInstance) -> bool:
     return gathers(attempt) or (attempt.state is TaskState.SUBMITTED and task.type in JUDGED_TYPES)
 
 
-def _wants_handed_over(head: Head, attempt: TaskInstance, *, doomed: bool) -> Want | None:
-    if doomed or head.state is WorkflowState.PAUSING or attempt.reason == QUEUE_TIMEOUT:
+def _wants_handed_over(
+    head: Head, task: TaskDefinition, attempt: TaskInstance, *, doomed: bool
+) -> Want | None:
+    held = doomed or head.state is WorkflowState.PAUSING
+    if waits_for_slot(task, attempt):  # the grant is mail; nobody else has the attempt
+        return Withdraw() if held else None
+    if held or attempt.reason == QUEUE_TIMEOUT:
         return Recall()
     if attempt.state is TaskState.DISPATCHED:
         return Overdue(attempt.dispatched_at) if attempt.dispatched_at else Recall()

@@ -31,6 +31,7 @@ from orchestrator.master.nursery import ChildSource, Nursery
 from orchestrator.master.outside import Acknowledger, Committer, Graveyard, Outside
 from orchestrator.master.overload import Overload
 from orchestrator.master.parking import EntrySource, Parking
+from orchestrator.master.pools import PoolSweeper, PoolTable
 from orchestrator.master.post import Post
 from orchestrator.master.reader import EventSource, Reader
 from orchestrator.master.ready import ReadyQueue
@@ -82,6 +83,7 @@ class Ports:
     requests: RequestSource
     schedules: ScheduleTable
     backfills: BackfillTable
+    pools: PoolTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +158,7 @@ class Master:
     bulletin: Bulletin
     scheduler: Scheduler
     backfiller: Backfiller
+    sweeper: PoolSweeper
     context: Callable[[], Context]
 
 
@@ -275,5 +278,6 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
             ports.schedules, CronTimes(), identity.leases, ports.streams.wake, world.monotonic
         ),
         backfiller=Backfiller(ports.backfills, identity.leases, ports.streams.wake, world.monotonic),
+        sweeper=PoolSweeper(ports.pools, identity.leases, ports.children.slots, ports.streams.wake),
         context=loop.context,
     )

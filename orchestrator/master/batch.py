@@ -26,6 +26,7 @@ from orchestrator.errors import (
 from orchestrator.master import alerts
 from orchestrator.master.items import CommandItem, InstanceItem, NoticeItem, ReportItem
 from orchestrator.master.lanes import Lanes
+from orchestrator.master.pool_moves import PoolMoves
 
 
 @dataclass(slots=True)
@@ -114,6 +115,7 @@ class Batch:
         self.mail: list[Mail] = []
         self.children: list[Head] = []
         self.alerts: list[Alert] = []
+        self.pool_moves = PoolMoves()
         self.cut: dict[int, Cut] = {}
         self.ahead: dict[int, list[InstanceItem]] = {}
         self.heard: set[str] = set()
@@ -169,6 +171,8 @@ class Batch:
             mail=tuple(self.mail),
             children=tuple(self.children),
             alerts=tuple(self.alerts),
+            released=self.pool_moves.released,
+            lined_up=self.pool_moves.lined_up,
         )
 
     @property
@@ -255,6 +259,7 @@ class Batch:
         self.mail.extend(transition.mail)
         self.children.extend(transition.children)
         self.alerts.extend(transition.alerts)
+        self.pool_moves.add(transition)
         rows = (transition.inserted, transition.updated, transition.withdrawn, transition.children)
         self.rows += sum(map(len, rows))
 

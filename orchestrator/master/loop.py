@@ -170,6 +170,8 @@ class Loop:
         crash_point("master.after_acknowledge")
         self._put_back([*self._act(batch, now), *left])
         self._crew.doorbell.ring(batch.addressed)
+        if batch.pool_moves:
+            self._crew.intake.look_soon()  # somebody may have got a slot
 
     def _leases_of(self, slots: AbstractSet[int]) -> Leases:
         """Return the leases of the slots a batch speaks for; all of them where it speaks for none."""

@@ -20,6 +20,7 @@ from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
 from orchestrator.store.environments import Environments
 from orchestrator.store.instances import Instances
+from orchestrator.store.pools import Pools
 from orchestrator.store.queries import Queries
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import open_engine
@@ -91,6 +92,11 @@ class Backend:
     def environments(self) -> Environments:
         """Named sets of variables."""
         return Environments(self.engine)
+
+    @cached_property
+    def pools(self) -> Pools:
+        """Named numbers of slots."""
+        return Pools(self.engine)
 
     @cached_property
     def commands(self) -> Commands:

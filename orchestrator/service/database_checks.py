@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from orchestrator.core.pool import WAITS_FOR_SLOT
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.service.backend import Backend
 from orchestrator.service.findings import Finding, error, fine, warning
@@ -63,6 +64,8 @@ def _unfinished(backend: Backend) -> Iterator[dict[str, Any]]:
 def _waits_too_long(task: Mapping[str, Any], limit: timedelta) -> bool:
     if not task["current"] or task["state"] not in ("SUBMITTED", "DISPATCHED"):
         return False
+    if task["state"] == "SUBMITTED" and task["reason"] == WAITS_FOR_SLOT:
+        return False  # for as long as others have the slots
     since = _time(task["dispatched_at"] or task["submitted_at"])
     return since is not None and datetime.now(UTC) - since > limit
 

@@ -11,6 +11,7 @@ from orchestrator.service.alert_targets import refuse_unknown_targets
 from orchestrator.service.backend import Backend
 from orchestrator.service.environments import refuse_unknown_environments
 from orchestrator.service.files import refuse_unsupported
+from orchestrator.service.pools import refuse_unknown_pools
 from orchestrator.store.definitions import StoredDefinition
 
 
@@ -33,6 +34,7 @@ def deploy(
         refuse_unsupported(definitions)
         refuse_unknown_targets(definitions)
         refuse_unknown_environments(backend, definitions)
+        refuse_unknown_pools(backend, definitions)
     _refuse_endless_calls(backend, definitions)
     return [
         _deploy_one(backend, definition, online=online, schedules=schedules) for definition in definitions
@@ -73,6 +75,7 @@ def set_online(backend: Backend, name: str, *, online: bool) -> dict[str, Any]:
         refuse_unsupported([stored.definition])
         refuse_unknown_targets([stored.definition])
         refuse_unknown_environments(backend, [stored.definition])
+        refuse_unknown_pools(backend, [stored.definition])
     backend.definitions.set_online(name, online=online)
     return {"name": name, "version": stored.version, "online": online}
 

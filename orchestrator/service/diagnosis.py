@@ -11,6 +11,7 @@ from orchestrator.service.backend import Backend
 from orchestrator.service.database_checks import check_database, check_stuck_work
 from orchestrator.service.findings import Finding, error, unreachable, warning
 from orchestrator.service.fleet_checks import check_groups, check_masters, check_parked, check_workers
+from orchestrator.service.pool_checks import check_pools
 from orchestrator.service.redis_checks import START_REDIS, check_broker, check_redis, check_streams
 
 Look = Callable[[Backend], Iterator[Finding]]
@@ -50,6 +51,7 @@ CHECKS = (
     Check(name="events", look=check_streams, needs=(Service.REDIS,)),
     Check(name="parked runs", look=check_parked, needs=(Service.REDIS,)),
     Check(name="stuck work", look=check_stuck_work, needs=BOTH),
+    Check(name="pools", look=check_pools, needs=(Service.DATABASE,)),
     Check(name="alerts", look=check_alerts, needs=(Service.DATABASE,)),
 )
 

@@ -10,7 +10,7 @@ from orchestrator.core.command import Mail
 from orchestrator.core.instance import Head
 from orchestrator.crash import crash_point
 from orchestrator.errors import LeaseLost, RevisionLost
-from orchestrator.store import bulk, clock, one_call
+from orchestrator.store import bulk, clock, one_call, pool_slots
 from orchestrator.store.among import among
 from orchestrator.store.new_runs import send_starts, slots_of
 from orchestrator.store.outbox_rows import write_outbox
@@ -60,9 +60,12 @@ class GroupCommit:
             _insert_children(connection, changes.children, now)
             _send_mail(connection, changes.mail, now)
             write_outbox(connection, changes.alerts, now)
+            _move_in_pools(connection, changes, now)
             one_call.remember(connection)
             crash_point("store.after_flush")
         crash_point("store.after_commit")
+        if changes.released or changes.lined_up:
+            crash_point("pool.after_commit")
         return now
 
     def database_now(self) -> datetime:
@@ -150,6 +153,14 @@ def _insert_children(connection: Connection, children: Sequence[Head], now: date
     rows = [{**head_values(one), "submitted_at": now, "revision": 0, "epoch": 0} for one in children]
     connection.execute(insert(workflow_instance), rows)
     send_starts(connection, children)
+
+
+def _move_in_pools(connection: Connection, changes: Changes, now: datetime) -> None:
+    """Give slots back and to the next ones, last of all: from here on other commits about these pools wait."""
+    if changes.released or changes.lined_up:
+        crash_point("pool.before_flush")
+        pool_slots.move(connection, changes.released, changes.lined_up, now)
+        crash_point("pool.after_flush")
 
 
 def _send_mail(connection: Connection, mail: Sequence[Mail], now: datetime) -> None:

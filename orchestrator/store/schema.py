@@ -273,6 +273,43 @@ pool = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("slots", Integer, nullable=False),
+    Column("repaired", Integer, nullable=False, server_default="0"),
+)
+
+pool_slot = Table(
+    "pool_slot",
+    metadata,
+    Column("pool", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("workflow_instance_id", BigId, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("taken_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("pool", "number"),
+    UniqueConstraint("workflow_instance_id", "task", "attempt"),
+)
+
+pool_place = Table(
+    "pool_place",
+    metadata,
+    Column("pool", Text, nullable=False),
+    Column("workflow_instance_id", BigId, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("workflow_rank", Integer, nullable=False),
+    Column("task_rank", Integer, nullable=False),
+    Column("since", UtcDateTime),
+    Column("sequence", Integer, nullable=False),
+    PrimaryKeyConstraint("workflow_instance_id", "task", "attempt"),
+    Index(
+        "ix_pool_place_in_line",
+        "pool",
+        "workflow_rank",
+        "task_rank",
+        "since",
+        "workflow_instance_id",
+        "sequence",
+    ),
 )
 
 slot_lease = Table(

@@ -22,6 +22,7 @@ from orchestrator.store.definitions import Definitions
 from orchestrator.store.history import History
 from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
+from orchestrator.store.pools import Pools
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine, open_engine
 from orchestrator.store.submissions import Submissions, SubmitRequest
@@ -210,6 +211,7 @@ class Rig:
             requests=self.board,
             schedules=Schedules(self.engine),
             backfills=Backfills(self.engine),
+            pools=Pools(self.engine),
         )
 
 

@@ -80,6 +80,7 @@ SMALL = {
     "secrets.yaml": Expected(outputs={"shown": "******"}),
     "schedules.yaml": Expected(),
     "environments.yaml": Expected(outputs={"region": "eu", "bucket": "s3://staging-eu"}),
+    "pools.yaml": Expected(outputs={"text": "3 orders, 2 shops, 1 refunds"}),
     "alerts.yaml": Expected(state="FAILURE", states={"load": ("FAILURE",)}),
     "python_task.py": Expected(arguments=("-p", "limit=50")),
 }
@@ -120,6 +121,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             assert up.stdout is not None
             assert json.loads(up.stdout.readline() or "{}").get("ready"), (home / "up.log").read_text()
             _orchestrator(home, "environments", "set", "staging", "REGION=eu", "BUCKET=s3://staging")
+            _orchestrator(home, "pools", "set", "warehouse", "2")
             yield home
         finally:
             up.terminate()

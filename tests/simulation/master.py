@@ -34,6 +34,7 @@ from orchestrator.store.history import History
 from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.outbox import Outbox
+from orchestrator.store.pools import Pools
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine
 from tests.simulation.celery_broker import SimulatedCourier
@@ -49,7 +50,7 @@ GATHERS = 0.5
 UNASKED_S = 1.0
 """How often the reader and the messenger look although nobody told them that something is there."""
 
-RARE_S = {"status": 10.0, "control": 5.0, "schedules": 1.0, "backfills": 2.0}
+RARE_S = {"status": 10.0, "control": 5.0, "schedules": 1.0, "backfills": 2.0, "pools": 4.0}
 """What is done less often than in a real master, since nobody looks."""
 
 
@@ -276,4 +277,5 @@ class SimulatedMaster:
             requests=Control(client, around.keys),
             schedules=Schedules(around.engine),
             backfills=Backfills(around.engine),
+            pools=Pools(around.engine),
         )

@@ -21,6 +21,7 @@ from orchestrator.core.notice import (
     RunTimeout,
     Unsubmittable,
 )
+from orchestrator.core.pool import waits_for_slot
 from orchestrator.core.run import QUEUE_TIMEOUT, WorkflowInstance, is_doomed
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 from orchestrator.core.transition import Context, Transition
@@ -83,7 +84,11 @@ def handle_queue_timeout(instance: WorkflowInstance, notice: QueueTimeout, conte
         draft.update(attempt, timeout_at=None)
     else:
         draft.alert_if_asked("queue_timeout", key, task=attempt.task, queue_timeout_s=task.queue_timeout_s)
-        draft.update(attempt, reason=QUEUE_TIMEOUT)
+        if waits_for_slot(task, attempt):  # nobody can have it
+            fail(draft, replace(attempt, reason=QUEUE_TIMEOUT), QUEUE_TIMED_OUT)
+            converge(draft)
+        else:
+            draft.update(attempt, reason=QUEUE_TIMEOUT)
     return draft.transition()
 
 

@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from orchestrator.core.elements import MAP
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.logic import APPROVAL, LOGIC_TYPES
+from orchestrator.core.pool import waits_for_slot
 from orchestrator.core.run import is_doomed
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 from orchestrator.service.explaining.causes import Cause, Kind
 from orchestrator.service.explaining.facts import Facts
 from orchestrator.service.explaining.group_causes import places, unserved
 from orchestrator.service.explaining.map_causes import map_cause
+from orchestrator.service.explaining.pool_causes import without_slot
 from orchestrator.service.explaining.worker_causes import with_its_worker
 
 T = TaskState
@@ -127,11 +129,14 @@ def _with_child(attempt: TaskInstance) -> Cause:
 
 
 def _unstarted(facts: Facts, attempt: TaskInstance) -> Iterator[Cause]:
-    """Yield why nobody runs an attempt that is ready; a pool that is full joins here."""
+    """Yield why nobody runs an attempt that is ready."""
     if attempt.rejected_by:
         yield _rejected(facts, attempt)
     if facts.run.head.state is WorkflowState.PAUSING:
         yield Cause(kind=Kind.HELD, task=attempt.task, detail="is being recalled, because its run pauses")
+        return
+    if waits_for_slot(facts.run.graph.tasks[attempt.task], attempt):
+        yield without_slot(facts, attempt)
         return
     lacking = unserved(facts, attempt)
     if lacking is not None:

@@ -36,6 +36,7 @@ class Kind(StrEnum):
     RETRY = "retry"
     DEFERRED = "deferred"
     DELAY = "delay"
+    POOL = "pool"
     ROOM = "room"
     BROKER = "broker"
     MASTER_DECIDES = "master_decides"

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.store.evidence import Evidence
+from orchestrator.store.pools import Line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,7 @@ class Facts:
         outside: Tasks of the definition that this run does not have, with the reason.
         evidence: What else the database knows of it.
         failures: Task to the reason why its attempt before failed, of tasks that wait for a retry.
+        lines: Task to how its pool stands, of tasks that wait for a slot.
         fleet: What Redis knows; `None` when it did not answer.
         redis_fault: Why it did not.
         dispatch_timeout_s: After so many seconds in the broker a hand-over is recalled and repeated.
@@ -101,6 +103,7 @@ class Facts:
     outside: dict[str, str] = field(default_factory=dict)
     evidence: Evidence
     failures: dict[str, str] = field(default_factory=dict)
+    lines: dict[str, Line] = field(default_factory=dict)
     fleet: Fleet | None = None
     redis_fault: str = ""
     dispatch_timeout_s: float = 60.0

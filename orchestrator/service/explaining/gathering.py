@@ -10,6 +10,7 @@ from orchestrator.core.dag import compile_graph, select_tasks
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.draft import Draft
 from orchestrator.core.instance import Head
+from orchestrator.core.pool import waits_for_slot
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState
 from orchestrator.core.transition import Context
@@ -18,6 +19,9 @@ from orchestrator.service.backend import Backend
 from orchestrator.service.explaining.facts import Buried, Facts, Fleet, ParkedLane, Worker
 from orchestrator.store.evidence import read_evidence
 from orchestrator.store.instances import LoadedInstance
+from orchestrator.store.pools import Line
+
+MOST_HOLDERS = 20
 
 
 def gather(backend: Backend, workflow_instance_id: int) -> Facts:
@@ -41,6 +45,7 @@ def gather(backend: Backend, workflow_instance_id: int) -> Facts:
         outside=_outside(whole, run),
         evidence=evidence,
         failures=_failures(backend, run),
+        lines=_lines(backend, run),
         dispatch_timeout_s=settings.dispatch_timeout_seconds,
     )
     try:
@@ -89,6 +94,18 @@ def _failures(backend: Backend, run: WorkflowInstance) -> dict[str, str]:
     keys = [(one.workflow_instance_id, one.task, one.attempt - 1) for one in waiting if one.failures]
     before = backend.instances.attempts(keys) if keys else {}
     return {one.task: one.reason for one in before.values() if one.reason}
+
+
+def _lines(backend: Backend, run: WorkflowInstance) -> dict[str, Line]:
+    """Return how the pools stand for the tasks that wait for a slot of one."""
+    waiting = [
+        (task, attempt)
+        for name in run.in_state(TaskState.SUBMITTED)
+        if waits_for_slot(task := run.graph.tasks[name], attempt := run.attempts[name])
+    ]
+    return {
+        task.name: backend.pools.line(attempt.key, task.pool or "", MOST_HOLDERS) for task, attempt in waiting
+    }
 
 
 def _fleet(backend: Backend, head: Head) -> Fleet:

@@ -72,6 +72,8 @@ def _waiting_commands(facts: Facts) -> Iterator[Cause]:
     """Say what was asked and not carried out; commands go away in the transaction that carries them out."""
     overloaded = facts.fleet.overloaded if facts.fleet else None
     for asked in facts.evidence.commands:
+        if asked.kind == CommandKind.GRANTED:  # a master's own mail, on its way
+            continue
         if asked.kind == CommandKind.START and overloaded:
             yield Cause(
                 kind=Kind.OVERLOAD,

@@ -455,7 +455,6 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 LATER = {
-    "pool": "{name: a, type: noop, pool: p}",
     "cache": "{name: a, type: noop, cache: true}",
     "bundle": "{name: a, type: noop, bundle: b}",
 }
@@ -521,8 +520,8 @@ def test_what_this_version_runs_is_not_refused() -> None:
 
 def test_refusing_lists_everything() -> None:
     """All fields in one error."""
-    with pytest.raises(DefinitionError, match="pool") as caught:
-        refuse_unsupported(one(tasks_of("{name: a, type: noop, pool: p, cache: true}")))
+    with pytest.raises(DefinitionError, match="bundle") as caught:
+        refuse_unsupported(one(tasks_of("{name: a, type: noop, bundle: b, cache: true}")))
 
     assert len(caught.value.faults) == 2
 
@@ -574,11 +573,11 @@ def test_line_of_a_python_file_that_cannot_run_is_named(
 
 def test_what_cannot_run_yet_of_a_python_file_has_its_line(tmp_path: Path) -> None:
     """The line of the call, as for any other fault."""
-    text = "from orchestrator import noop, workflow\n@workflow\ndef flow():\n    noop('a', pool='few')\n"
+    text = "from orchestrator import noop, workflow\n@workflow\ndef flow():\n    noop('a', bundle='few')\n"
     (tmp_path / "drawn_later.py").write_text(text)
 
     assert [(fault.line, fault.field) for fault in read_file(tmp_path / "drawn_later.py").later] == [
-        (4, "pool")
+        (4, "bundle")
     ]
 
 

@@ -141,7 +141,7 @@ def test_validate_prints_faults_as_one_json_document(
     """An editor or a pipeline reads the place of each fault, and the exit code is 2 all the same."""
     file = tmp_path / "wrong.yaml"
     file.write_text(
-        "workflow: {name: w}\ntasks:\n  - {name: one, type: noop, pool: few}\n  - {type: noop, retrys: 1}\n"
+        "workflow: {name: w}\ntasks:\n  - {name: one, type: noop, bundle: few}\n  - {type: noop, retrys: 1}\n"
     )
 
     assert exit_code(["validate", str(file), "--json"]) == 2
@@ -161,11 +161,11 @@ def test_what_cannot_run_yet_is_a_fault_in_json_too(
 ) -> None:
     """With --runnable the document is that of the faults."""
     file = tmp_path / "later.yaml"
-    file.write_text("workflow: {name: later}\ntasks:\n  - {name: one, type: noop, pool: few}\n")
+    file.write_text("workflow: {name: later}\ntasks:\n  - {name: one, type: noop, bundle: few}\n")
 
     assert exit_code(["validate", str(file), "--json", "--runnable"]) == 2
     (fault,) = json.loads(capsys.readouterr().out)["faults"]
-    assert (fault["line"], fault["task"], fault["field"]) == (3, "one", "pool")
+    assert (fault["line"], fault["task"], fault["field"]) == (3, "one", "bundle")
 
 
 def test_validate_tells_what_is_valid_and_cannot_run_yet(
@@ -173,12 +173,12 @@ def test_validate_tells_what_is_valid_and_cannot_run_yet(
 ) -> None:
     """`deploy` would refuse the file: a note names the place; with --runnable it is a fault."""
     file = tmp_path / "later.yaml"
-    file.write_text("workflow: {name: later}\ntasks:\n  - name: one\n    type: noop\n    pool: few\n")
+    file.write_text("workflow: {name: later}\ntasks:\n  - name: one\n    type: noop\n    bundle: few\n")
 
     assert exit_code(["validate", str(file)]) == 0
     told = capsys.readouterr()
     assert "later: 1 tasks, valid, but not yet runnable here" in told.out
-    assert f"note: {file}:5: task 'one', field 'pool'" in told.err
+    assert f"note: {file}:5: task 'one', field 'bundle'" in told.err
     assert exit_code(["validate", str(file), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"name": "later", "tasks": 1, "runnable": False}]
     assert exit_code(["validate", str(file), "--runnable"]) == 2

@@ -1,0 +1,92 @@
+"""Owns what a pool means for an attempt: when it stands in line for a slot, and when it gives one back.
+
+An attempt in line, or with a slot, is SUBMITTED, DISPATCHED or RUNNING. Which of both it is says its row: it waits
+as long as it is SUBMITTED for the reason `pool`, and the grant takes that reason away.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from orchestrator.core.definition import TaskDefinition
+from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.status import TaskState
+
+WAITS_FOR_SLOT = "pool"
+"""Reason of an attempt that is SUBMITTED and may not be dispatched before it has a slot of its pool."""
+
+IN_POOL = frozenset({TaskState.SUBMITTED, TaskState.DISPATCHED, TaskState.RUNNING})
+"""States in which an attempt stands in its pool's line, or has a slot; in all others it has neither."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPlace:
+    """The place of one attempt in the line of a pool: the workflow's priority first, the task's, then age.
+
+    Attributes:
+        workflow_rank: 0 (highest) to 4.
+        task_rank: 0 (highest) to 4.
+        since: When the attempt was submitted first, in database time.
+        sequence: Order of submission within the run.
+    """
+
+    pool: str
+    workflow_instance_id: int
+    task: str
+    attempt: int
+    workflow_rank: int
+    task_rank: int
+    since: datetime | None
+    sequence: int
+
+    @property
+    def key(self) -> tuple[int, str, int]:
+        """Primary key of the attempt's row."""
+        return (self.workflow_instance_id, self.task, self.attempt)
+
+
+def is_in_pool(head: Head, task: TaskDefinition, attempt: TaskInstance | None) -> bool:
+    """Return whether an attempt stands in the line of its task's pool, or has a slot of it.
+
+    A row of another type than its task's only stands for a group of attempts, and a dry run runs nothing.
+    """
+    if task.pool is None or attempt is None or head.dry_run:
+        return False
+    return attempt.state in IN_POOL and attempt.type == task.type
+
+
+def waits_for_slot(task: TaskDefinition, attempt: TaskInstance) -> bool:
+    """Return whether an attempt stands in line: nobody but the master has it, nor ever had its hand-over."""
+    if task.pool is None or attempt.type != task.type:
+        return False
+    return attempt.state is TaskState.SUBMITTED and attempt.reason == WAITS_FOR_SLOT
+
+
+def lined_up(head: Head, task: TaskDefinition, old: TaskInstance | None, new: TaskInstance) -> TaskInstance:
+    """Return an attempt as it stands after a change: who comes into the pool stands in line, who leaves does not.
+
+    Args:
+        head: The run's row.
+        task: The definition of the attempt's task.
+        old: The attempt before the change; `None`: there was none.
+        new: The same after it.
+    """
+    if is_in_pool(head, task, new) and not is_in_pool(head, task, old):
+        return replace(new, reason=WAITS_FOR_SLOT)
+    waited = old is not None and waits_for_slot(task, old)
+    if waited and new.state is not TaskState.SUBMITTED and new.reason == WAITS_FOR_SLOT:
+        return replace(new, reason=None)
+    return new
+
+
+def place_of(head: Head, task: TaskDefinition, attempt: TaskInstance) -> PoolPlace:
+    """Return the place of an attempt of a pooled task in the pool's line."""
+    return PoolPlace(
+        pool=task.pool or "",
+        workflow_instance_id=attempt.workflow_instance_id,
+        task=attempt.task,
+        attempt=attempt.attempt,
+        workflow_rank=head.priority.rank,
+        task_rank=task.priority.rank,
+        since=attempt.submitted_at,
+        sequence=attempt.sequence,
+    )

@@ -41,6 +41,9 @@ SLOTS = 64
 WORKER = "w1@rig"
 
 CLEANED = (
+    schema.pool_slot,
+    schema.pool_place,
+    schema.pool,
     schema.backfill_run,
     schema.backfill,
     schema.schedule,

@@ -65,7 +65,7 @@ def lock(connection: Connection, names: Collection[str]) -> dict[str, int]:
     """Lock these pools until the transaction ends; return the slots of those that there are, by name."""
     if not names:
         return {}
-    return dict(connection.execute(POOLS, {"names": sorted(names)}).tuples().all())
+    return dict(connection.execute(POOLS, {"names": sorted(names)}).all())
 
 
 def grant(connection: Connection, pools: Mapping[str, int], now: datetime) -> list[int]:
@@ -85,7 +85,7 @@ def grant(connection: Connection, pools: Mapping[str, int], now: datetime) -> li
         free = slots - len(taken)
         if free <= 0:
             continue
-        first = [row.tuple() for row in connection.execute(NEXT, {"name": name, "most": free})]
+        first = [tuple(row) for row in connection.execute(NEXT, {"name": name, "most": free})]
         granted += _take(connection, name, taken, first, now)
     tell(connection, granted, now)
     return [number for number, _, _ in granted]
@@ -121,7 +121,7 @@ def _take(
         for number, key in zip(numbers, first, strict=False)
     ]
     statement = insert_new(connection, pool_slot).returning(*(slot[one] for one in ATTEMPT_KEY))
-    got = {row.tuple() for row in connection.execute(statement, rows)}
+    got = {tuple(row) for row in connection.execute(statement, rows)}
     forget(connection, pool_place, got)
     return [key for key in first if key in got]
 

@@ -162,7 +162,7 @@ class Pools:
             columns = (*(slot[one] for one in ATTEMPT_KEY), slot.taken_at.label("since"))
             held = select(*columns).where(slot.pool == name).order_by(slot.taken_at, slot.number).limit(most)
             order = select(*(place[one] for one in ATTEMPT_KEY)).where(place.pool == name)
-            waiting = [row.tuple() for row in connection.execute(order.order_by(*pool_slots.IN_LINE))]
+            waiting = [tuple(row) for row in connection.execute(order.order_by(*pool_slots.IN_LINE))]
             return Line(
                 pool=pools.get(name, StoredPool(name=name, slots=None)),
                 holders=tuple(Holder(**row) for row in connection.execute(held).mappings()),
@@ -233,4 +233,4 @@ def _read_pools(connection: Connection) -> list[StoredPool]:
 
 def _counts(connection: Connection, table: Table) -> dict[str, int]:
     statement = select(table.c.pool, func.count()).group_by(table.c.pool)
-    return dict(connection.execute(statement).tuples().all())
+    return dict(connection.execute(statement).all())

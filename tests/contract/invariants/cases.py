@@ -9,6 +9,7 @@ from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.event import CHILD_DIED, RejectReason
 from orchestrator.core.order import Order
 from orchestrator.core.status import TaskState
+from orchestrator.store.pools import Pools
 from tests.world import World, a_task
 
 NESTED: dict[str, Any] = {"rows": 3, "files": {"a": [1, {"b": None, "c": ["ä", 2.5]}], "empty": []}}
@@ -312,6 +313,30 @@ def broken(world: World) -> None:
     world.instance  # noqa: B018  loads it
 
 
+def pooled(world: World) -> None:
+    """The run's START is handled: its first task has got the one slot there is, and has not heard of it."""
+    Pools(world.rig.engine).set("few", 1)
+    world.submit(*flow(pool="few"))
+    world.read()
+    world.step()
+
+
+def with_slot(world: World) -> Order:
+    """The first task runs with the one slot there is, and another one stands in line."""
+    Pools(world.rig.engine).set("few", 1)
+    world.submit(*flow(pool="few"), a_task("other", pool="few"))
+    return world.started()
+
+
+def in_line(world: World) -> None:
+    """The run pauses while both its tasks wait for a slot."""
+    Pools(world.rig.engine).set("few", 0)
+    world.submit(a_task("one", pool="few"), a_task("two", pool="few"))
+    world.settle()
+    world.command(CommandKind.PAUSE)
+    world.step()
+
+
 def restart(world: World) -> None:
     """The worker starts again: its ONLINE is read, and its old self is silent."""
     world.replace_worker("w1-2").online(world.slot)
@@ -385,9 +410,27 @@ EVENTS = (
         told=True,
     ),
     Case(
+        name="DELAY that gives a slot back",
+        arrange=with_slot,
+        deliver=reporting(lambda world, order: world.worker.delay(order, 3.0)),
+        told=True,
+    ),
+    Case(
+        name="RESULT that gives a slot back",
+        arrange=with_slot,
+        deliver=ending(TaskState.SUCCESS, outputs=NESTED),
+        told=True,
+    ),
+    Case(
         name="RESULT of the last element, failed",
         arrange=one_left,
         deliver=ending(TaskState.FAILURE, error="Fatal"),
+        told=True,
+    ),
+    Case(
+        name="RESULT retried that stands in line again",
+        arrange=with_slot,
+        deliver=ending(TaskState.FAILURE, error="ValueError", exit_code=3),
         told=True,
     ),
     Case(
@@ -409,6 +452,7 @@ EVENTS = (
 COMMANDS = (
     Case(name="START", arrange=submitted, deliver=nothing),
     Case(name="START of a broken one", arrange=broken, deliver=nothing),
+    Case(name="GRANTED", arrange=pooled, deliver=nothing),
     Case(name="PAUSE", arrange=running, deliver=commanding(CommandKind.PAUSE)),
     Case(name="RESUME", arrange=paused, deliver=commanding(CommandKind.RESUME)),
     Case(name="STOP", arrange=waiting_for_retry, deliver=commanding(CommandKind.STOP)),
@@ -466,6 +510,7 @@ NOTICES = (
     Case(name="looked and failed", arrange=looking(on_missing="fail"), deliver=nothing),
     Case(name="spread", arrange=mapped, deliver=nothing),
     Case(name="gathered", arrange=gathering, deliver=nothing),
+    Case(name="withdrawn from the line", arrange=in_line, deliver=nothing),
     Case(name="continue", arrange=wide, deliver=nothing),
     Case(name="ONLINE", arrange=running, deliver=restart, told=True, changing=("reason",)),
 )

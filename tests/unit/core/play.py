@@ -10,6 +10,7 @@ from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
 from orchestrator.core.event import TaskDispatched, TaskEvent, TaskResult, TaskRunning
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.notice import AttemptNotice, Continue, Notice
+from orchestrator.core.pool import is_in_pool
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TASK_FINAL, TaskState, WorkflowState
 from orchestrator.core.transition import Context, Transition
@@ -30,6 +31,7 @@ class Play:
         self.instance: WorkflowInstance = loaded(definition)
         self.rows: dict[tuple[str, int], TaskInstance] = {}
         self.alerts: list[Alert] = []
+        self.in_pools: set[tuple[int, str, int]] = set()
         self.clock_s = 0.0
         self.last = Transition()
         self._strict = strict
@@ -178,11 +180,16 @@ class Play:
             assert row.current, "withdrawn twice"
             self.rows[row.task, row.attempt] = replace(row, current=False)
         self.alerts.extend(transition.alerts)
+        self.in_pools -= {one.key for one in transition.released}
+        self.in_pools |= {one.key for one in transition.lined_up}
 
     def _compare_with_rows(self) -> None:
         current = [row for row in self.rows.values() if row.current]
         assert {row.task: row for row in current} == self.instance.attempts, "memory is not what the rows say"
         assert len(current) == len(self.instance.attempts), "two current attempts of one task"
+        tasks = self.instance.graph.tasks
+        in_pools = {row.key for row in self.rows.values() if is_in_pool(self.head, tasks[row.task], row)}
+        assert self.in_pools == in_pools, "who is in a pool is not what the rows say"
         names = {row.task for row in current}
         spent = {
             task: max(number for name, number in self.rows if name == task)

@@ -1,0 +1,136 @@
+"""Pools: whatever dies or fails, slots taken equal tasks that run, and at the end none is taken (O9)."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event, func, select
+
+from orchestrator import crash
+from orchestrator.core.command import CommandKind
+from orchestrator.core.status import TaskState
+from orchestrator.errors import StoreUnavailable
+from orchestrator.store import schema
+from orchestrator.store.pools import Pools
+from orchestrator.store.session import reading
+from tests.contract.invariants.conftest import MakeWorld
+from tests.contract.invariants.family import let_end, runs, send, survive
+from tests.contract.invariants.faults import Failing
+from tests.contract.invariants.test_sub_workflows import dying_at
+from tests.world import World, a_task
+
+K = CommandKind
+SEEDS = 8
+
+
+def go(world: World) -> None:
+    """Let everything go on."""
+    survive(world, world.settle)
+
+
+def plain(_world: World) -> None:
+    """Nobody does anything."""
+
+
+def paused(world: World) -> None:
+    """A run is paused and resumed while its tasks wait."""
+    send(world, K.PAUSE, world.run)
+    go(world)
+    send(world, K.RESUME, world.run)
+
+
+def stopped(world: World) -> None:
+    """A run is stopped while one of its tasks has a slot and another one waits."""
+    send(world, K.STOP, world.run)
+
+
+def recovered(world: World) -> None:
+    """A run is stopped, and recovered when it has ended."""
+    stopped(world)
+    let_end(world)
+    send(world, K.RECOVER, world.run)
+
+
+def resized(world: World) -> None:
+    """The pool has no slots for a while, then more than before."""
+    Pools(world.rig.engine).set("few", 0)
+    go(world)
+    Pools(world.rig.engine).set("few", 3)
+
+
+STORIES = (plain, paused, stopped, recovered, resized)
+
+
+def tell(world: World, story: Callable[[World], None]) -> None:
+    """Run two runs that share one slot through a story to the end."""
+    Pools(world.rig.engine).set("few", 1)
+    world.submit(a_task("a", pool="few"), a_task("b", "a", pool="few"), name="first")
+    world.submit(a_task("c", pool="few"), a_task("d", pool="few"), name="second")
+    story(world)
+    let_end(world)
+    look_over(world)
+
+
+def look_over(world: World) -> None:
+    """Nobody has a slot or waits for one, nothing had to be repaired, no mail is left."""
+    assert world.rig.master.sweeper.step() == 0
+    pools = {one.name: one for one in Pools(world.rig.engine).list()}
+    assert (pools["few"].taken, pools["few"].waiting, pools["few"].repaired) == (0, 0, 0)
+    with reading(world.rig.engine) as connection:
+        assert connection.execute(select(func.count()).select_from(schema.error_command)).scalar_one() == 0
+
+
+@contextmanager
+def watched(world: World) -> Iterator[None]:
+    """Whoever begins to run has a slot, at every commit (O9)."""
+
+    def look(connection: object) -> None:
+        state, key = schema.task_instance.c.state, ("workflow_instance_id", "task", "attempt")
+        handed_over = select(*(schema.task_instance.c[one] for one in key)).where(
+            state.in_([TaskState.DISPATCHED, TaskState.RUNNING])
+        )
+        slots = select(*(schema.pool_slot.c[one] for one in key))
+        running = set(connection.execute(handed_over).all())  # type: ignore[attr-defined]  an event's argument
+        taken = set(connection.execute(slots).all())  # type: ignore[attr-defined]  the same
+        assert running <= taken, f"{running - taken} run without a slot"
+
+    event.listen(world.rig.engine, "commit", look)
+    try:
+        yield
+    finally:
+        event.remove(world.rig.engine, "commit", look)
+
+
+@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
+def test_master_may_die_at_any_point(make_world: MakeWorld, story: Callable[[World], None]) -> None:
+    """Another one goes on: no slot is lost or given twice, and the end is as without the crash."""
+    with dying_at(None) as reached:
+        world = make_world(by_hand=False)
+        with watched(world):
+            tell(world, story)
+    expected = list(runs(world).values())
+    assert "pool.after_flush" in reached
+    step = 1 if world.rig.engine.dialect.name == "sqlite" else 23
+    for number in range(1, len(reached) + 1, step):
+        world = make_world(by_hand=False)
+        with watched(world), dying_at(number):
+            tell(world, story)
+        assert list(runs(world).values()) == expected, (number, reached[number - 1])
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_commits_may_fail_again_and_again(make_world: MakeWorld, seed: int) -> None:
+    """Before or after the database has it: the reply is lost, and slots are counted once."""
+    dice = random.Random(seed)
+    world = make_world(by_hand=False)
+    real = world.rig.committer
+    world.rig.committer = Stumbling(real, dice)
+
+    tell(world, dice.choice(STORIES))
+
+
+def test_points_of_pools_are_known() -> None:
+    """They can be armed by the setting that tests use."""
+    for point in ("pool.before_flush", "pool.after_flush", "pool.after_commit"):
+        assert crash.parse(point) == (point, 1)

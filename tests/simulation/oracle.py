@@ -17,6 +17,7 @@ from orchestrator.store.session import reading
 from tests.simulation.celery_broker import QUEUES, UNACKED
 from tests.simulation.model import Seen, SeenAttempt, judge
 from tests.simulation.oracle_executions import execution_faults
+from tests.simulation.oracle_pools import pool_faults, pools_left
 from tests.simulation.oracle_timeouts import Timeouts
 from tests.simulation.oracle_times import early_begins
 from tests.simulation.plan import FORGETFUL
@@ -44,6 +45,7 @@ def violations(world: World) -> list[str]:
         *(f"O5: {line}" for line in _left_over(world)),
         *_right_ends(world),
         *execution_faults(world),
+        *pool_faults(world),
         *early_begins(world),
         *_letters(world),
         *_epochs(world),
@@ -104,6 +106,7 @@ def _rows_left(world: World) -> Iterator[str]:
         alerts = connection.execute(undelivered).scalar_one()
         if alerts:
             yield f"{alerts} alerts were not told"
+    yield from pools_left(world)
 
 
 def _redis_left(world: World) -> Iterator[str]:

@@ -61,6 +61,15 @@ class PlannedControl:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedResize:
+    """A person gives a pool another number of slots."""
+
+    at_s: float
+    pool: str
+    slots: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedFault:
     """One fault.
 
@@ -90,6 +99,8 @@ class Plan:
     """Everything that happens in one simulation, apart from the order of steps, which the seed decides too.
 
     Attributes:
+        pools: The slots that each pool has at the beginning.
+        resizes: What people make of them, in order of time.
         pace_s: Mean of the random time that a step or a message takes, in seconds.
         lag_s: Mean of the time that a master's loop loses after a turn: reports then come many at a time.
     """
@@ -99,5 +110,7 @@ class Plan:
     controls: tuple[PlannedControl, ...] = ()
     faults: tuple[PlannedFault, ...] = ()
     workers: tuple[PlannedWorker, ...] = ()
+    pools: Mapping[str, int] = field(default_factory=dict)
+    resizes: tuple[PlannedResize, ...] = ()
     pace_s: float = 0.002
     lag_s: float = 0.0

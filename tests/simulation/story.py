@@ -81,11 +81,14 @@ def describe(plan: Plan) -> str:
         for task in definition.tasks:
             facts = [f"needs {', '.join(task.needs)}"] if task.needs else []
             facts += [f"trigger {task.trigger}"] if task.trigger != "all_success" else []
+            facts += [f"pool {task.pool}"] if task.pool else []
             facts += ["disabled"] if task.disabled else []
             facts += [f"retries {task.retries}"] if task.retries else []
             facts += [f"timeout {task.timeout_s}"] if task.timeout_s else []
             facts += [f"delay {task.delay_s}"] if task.delay_s else []
             lines.append(f"    {task.name}: {'; '.join([*facts, str(run.scripts.get(task.name, ''))])}")
+    lines += [f"  pool {name}: {slots} slots" for name, slots in plan.pools.items()]
+    lines += [f"  {one.at_s:8.2f} s: {one.slots} slots for {one.pool}" for one in plan.resizes]
     lines += [f"  {one.at_s:8.2f} s: {one.kind} run {one.run}" for one in plan.controls]
     lines += [f"  {one.at_s:8.2f} s: {one.kind} ({one.seconds:.1f} s, {one.pick:.2f})" for one in plan.faults]
     return "\n".join(lines)

@@ -19,13 +19,15 @@ from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
+from orchestrator.store.pools import Pools
+from orchestrator.store.schema import SLOTS
 from orchestrator.store.submissions import Submissions, SubmitRequest
 from tests.simulation.celery_broker import UNACKED
 from tests.simulation.database import Database, Spoiler
-from tests.simulation.ledger import Ledger
+from tests.simulation.ledger import AttemptKey, Ledger
 from tests.simulation.master import SimulatedMaster, Surroundings
 from tests.simulation.network import Cable, Signals, Weather
-from tests.simulation.plan import Plan, PlannedControl, PlannedRun, PlannedWorker, Script
+from tests.simulation.plan import Plan, PlannedControl, PlannedResize, PlannedRun, PlannedWorker, Script
 from tests.simulation.redis_client import connect
 from tests.simulation.redis_server import SimulatedServer
 from tests.simulation.schedule import Process, Schedule
@@ -130,6 +132,10 @@ class World:
             worker.start()
         for position, run in enumerate(self.plan.runs):
             self.schedule.at(run.submit_at_s, partial(self._submit, position, run))
+        for name, slots in self.plan.pools.items():
+            Pools(self.engine).set(name, slots)
+        for resize in self.plan.resizes:
+            self.schedule.at(resize.at_s, partial(self._resize, resize))
         for control in self.plan.controls:
             self.schedule.at(control.at_s, partial(self._control, control))
 
@@ -161,6 +167,21 @@ class World:
         self._definitions[submitted.id] = {task.name: task for task in run.definition.tasks}
         self.story.tell("people", f"submit {run.definition.name}: run {submitted.id}")
         self._wake(submitted.slot)
+
+    def _resize(self, resize: PlannedResize) -> None:
+        _, mailed = Pools(self.engine).set(resize.pool, resize.slots)
+        self.story.tell("people", f"give pool {resize.pool} {resize.slots} slots")
+        for slot in {run % SLOTS for run in mailed}:
+            self._wake(slot)
+
+    def most_slots(self, pool: str, at_s: float) -> int:
+        """Return how many slots a pool has had at most up to some simulated second."""
+        sizes = [one.slots for one in self.plan.resizes if one.pool == pool and one.at_s <= at_s]
+        return max([self.plan.pools[pool], *sizes])
+
+    def pool_of(self, key: AttemptKey) -> str | None:
+        """Return the pool that an attempt needs a slot of; an element's is that of its map."""
+        return self._definitions[key[0]][key[1].partition("[")[0]].pool
 
     def _control(self, control: PlannedControl) -> None:
         if control.kind in {"recover", "rerun"}:

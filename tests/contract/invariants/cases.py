@@ -322,9 +322,9 @@ def pooled(world: World) -> None:
 
 
 def with_slot(world: World) -> Order:
-    """The first task runs with the one slot there is, and another one stands in line."""
+    """The first task runs with the one slot there is."""
     Pools(world.rig.engine).set("few", 1)
-    world.submit(*flow(pool="few"), a_task("other", pool="few"))
+    world.submit(*flow(pool="few"))
     return world.started()
 
 

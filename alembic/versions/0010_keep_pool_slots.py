@@ -15,7 +15,7 @@ depends_on = None
 
 BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 ATTEMPT = ("workflow_instance_id", "task", "attempt")
-IN_LINE = ("pool", "workflow_rank", "task_rank", "since", "workflow_instance_id", "sequence")
+IN_LINE = ("pool", "workflow_rank", "task_rank", "since", "sequence", "workflow_instance_id")
 
 
 def upgrade() -> None:

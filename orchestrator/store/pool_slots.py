@@ -23,8 +23,8 @@ from orchestrator.store.session import is_postgres
 
 place = pool_place.c
 slot = pool_slot.c
-IN_LINE = (place.workflow_rank, place.task_rank, place.since, place.workflow_instance_id, place.sequence)
-"""The order of a line: the workflow's priority, the task's, then age."""
+IN_LINE = (place.workflow_rank, place.task_rank, place.since, place.sequence, place.workflow_instance_id)
+"""The order of a line: the workflow's priority, the task's, then age, as in `master.ready.Rank`."""
 
 POOLS = (
     select(pool.c.name, pool.c.slots)

@@ -307,8 +307,8 @@ pool_place = Table(
         "workflow_rank",
         "task_rank",
         "since",
-        "workflow_instance_id",
         "sequence",
+        "workflow_instance_id",
     ),
 )
 

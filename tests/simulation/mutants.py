@@ -10,11 +10,12 @@ from tests.simulation.mutant_hunt import hunt
 from tests.simulation.mutant_master import MASTER_MUTANTS
 from tests.simulation.mutant_memory import MEMORY_MUTANTS
 from tests.simulation.mutant_patch import Mutant
+from tests.simulation.mutant_pools import POOL_MUTANTS
 from tests.simulation.mutant_protocol import PROTOCOL_MUTANTS
 from tests.simulation.mutant_survivors import SURVIVORS
 from tests.simulation.story import quiet
 
-MUTANTS = (*COMMIT_MUTANTS, *MASTER_MUTANTS, *PROTOCOL_MUTANTS, *MEMORY_MUTANTS)
+MUTANTS = (*COMMIT_MUTANTS, *MASTER_MUTANTS, *PROTOCOL_MUTANTS, *MEMORY_MUTANTS, *POOL_MUTANTS)
 
 MOST_SEEDS = 500
 """A mutant that survives so many seeds says that something is not looked at."""

@@ -35,6 +35,9 @@ def violations(cluster: Cluster, expected: Mapping[int, str], *, crashed: bool) 
         alerts = connection.execute(
             text("SELECT count(*) FROM outbox WHERE delivered_at IS NULL")
         ).scalar_one()
+        taken = connection.execute(
+            text("SELECT (SELECT count(*) FROM pool_slot) + (SELECT count(*) FROM pool_place)")
+        ).scalar_one()
         epochs = {
             row.slot: row.epoch for row in connection.execute(text("SELECT slot, epoch FROM slot_lease"))
         }
@@ -50,6 +53,8 @@ def violations(cluster: Cluster, expected: Mapping[int, str], *, crashed: bool) 
             if run["epoch"] > epochs[run["slot"]]
         ),
     ]
+    if taken:
+        found.append(f"O9: {taken} slots of pools, or places in their lines, are left")
     if commands:
         found.append(f"O5: {commands} commands are left")
     if alerts:

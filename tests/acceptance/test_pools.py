@@ -1,4 +1,4 @@
-"""Pools and priority with real processes: masters that die where slots change hands, and the order of what waits."""
+"""Pools and priority with real processes: masters that die where slots change hands, and who comes first."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Pools: who gets which slot in which order, that none is given twice or lost, and what the sweep puts right."""
+"""Pools: who gets which slot in which order, that none is given twice or lost, what the sweep puts right."""
 
 import subprocess
 import sys

@@ -18,6 +18,7 @@ from orchestrator.store.session import reading, writing
 
 place = pool_place.c
 slot = pool_slot.c
+IN_USE = select(select(slot.pool).exists() | select(place.pool).exists())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +177,8 @@ class Pools:
             StoreUnavailable: The database is away.
         """
         with reading(self._engine) as connection:
+            if not connection.execute(IN_USE).scalar_one():  # what an idle master asks again and again
+                return ()
             idle = {
                 one.name for one in _read_pools(connection) if one.waiting and one.taken < (one.slots or 0)
             }

@@ -37,6 +37,9 @@ from orchestrator.worker.outputs import from_result
 
 __all__ = ["TestRun", "run"]
 
+SLOTS_OF_A_POOL = 1000
+"""In a test no pool is made by anybody, and none is to hold anything up."""
+
 Failure = type[BaseException] | BaseException
 Failures = Failure | Sequence[Failure | None]
 
@@ -101,6 +104,8 @@ def run(
     parameters = parameters_from_values(definition, params or {})
     with _silence():
         rig = Rig(behaviour=_Script(fail or {}, outputs or {}), seed=seed, history=EverythingDone())
+        for pool in sorted({task.pool for one in (definition, *called) for task in one.tasks if task.pool}):
+            rig.pools.set(pool, SLOTS_OF_A_POOL)
         for one in called:
             rig.deploy(one)
         number = rig.submit(definition, parameters)

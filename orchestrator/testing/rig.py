@@ -89,6 +89,7 @@ class Rig:
         self.history = history or History(self.engine)
         self.children = Children(self.engine)
         self.commands = Commands(self.engine)
+        self.pools = Pools(self.engine)
         self._masters = 0
         self.worker = SimulatedWorker(
             "w1@rig", "w1-1", self.broker, self.streams, behaviour, slot_of=lambda number: number % 64
@@ -211,7 +212,7 @@ class Rig:
             requests=self.board,
             schedules=Schedules(self.engine),
             backfills=Backfills(self.engine),
-            pools=Pools(self.engine),
+            pools=self.pools,
         )
 
 

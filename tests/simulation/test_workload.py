@@ -27,6 +27,7 @@ from tests.simulation.simulation import simulate
 from tests.simulation.workload_faults import KINDS, LATEST_S, MOST
 from tests.simulation.workload_length import length_s
 from tests.simulation.workload_maps import map_of, scripts_of
+from tests.simulation.workload_pools import NAMES, POOL_KINDS
 from tests.simulation.workload_shapes import SHAPES
 from tests.simulation.workload_tasks import HOURS_S
 
@@ -201,9 +202,20 @@ def test_nothing_stays_paused() -> None:
 
 def test_every_drawn_kind_of_fault_exists_and_is_drawn() -> None:
     """The table's kinds are those that the simulation can carry out, and all of them come up."""
-    assert set(KINDS) == set(faults.KINDS)
+    assert {*KINDS, *POOL_KINDS} == set(faults.KINDS)
     drawn = Counter(fault.kind for seed in range(2_000) for fault in workload.draw(seed).faults)
-    assert set(drawn) == set(KINDS)
+    assert set(drawn) == {*KINDS, *POOL_KINDS}
+
+
+def test_some_plans_have_pools_that_end_with_slots() -> None:
+    """Tasks of about a fifth of the plans share slots; whoever is asked to resize leaves some in the end."""
+    pooled = [plan for plan in plans() if plan.pools]
+    assert 0.1 < len(pooled) / len(plans()) < 0.3
+    for plan in pooled:
+        named = {task.pool for run in plan.runs for task in run.definition.tasks if task.pool}
+        assert named <= set(plan.pools) <= set(NAMES)
+        assert all({**plan.pools, **{one.pool: one.slots for one in plan.resizes}}.values())
+    assert any(one.slots == 0 for plan in pooled for one in plan.resizes)
 
 
 def test_faults_come_early_and_are_few() -> None:

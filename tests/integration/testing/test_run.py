@@ -46,6 +46,20 @@ def speaks() -> None:
     structlog.get_logger("users.module").info("hello")
 
 
+@task(pool="warehouse")
+def shared() -> int:
+    """Return what a task returns that needs a slot of a pool."""
+    return 1
+
+
+@workflow
+def sharing() -> None:
+    """Define three tasks that share a pool."""
+    first = shared()
+    shared(needs=[first])
+    shared(needs=[first])
+
+
 @workflow
 def fragile() -> None:
     """Define one task, which fails."""
@@ -151,8 +165,8 @@ def test_the_same_seed_gives_the_same_run() -> None:
 
 def test_what_cannot_run_yet_is_refused_by_name() -> None:
     """Nothing is accepted and ignored."""
-    with pytest.raises(DefinitionError, match="pool"):
-        run(a_definition(a_task(pool="database")))
+    with pytest.raises(DefinitionError, match="bundle"):
+        run(a_definition(a_task(bundle="tools")))
 
 
 def test_deferral_takes_simulated_time_and_no_attempt() -> None:
@@ -286,3 +300,8 @@ def test_a_check_of_outputs_is_worked_out() -> None:
     assert ran([1, 2]).states == {"rows": SUCCESS, "load": SUCCESS}
     assert (ran([1]).states, ran([1]).attempts) == ({"rows": FAILURE}, {"rows": 2})
     assert ran([1]).reasons["rows"] == "check: size(${result}) >= least"
+
+
+def test_pools_need_not_be_made_for_a_test() -> None:
+    """Tasks that need a slot get one."""
+    assert set(run(sharing).states.values()) == {SUCCESS}

@@ -1,0 +1,169 @@
+"""Pools with a whole master: losses, recalls, stops and takeovers, and what is said of who waits."""
+
+import pytest
+from sqlalchemy import update
+
+from orchestrator.core.command import CommandKind
+from orchestrator.core.definition import Priority, WorkflowDefinition
+from orchestrator.core.event import RejectReason
+from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.store import schema
+from orchestrator.store.pools import Pools, StoredPool
+from orchestrator.store.session import writing
+from tests.world import World, a_task
+
+
+@pytest.fixture
+def world() -> World:
+    """A world with a pool of one slot."""
+    world = World()
+    Pools(world.rig.engine).set("few", 1)
+    return world
+
+
+def standing(world: World) -> StoredPool:
+    """Return the pool as it stands."""
+    (pool,) = Pools(world.rig.engine).list()
+    return pool
+
+
+def reason(world: World, task: str) -> str | None:
+    """Return why a task waits."""
+    return world.attempt(task).reason
+
+
+def test_one_runs_and_the_next_one_follows_at_once(world: World) -> None:
+    """The commit that ends the first gives the slot on; no time passes."""
+    world.submit(a_task("a", pool="few"), a_task("b", pool="few"), a_task("free"))
+    world.settle()
+    taken = world.worker.take_all()
+    assert sorted(taken) == ["a", "free"]
+    assert reason(world, "b") == "pool"
+
+    world.worker.running(taken["a"])
+    world.worker.result(taken["a"])
+    world.settle()
+
+    assert world.taken().task == "b"
+    assert standing(world) == StoredPool(name="few", slots=1, taken=1, waiting=0)
+
+
+def test_more_urgent_workflow_comes_first_whenever_it_was_submitted(world: World) -> None:
+    """Over all runs: workflow, then task, then age."""
+    world.submit(a_task("holder", pool="few"))
+    order = world.started()
+    world.submit(a_task("low", pool="few"), a_task("high", pool="few", priority=Priority.HIGH), name="plain")
+    world.submit(a_task("urgent", pool="few"), name="urgent", priority=Priority.HIGHEST)
+    world.settle()
+    came: list[str] = []
+
+    while len(came) < 3:
+        world.worker.running(order)
+        world.worker.result(order)
+        world.settle()
+        order = world.taken()
+        came.append(order.task)
+
+    assert came == ["urgent", "high", "low"]
+
+
+def test_lost_worker_gives_the_slot_back(world: World) -> None:
+    """The replacement stands in line, behind who is older."""
+    world.submit(a_task("a", pool="few"), a_task("b", pool="few"))
+    world.started()
+    world.replace_worker("w1-2").online(world.slot)
+    world.settle()
+
+    assert (world.attempt("a").attempt, reason(world, "a")) == (2, "pool")
+    assert (world.attempt("b").state, world.attempt("b").reason) == (TaskState.DISPATCHED, None)
+    assert world.finish() is WorkflowState.SUCCESS
+    assert standing(world) == StoredPool(name="few", slots=1)
+
+
+def test_rejected_attempt_keeps_its_slot_through_the_back_off(world: World) -> None:
+    """It goes out again, and nobody takes its place meanwhile."""
+    world.submit(a_task("a", pool="few"), a_task("b", pool="few"))
+    world.settle()
+    world.worker.reject(world.taken(), RejectReason.OVERLOAD)
+    world.settle()
+
+    assert standing(world).taken == 1
+    assert reason(world, "b") == "pool"
+    assert world.finish() is WorkflowState.SUCCESS
+
+
+def test_deferred_task_lets_the_next_one_run(world: World) -> None:
+    """And stands in line again when its time has come, by its old age before younger ones."""
+    world.submit(a_task("a", pool="few"), a_task("b", pool="few"), a_task("c", pool="few"))
+    world.worker.delay(world.started(), 5.0)
+    world.settle()
+    second = world.taken()
+    assert second.task == "b"
+    world.pass_time(6.0)
+    assert reason(world, "a") == "pool"
+
+    world.worker.running(second)
+    world.worker.result(second)
+    world.settle()
+
+    assert world.taken().task == "a"
+
+
+def test_stop_needs_no_redis_for_who_waits(world: World) -> None:
+    """Nobody but the master has an attempt in line: it is killed in the same turn, without a recall."""
+    Pools(world.rig.engine).set("few", 0)
+    world.submit(a_task("a", pool="few"))
+    world.settle()
+    world.command(CommandKind.STOP)
+    world.step()
+    world.step()
+
+    assert (world.state, world.attempt("a").state) == (WorkflowState.STOPPED, TaskState.KILLED)
+    assert standing(world) == StoredPool(name="few", slots=0)
+
+
+def test_next_master_serves_who_waits(world: World) -> None:
+    """What a pool is about stands in rows alone."""
+    world.submit(a_task("a", pool="few"), a_task("b", pool="few"))
+    order = world.started()
+
+    world.restart_master()
+    world.worker.result(order)
+    world.settle()
+
+    assert world.taken().task == "b"
+    world.assert_memory_equals_rows()
+
+
+def test_leaked_slot_is_found_and_given_on(world: World) -> None:
+    """Whatever broke it, here a person in the database: the sweep repairs, counts, and wakes who is next."""
+    world.submit(a_task("a", pool="few"), a_task("b", pool="few"))
+    order = world.started()
+    world.worker.result(order)
+    world.settle()
+    with writing(world.rig.engine) as connection:  # its slot is now that of an attempt that has ended
+        connection.execute(update(schema.pool_slot).values(task="a"))
+    second = world.taken()
+    world.worker.running(second)
+    world.worker.result(second)
+    world.settle()
+    world.submit(a_task("c", pool="few"), name="other")
+    world.settle()
+    assert reason(world, "c") == "pool"
+
+    assert world.rig.master.sweeper.step() == 2
+    world.settle()
+
+    assert world.taken().task == "c"
+    assert standing(world).repaired == 1
+
+
+def test_dry_run_asks_no_pool(world: World) -> None:
+    """Nothing executes."""
+    Pools(world.rig.engine).set("few", 0)
+    definition = WorkflowDefinition(name="w", tasks=(a_task("a", pool="few"),))
+
+    run = world.rig.submit(definition, dry_run=True)
+
+    world.rig.run(run)
+    assert world.rig.state(run) is WorkflowState.SUCCESS

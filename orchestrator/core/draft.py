@@ -15,7 +15,7 @@ from orchestrator.core.elements import group_of
 from orchestrator.core.family import mail_to_children, mail_to_parent
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
-from orchestrator.core.pool import PoolPlace, is_in_pool, lined_up, place_of, waits_for_slot
+from orchestrator.core.pool import in_place, moves
 from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_stopping
 from orchestrator.core.status import (
     TASK_HANDED_OVER,
@@ -311,19 +311,19 @@ class Draft:
         """Return everything this draft changed."""
         if self._sequence != self.head.next_sequence:
             self.head = replace(self.head, next_sequence=self._sequence)
+        inserted, updated = tuple(self._inserted.values()), tuple(self._updated.values())
         return Transition(
             head=self.head if self.head is not self._instance.head else None,
             current=tuple(self._current.items()),
             nodes=tuple(self._nodes.items()),
-            inserted=tuple(self._inserted.values()),
-            updated=tuple(self._updated.values()),
+            inserted=inserted,
+            updated=updated,
             withdrawn=tuple(self._withdrawn),
             spent=tuple(self._spent.items()),
             alerts=tuple(self._alerts),
             mail=(*self._mail, *self._family_mail()),
             children=tuple(self._children),
-            released=tuple(self._released()),
-            lined_up=tuple(self._lined_up()),
+            **moves(self.head, self.definition, self._instance.attempts, (*updated, *inserted)),
         )
 
     def owed_tasks(self) -> Iterator[str]:
@@ -360,35 +360,14 @@ class Draft:
         self._current[task] = attempt
 
     def _completed(self, old: TaskInstance | None, new: TaskInstance) -> TaskInstance:
-        """Return a changed attempt with what every change must see to: its place in a pool, its deadline."""
-        return self._with_deadline(old, lined_up(self.head, self.definition(new.task), old, new))
-
-    def _released(self) -> Iterator[PoolPlace]:
-        """Yield the attempts that were in a pool and are not any more."""
-        for attempt in self._updated.values():
-            task, old = self.definition(attempt.task), self._instance.attempts.get(attempt.task)
-            was_in = old is not None and old.attempt == attempt.attempt and is_in_pool(self.head, task, old)
-            if was_in and not is_in_pool(self.head, task, attempt):
-                yield place_of(self.head, task, attempt)
-
-    def _lined_up(self) -> Iterator[PoolPlace]:
-        """Yield the attempts that wait for a slot and did not before."""
-        for attempt in (*self._updated.values(), *self._inserted.values()):
-            task, old = self.definition(attempt.task), self._instance.attempts.get(attempt.task)
-            waited = old is not None and old.attempt == attempt.attempt and waits_for_slot(task, old)
-            if waits_for_slot(task, attempt) and not waited:
-                yield place_of(self.head, task, attempt)
-
-    def _with_deadline(self, old: TaskInstance | None, new: TaskInstance) -> TaskInstance:
-        """Let a queue timeout count while a worker could take an attempt that has not started yet."""
-        limit_s = self.definition(new.task).queue_timeout_s
+        """Give it its place in a pool, and a queue timeout while a worker, or a slot, could be had for it."""
+        task = self.definition(new.task)
+        new, limit_s = in_place(self.head, task, old, new), task.queue_timeout_s
         if limit_s is None or new.started_at is not None:
             return new
         waited = old is not None and old.state in TASK_HANDED_OVER
         waits = new.state in TASK_HANDED_OVER
-        if waits == waited:
-            return new
-        return replace(new, timeout_at=self.due(limit_s) if waits else None)
+        return new if waits == waited else replace(new, timeout_at=self.due(limit_s) if waits else None)
 
     def _family_mail(self) -> Iterator[Mail]:
         """Yield what the run's new state asks of its children, and tells its parent."""

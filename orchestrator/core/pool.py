@@ -4,12 +4,16 @@ An attempt in line, or with a slot, is SUBMITTED, DISPATCHED or RUNNING. Which o
 as long as it is SUBMITTED for the reason `pool`, and the grant takes that reason away.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TypedDict
 
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.status import TaskState
+
+TaskOf = Callable[[str], TaskDefinition]
 
 WAITS_FOR_SLOT = "pool"
 """Reason of an attempt that is SUBMITTED and may not be dispatched before it has a slot of its pool."""
@@ -44,6 +48,13 @@ class PoolPlace:
         return (self.workflow_instance_id, self.task, self.attempt)
 
 
+class PoolMoves(TypedDict):
+    """The fields of a transition that are about pools."""
+
+    released: tuple[PoolPlace, ...]
+    lined_up: tuple[PoolPlace, ...]
+
+
 def is_in_pool(head: Head, task: TaskDefinition, attempt: TaskInstance | None) -> bool:
     """Return whether an attempt stands in the line of its task's pool, or has a slot of it.
 
@@ -61,7 +72,7 @@ def waits_for_slot(task: TaskDefinition, attempt: TaskInstance) -> bool:
     return attempt.state is TaskState.SUBMITTED and attempt.reason == WAITS_FOR_SLOT
 
 
-def lined_up(head: Head, task: TaskDefinition, old: TaskInstance | None, new: TaskInstance) -> TaskInstance:
+def in_place(head: Head, task: TaskDefinition, old: TaskInstance | None, new: TaskInstance) -> TaskInstance:
     """Return an attempt as it stands after a change: who comes into the pool stands in line, who leaves does not.
 
     Args:
@@ -90,3 +101,30 @@ def place_of(head: Head, task: TaskDefinition, attempt: TaskInstance) -> PoolPla
         since=attempt.submitted_at,
         sequence=attempt.sequence,
     )
+
+
+def moves(
+    head: Head, task_of: TaskOf, before: Mapping[str, TaskInstance], written: Iterable[TaskInstance]
+) -> PoolMoves:
+    """Return who has left a pool in a step, and who waits for a slot since that step.
+
+    Args:
+        head: The run's row.
+        task_of: Gives the definition of a task.
+        before: The current attempts before the step, by task.
+        written: Every attempt that the step changed or added.
+    """
+    released, lined_up = [], []
+    for attempt in written:
+        task, old = task_of(attempt.task), _same(before, attempt)
+        if is_in_pool(head, task, old) and not is_in_pool(head, task, attempt):
+            released.append(place_of(head, task, attempt))
+        if waits_for_slot(task, attempt) and not (old is not None and waits_for_slot(task, old)):
+            lined_up.append(place_of(head, task, attempt))
+    return PoolMoves(released=tuple(released), lined_up=tuple(lined_up))
+
+
+def _same(before: Mapping[str, TaskInstance], attempt: TaskInstance) -> TaskInstance | None:
+    """Return the same attempt as it was before; `None` if it is new."""
+    old = before.get(attempt.task)
+    return old if old is not None and old.attempt == attempt.attempt else None

@@ -7,7 +7,7 @@ from orchestrator.core.elements import MAP, Elements, counted, element_name, ext
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import Node
 from orchestrator.core.run import is_doomed
-from orchestrator.core.status import TASK_FINAL, WorkflowState
+from orchestrator.core.status import TASK_FINAL, TaskState, WorkflowState
 
 
 class Sheet(Protocol):
@@ -73,8 +73,10 @@ def owe_elements(sheet: Sheet, group: str) -> bool:
 
 def room(sheet: Sheet, group: str) -> int:
     """Return how many more elements of a map may begin now."""
-    elements, task = sheet.node(group).elements, sheet.definition(group)
-    if elements is None or sheet.head.state is not WorkflowState.RUNNING or is_doomed(sheet.head, task):
+    elements, task, row = sheet.node(group).elements, sheet.definition(group), sheet.attempt(group)
+    if elements is None or row is None or row.state is not TaskState.RUNNING:
+        return 0
+    if sheet.head.state is not WorkflowState.RUNNING or is_doomed(sheet.head, task):
         return 0
     left = elements.total - elements.next
     free = (task.max_parallel or elements.total) - elements.active - elements.paused

@@ -6,6 +6,7 @@ from typing import Any
 
 from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import WorkflowDefinition
+from orchestrator.core.elements import MAP, gathers
 from orchestrator.core.event import (
     CHILD_DIED,
     RejectReason,
@@ -22,13 +23,16 @@ from orchestrator.core.notice import (
     AttemptLost,
     AttemptNotice,
     AttemptTimeout,
+    Gathered,
     RecallLost,
     RecallWon,
     RunTimeout,
+    Spread,
     Unsubmittable,
+    Withdrawn,
 )
 from orchestrator.core.status import TASK_ACTIVE, TASK_FINAL, WORKFLOW_FINAL, TaskState, WorkflowState
-from orchestrator.core.wants import Kill, Overdue, Recall, TimeoutAt, WakeAt
+from orchestrator.core.wants import Judge, Kill, Overdue, Recall, TimeoutAt, WakeAt, Withdraw
 from orchestrator.errors import AheadOfMemory, Conflict, DropEvent, IllegalTransition
 from tests.builders import INSTANCE_ID, NOW, notice_of, report_of
 from tests.unit.core.play import Play
@@ -104,6 +108,9 @@ class Walk:
             self._speak_of(self._random.choice(attempts), as_notice=dice > 0.75)
 
     def _speak_of(self, attempt: TaskInstance, *, as_notice: bool) -> None:
+        if attempt.type == MAP:
+            self._speak_of_map(attempt)
+            return
         wrong: dict[str, Any] = self._random.choice(WRONG) if self._random.random() < 0.15 else {}
         if as_notice:
             kind, fields = self._random.choice(NOTICES)
@@ -113,6 +120,12 @@ class Walk:
             report, fields = self._random.choice(REPORTS)
             event: Any = report_of(attempt, report, **{**fields, **wrong})
             self.play.deliver(event)
+
+    def _speak_of_map(self, attempt: TaskInstance) -> None:
+        if self._random.random() < 0.7:
+            self.play.notify(attempt.task, Spread, total=self._random.choice([0, 1, 2, 3, 5]))
+        else:
+            self.play.notify(attempt.task, self._random.choice([Gathered, Withdrawn]))
 
 
 def bring_to_its_end(play: Play, most: int = 500) -> Play:
@@ -135,8 +148,9 @@ def bring_to_its_end(play: Play, most: int = 500) -> Play:
 
 def _do_what_is_wanted(play: Play) -> None:
     active = play.instance.in_state(*TASK_ACTIVE)
-    assert active, f"stuck in {play.state} with {play.states}"
-    task = active[0]
+    able = [task for task in active if play[task].type != MAP or play.wants(task) is not None]
+    assert able, f"stuck in {play.state} with {play.states}"
+    task = able[0]
     owner = {"worker": play[task].worker or "w1", "incarnation": play[task].incarnation or "w1-1"}
     match play.wants(task):
         case WakeAt(at):
@@ -144,6 +158,12 @@ def _do_what_is_wanted(play: Play) -> None:
             play.notify(task, AttemptDue)
         case Recall():
             play.notify(task, RecallWon)
+        case Judge() if gathers(play[task]):
+            play.notify(task, Gathered)
+        case Judge():
+            play.notify(task, Spread, total=2)
+        case Withdraw():
+            play.notify(task, Withdrawn)
         case Kill():
             play.report(task, TaskResult, state=TaskState.KILLED, **owner)
         case Overdue() | TimeoutAt() | None | _:

@@ -79,6 +79,7 @@ SPENT = (
     .group_by(_attempt.workflow_instance_id, _attempt.task)
     .having(func.max(case((_attempt.current, 1), else_=0)) == 0)
 )
+DOCUMENT = select(workflow_definition.c.document).where(workflow_definition.c.id == bindparam("asked"))
 UNFINISHED_IDS = (
     select(_run.id)
     .where(among(_run.slot, "slots"), _run.id > bindparam("after"), UNFINISHED)
@@ -218,9 +219,8 @@ class Instances:
             NotFound: There is none of this id.
             StoreUnavailable: The database is away.
         """
-        statement = select(workflow_definition.c.document).where(workflow_definition.c.id == definition_id)
         with reading(self._engine) as connection:
-            document = connection.execute(statement).scalar_one_or_none()
+            document = connection.execute(DOCUMENT, {"asked": definition_id}).scalar_one_or_none()
         if document is None:
             raise NotFound(f"there is no workflow definition with the id {definition_id}")
         return from_document(document)

@@ -22,6 +22,12 @@ slot, owner, epoch, expires_at = (
 
 _GIVEN = among(slot, "slots")
 HELD = select(slot, epoch).where(owner == bindparam("holder"), _GIVEN).order_by(slot).with_for_update()
+FREE = (
+    select(slot, epoch)
+    .where(or_(owner.is_(None), expires_at.is_(None), expires_at < bindparam("now")))
+    .order_by(slot)
+    .with_for_update(skip_locked=True)
+)
 PROLONG = update(slot_lease).where(_GIVEN).values(expires_at=bindparam("until"))
 GIVE_BACK = update(slot_lease).where(_GIVEN).values(owner=None, expires_at=None)
 TAKE = PROLONG.values(owner=bindparam("holder"), epoch=epoch + 1)
@@ -58,10 +64,7 @@ class SlotLeases:
         """
         with writing(self._engine) as connection:
             now = database_now(connection)
-            free = or_(owner.is_(None), expires_at.is_(None), expires_at < now)
-            rows = connection.execute(
-                select(slot, epoch).where(free).order_by(slot).limit(limit).with_for_update(skip_locked=True)
-            )
+            rows = connection.execute(FREE.limit(limit), {"now": now})
             taken = {number: old + 1 for number, old in rows}
             _write(connection, TAKE, taken, holder=master, until=_after(connection, seconds))
             if taken and self._holder is not None:

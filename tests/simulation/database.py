@@ -87,8 +87,13 @@ class Database:
 
     def value(self, query: str, *values: object) -> Any:
         """Return the one value that a query gives, past everything that can fail or be counted."""
-        (found,) = self._raw(lambda raw: raw.execute(query, values).fetchone())
+        ((found,),) = self.rows(query, *values)
         return found
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        """Return all rows that a query gives, past everything that can fail or be counted."""
+        rows: list[Any] = self._raw(lambda raw: raw.execute(query, values).fetchall())
+        return rows
 
     def _raw(self, action: Callable[[sqlite3.Connection], Any]) -> Any:
         pooled = self.engine.raw_connection()

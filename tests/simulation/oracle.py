@@ -6,7 +6,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from orchestrator.core.command import CommandKind
 from orchestrator.core.status import WORKFLOW_FINAL
@@ -59,7 +59,12 @@ def _place(error: BaseException) -> str:
     return " < ".join(f"{Path(one.filename).name}:{one.lineno}" for one in reversed(frames[-4:]))
 
 
-def memory_differs(world: World) -> list[str]:
+def fresh_lanes(world: World) -> Lanes:
+    """Return what `memory_differs` loads into, time after time: it keeps definitions."""
+    return Lanes(Instances(world.engine), lambda _instance: None)
+
+
+def memory_differs(world: World, lanes: Lanes) -> list[str]:
     """Return where the memory of a serving master differs from the rows (O7); it must be between two turns."""
     found = []
     for master in world.masters:
@@ -67,7 +72,7 @@ def memory_differs(world: World) -> list[str]:
         if parts is None or master.in_turn or not master.process.alive or not _owns(world, master.name):
             continue
         numbers = [number for number in world.runs.values() if parts.lanes.get(number) is not None]
-        lanes = Lanes(Instances(world.engine), lambda _instance: None)
+        lanes.clear()
         lanes.load(numbers, (), parts.context())
         for number in numbers:
             memory, fresh = parts.lanes.get(number), lanes.get(number)
@@ -77,9 +82,7 @@ def memory_differs(world: World) -> list[str]:
 
 
 def _owns(world: World, name: str) -> bool:
-    with reading(world.engine) as connection:
-        owners = connection.execute(select(schema.slot_lease.c.owner).distinct()).scalars().all()
-    return owners == [name]
+    return not world.database.number("SELECT count(*) FROM slot_lease WHERE owner IS NOT ?", name)
 
 
 # --- what is left over -----------------------------------------------------------------------
@@ -94,18 +97,15 @@ def _left_over(world: World) -> Iterator[str]:
 
 
 def _rows_left(world: World) -> Iterator[str]:
-    columns = schema.workflow_instance.c
-    with reading(world.engine) as connection:
-        for number, state in connection.execute(select(columns.id, columns.state)).all():
-            if state not in WORKFLOW_FINAL:
-                yield f"run {number} is {state}"
-        commands = connection.execute(select(func.count()).select_from(schema.command)).scalar_one()
-        if commands:
-            yield f"{commands} commands wait"
-        undelivered = select(func.count()).where(schema.outbox.c.delivered_at.is_(None))
-        alerts = connection.execute(undelivered).scalar_one()
-        if alerts:
-            yield f"{alerts} alerts were not told"
+    for number, state in world.database.rows("SELECT id, state FROM workflow_instance ORDER BY id"):
+        if state not in WORKFLOW_FINAL:
+            yield f"run {number} is {state}"
+    commands = world.database.number("SELECT count(*) FROM command")
+    if commands:
+        yield f"{commands} commands wait"
+    alerts = world.database.number("SELECT count(*) FROM outbox WHERE delivered_at IS NULL")
+    if alerts:
+        yield f"{alerts} alerts were not told"
     yield from pools_left(world)
 
 

@@ -180,13 +180,11 @@ def _pool() -> redis.ConnectionPool:
     return redis.ConnectionPool(protocol=2, socket_timeout=ANSWER_TIMEOUT_S)
 
 
-def _finished(
-    callbacks: Mapping[str, Any], args: tuple[Any, ...], options: dict[str, Any], reply: Any
-) -> Any:
+def _finished(callbacks: dict[str, Any], args: tuple[Any, ...], options: dict[str, Any], reply: Any) -> Any:
     """Return a reply as redis-py does; raise it if it is an error."""
     if isinstance(reply, Exception):
         raise reply
-    callback = callbacks.get(args[0])
+    callback = dict.get(callbacks, args[0])  # redis-py would make capitals of capitals first
     if callback is None:
         return reply
     options.pop("keys", None)  # meant for redis-py's cache

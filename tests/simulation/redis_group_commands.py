@@ -67,10 +67,10 @@ def _xreadgroup(space: Keyspace, arguments: Arguments) -> list[Any] | None:
     """Answer at once, as if the time of BLOCK were over; nothing is handed out if one group is missing."""
     _, name, consumer, *rest = arguments
     count, streams = _reading(rest)
-    found = [(key, last, *_readable(space, key, name)) for key, last in streams]
+    found = [_readable(space, key, name) for key, _ in streams]
     new = Pending(consumer, space.now_ms(), 1)
     answer: list[Any] = []
-    for key, last, stream, group in found:
+    for (key, last), (stream, group) in zip(streams, found, strict=True):
         if consumer not in group.consumers:
             space.obtain(key, Stream)
         group.consumers[consumer] = new.delivered_ms

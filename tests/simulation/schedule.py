@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from math import log
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -72,7 +73,7 @@ class Schedule:
     """
 
     def __init__(self, chance: random.Random, pace_s: float) -> None:
-        self._chance = chance
+        self._random = chance.random
         self._pace_s = pace_s
         self._queue: list[tuple[float, int, Thread | None, int, Callable[[], None] | None]] = []
         self._numbers = count()
@@ -236,7 +237,8 @@ class Schedule:
 
     def _push(self, thread: Thread, seconds: float) -> None:
         thread.turn += 1
-        at = self.now_s + max(seconds, 0.0) + self._chance.expovariate(1.0) * self._pace_s
+        more = -log(1.0 - self._random()) * self._pace_s  # expovariate(1.0), without its calls
+        at = self.now_s + max(0.0, seconds) + more
         heapq.heappush(self._queue, (at, next(self._numbers), thread, thread.turn, None))
 
     def _forget_signal(self, thread: Thread) -> None:

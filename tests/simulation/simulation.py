@@ -166,9 +166,10 @@ class _Troubles:
 def _watch(world: World) -> list[str]:
     """Compare memory with the rows every now and then; return the list that differences will be put into."""
     found: list[str] = []
+    lanes = oracle.fresh_lanes(world)
 
     def look() -> None:
-        found.extend(oracle.memory_differs(world))
+        found.extend(oracle.memory_differs(world, lanes))
         found.extend(pools_differ(world))
         world.schedule.at(world.schedule.now_s + LOOK_EVERY_S, look)
 

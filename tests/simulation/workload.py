@@ -44,9 +44,6 @@ MAPPED = 0.2
 POOLED = 0.2
 """So many of the seeds have pools."""
 
-WITHOUT_MAPS = frozenset({12, 19, 31, 41, 835, 2_001_624, 2_001_626, 2_014_127})
-"""Seeds that were recorded for what they catch before maps were drawn: their plans stay what they were."""
-
 PACES_S = (0.0005, 0.002, 0.002, 0.002, 0.01)
 
 
@@ -58,7 +55,7 @@ def draw(seed: int) -> Plan:
     if branches.random() < BRANCHED:
         plan = with_branches(plan, branches)
     maps = dice_of(seed, "maps")
-    if maps.random() < MAPPED and seed not in WITHOUT_MAPS:
+    if maps.random() < MAPPED:
         plan = with_maps(plan, maps)
     plan = replace(
         plan,

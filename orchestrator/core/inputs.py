@@ -10,6 +10,7 @@ from orchestrator.core import parameters, placeholders, secrets, types
 from orchestrator.core.definition import ParameterDefinition, TaskDefinition, WorkflowDefinition
 from orchestrator.core.elements import group_of, index_of
 from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.run_parameters import run_built_ins, typed_default
 from orchestrator.errors import UnresolvedParameter
 
 
@@ -171,21 +172,6 @@ def built_ins(around: Surroundings) -> dict[str, Any]:
     return {**of_run, "task_name": around.attempt.task, "attempt": around.attempt.attempt}
 
 
-def run_built_ins(definition: WorkflowDefinition, head: Head) -> dict[str, Any]:
-    """Return the built-in parameters that are the same for every attempt of a run."""
-    zone = ZoneInfo(definition.timezone)
-    planned = head.planned_time.astimezone(zone).isoformat(timespec="seconds")
-    start = (head.interval_start or head.planned_time).astimezone(zone).isoformat(timespec="seconds")
-    return {
-        "workflow_name": head.workflow,
-        "workflow_instance_id": head.id,
-        "run_count": head.run_count,
-        "planned_time": planned,
-        "data_interval_start": start,
-        "data_interval_end": planned,
-    }
-
-
 RESOLVED_FIELDS: Mapping[str, tuple[str, ...]] = {"celery": ("args", "kwargs")}
 """Task type to those of its own fields in which references and time placeholders are replaced, as in `params`."""
 
@@ -322,11 +308,8 @@ def _below(around: Surroundings, built_in: Mapping[str, Any]) -> list[Mapping[st
 
 
 def _default(name: str, declared: ParameterDefinition, scope: parameters.Scope, around: Surroundings) -> Any:
-    value = _resolved(name, declared.default, scope, around)
-    if declared.type is None or value is None:
-        return value
     try:
-        return types.check(value, declared.type)
+        return typed_default(declared, _resolved(name, declared.default, scope, around))
     except types.TypeMismatch as error:
         raise UnresolvedParameter(f"parameter '{name}': {error}") from None
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from orchestrator.core import parameters, placeholders
+from orchestrator.core import parameters, placeholders, types
 from orchestrator.core.dag import compile_graph, select_tasks
-from orchestrator.core.definition import WorkflowDefinition
+from orchestrator.core.definition import ParameterDefinition, WorkflowDefinition
 from orchestrator.core.elements import group_of
-from orchestrator.core.inputs import run_built_ins
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.outputs import outputs_given
+from orchestrator.core.run_parameters import run_built_ins, typed_default
 from orchestrator.core.status import TaskState
 from orchestrator.errors import UnresolvedParameter
 
@@ -49,10 +49,18 @@ def _parameters(definition: WorkflowDefinition, head: Head) -> dict[str, Any]:
     built_ins = run_built_ins(definition, head)
     below = parameters.Scope(names=built_ins, outputs={})
     defaults = {
-        name: _value(declared.default, below, definition, head)
-        for name, declared in definition.params.items()
+        name: _default(declared, below, definition, head) for name, declared in definition.params.items()
     }
     return {**built_ins, **defaults, **head.params}
+
+
+def _default(
+    declared: ParameterDefinition, below: parameters.Scope, definition: WorkflowDefinition, head: Head
+) -> Any:
+    try:
+        return typed_default(declared, _value(declared.default, below, definition, head))
+    except types.TypeMismatch:
+        return None
 
 
 def _merged(ended: list[TaskInstance]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from orchestrator.core.definition import OnFailure, Priority
 from orchestrator.errors import UserError
@@ -26,7 +27,7 @@ class SubmitOptions:
     """How a run differs from what its definition says. `None` means "as the definition says".
 
     Attributes:
-        planned_time: What the run is about, aware; `None`: now.
+        planned_time: What the run is about; without an offset by the clocks of the workflow's zone; `None`: now.
         start_nodes: Begin with these tasks only.
         depends: `only`, `upstream` or `downstream`: what runs besides the start nodes; `None`: downstream.
 
@@ -65,7 +66,7 @@ def submit(
 
     Raises:
         UserError: A start node is no task of the workflow, or cannot begin without the tasks before it; or the
-            idempotency key is one of a schedule's or backfill's.
+            idempotency key is one of a schedule's or backfill's; or UTC has no such planned time.
         Conflict: The workflow is offline, or the idempotency key was used for another request.
         DefinitionError: It uses what this version cannot run.
     """
@@ -73,12 +74,25 @@ def submit(
     _check_key(options.idempotency_key)
     depends = options.depends or DEPENDS
     check_start_nodes(stored.definition, options.start_nodes, depends)
-    chosen = {one.name: getattr(options, one.name) for one in fields(options)} | {"depends": depends}
+    chosen = {one.name: getattr(options, one.name) for one in fields(options)} | {
+        "depends": depends,
+        "planned_time": _planned_time(options.planned_time, stored.definition.timezone),
+    }
     submitted = backend.submissions.submit(
         SubmitRequest(definition_id=stored.id, params=parameters, **chosen)
     )
     backend.wake(submitted.slot)
     return {"workflow_instance_id": submitted.id, "state": str(submitted.state), "created": submitted.created}
+
+
+def _planned_time(at: datetime | None, timezone: str) -> datetime | None:
+    """Return an aware time: without an offset it is one of the clocks in `timezone`, as in a backfill's range."""
+    if at is None:
+        return None
+    try:
+        return (at if at.tzinfo is not None else at.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
+    except OverflowError:
+        raise UserError(f"planned time {at.isoformat()}: the calendar has no such time in UTC") from None
 
 
 def _check_key(key: str | None) -> None:

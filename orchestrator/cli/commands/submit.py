@@ -7,7 +7,7 @@ from typing import Any
 import rich_click as click
 
 from orchestrator.cli.options import json_option, parameter_option, start_node_option
-from orchestrator.cli.output import parse_time, print_json
+from orchestrator.cli.output import print_json
 from orchestrator.cli.session import open_backend, say_why_nothing_happens
 from orchestrator.core.definition import OnFailure, Priority
 from orchestrator.errors import UserError
@@ -20,7 +20,11 @@ FILE_SUFFIXES = (".yaml", ".yml", ".py")
 @click.argument("target", metavar="NAME|FILE")
 @parameter_option
 @click.option("--idempotency-key", help="The same key gives the same run, however often it is submitted.")
-@click.option("--planned-time", metavar="T", help="What the run is about, ISO 8601; default: now.")
+@click.option(
+    "--planned-time",
+    metavar="T",
+    help="What the run is about, ISO 8601; without an offset in the workflow's zone; default: now.",
+)
 @click.option(
     "--priority", type=click.Choice([str(one) for one in Priority]), help="Instead of the workflow's."
 )
@@ -79,6 +83,6 @@ def _options(
 
 def _time(text: str) -> datetime:
     try:
-        return parse_time(text)
+        return datetime.fromisoformat(text)
     except ValueError:
         raise click.BadParameter(f"{text} is not an ISO 8601 time", param_hint="--planned-time") from None

@@ -54,7 +54,7 @@ PARAMETERS_MUTANTS = (
     SemanticMutant(
         statement="9.8",
         breaks="a declared type of a default is not checked",
-        target="orchestrator.core.inputs:_default",
+        target="orchestrator.core.run_parameters:typed_default",
         old="if declared.type is None or value is None:",
         new="if True:",
         noticed_by="unit/core/test_parameter_table.py::test_each_declared_type_is_checked",

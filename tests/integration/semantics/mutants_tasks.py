@@ -54,7 +54,7 @@ TASKS_MUTANTS = (
     SemanticMutant(
         statement="5.18",
         breaks="recover starts a new child",
-        target="orchestrator.core.handlers.again:_with_child",
+        target="orchestrator.core.handlers.again:_to_keep",
         old="attempt is None or",
         new="True or",
         noticed_by="unit/core/test_children.py::test_recover_reaches_the_same_child",
@@ -106,6 +106,22 @@ TASKS_MUTANTS = (
         old="len(source) > MAX_LENGTH",
         new="len(source) > 2 * MAX_LENGTH",
         noticed_by="unit/authoring/test_expressions.py::test_what_breaks_a_limit_is_refused_before_it_runs",
+    ),
+    SemanticMutant(
+        statement="5.29",
+        breaks="`max_parallel` is no limit",
+        target="orchestrator.core.maps:room",
+        old="task.max_parallel or elements.total",
+        new="elements.total",
+        noticed_by="unit/core/test_maps.py::test_no_more_elements_than_allowed_are_active",
+    ),
+    SemanticMutant(
+        statement="5.30",
+        breaks="recover runs all elements again",
+        target="orchestrator.core.handlers.again:_to_keep",
+        old="extent_of(attempt) is None or",
+        new="True or",
+        noticed_by="unit/core/test_maps.py::test_recover_runs_only_failed_elements_again",
     ),
     SemanticMutant(
         statement="6.1",

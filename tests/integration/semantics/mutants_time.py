@@ -70,7 +70,7 @@ TIME_MUTANTS = (
     SemanticMutant(
         statement="9.37",
         breaks="built-in times are those of UTC",
-        target="orchestrator.core.inputs:run_built_ins",
+        target="orchestrator.core.run_parameters:run_built_ins",
         old="ZoneInfo(definition.timezone)",
         new='ZoneInfo("UTC")',
         noticed_by="unit/core/test_parameter_table.py::test_each_built_in_has_its_value",

@@ -248,9 +248,13 @@ def test_workflow_outputs_see_the_parameters_that_tasks_see() -> None:
         params={
             "day": ParameterDefinition(default="$[yyyy-MM-dd]"),
             "who": ParameterDefinition(default="run of ${workflow_name}"),
+            "year": ParameterDefinition(type="integer", default="$[yyyy]"),
+            "wrong": ParameterDefinition(type="date", default="$[yyyy]"),
             "raw": ParameterDefinition(),
         },
         outputs={
+            "year": "${year}",
+            "wrong": "${wrong}",
             "day": "${day}",
             "who": "${who}",
             "raw": "${raw}",
@@ -261,6 +265,8 @@ def test_workflow_outputs_see_the_parameters_that_tasks_see() -> None:
     )
 
     assert workflow_outputs(definition, head_of(raw="$[yyyy] ${x}"), {}) == {
+        "year": 2026,
+        "wrong": None,
         "day": "2026-11-02",
         "who": "run of w",
         "raw": "$[yyyy] ${x}",

@@ -121,6 +121,27 @@ def test_each_declared_type_is_checked(kind: str, fits: Any, does_not: Any) -> N
         resolved(task, {"p": ParameterDefinition(type=kind, default=does_not)})
 
 
+@pytest.mark.parametrize(
+    ("kind", "written", "value"),
+    [
+        ("string", "$[yyyy]", "2026"),
+        ("integer", "$[yyyy]", 2026),
+        ("float", "$[MM].$[dd]", 11.02),
+        ("date", "$[yyyy-MM-dd]", "2026-11-02"),
+        ("list", "[$[yyyy]]", [2026]),
+        ("integer", "${run_count}", 1),
+        ("integer", "1${run_count}", 11),
+    ],
+)
+def test_what_a_placeholder_gives_is_read_by_the_declared_type(kind: str, written: str, value: Any) -> None:
+    """It is text, like a start parameter on the command line."""
+    task = a_task("t", type="python", params={"x": "${p}"})
+
+    assert resolved(task, {"p": ParameterDefinition(type=kind, default=written)}).params == {"x": value}
+    with pytest.raises(UnresolvedParameter, match="parameter 'p': expected true or false, got string"):
+        resolved(task, {"p": ParameterDefinition(type="boolean", default="$[yyyy]")})
+
+
 @pytest.mark.parametrize("kind", ["python", "celery", "shell"])
 def test_inputs_have_a_limit(kind: str) -> None:
     """1 MiB in all, 120 KiB for a shell value: what is larger fails the task before it is sent."""

@@ -1,5 +1,6 @@
 """Deploy, submit, look, control: the use cases on a real (SQLite) store, without a master."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,37 @@ def test_submitted_run_can_be_shown_and_listed(backend: Backend) -> None:
     assert runs.show(backend, number)["state"] == "SUBMITTED"
     assert [run["id"] for run in runs.list_runs(backend, state=None, workflow="small", limit=5)] == [number]
     assert runs.list_runs(backend, state="SUCCESS", workflow=None, limit=5) == []
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("2026-11-01", "2026-11-01T04:00:00Z"),
+        ("2026-11-01T01:30", "2026-11-01T05:30:00Z"),
+        ("2026-11-02T00:00", "2026-11-02T05:00:00Z"),
+        ("2026-11-01T00:00+00:00", "2026-11-01T00:00:00Z"),
+    ],
+)
+def test_planned_time_without_an_offset_is_one_of_the_workflows_zone(
+    backend: Backend, written: str, stored: str
+) -> None:
+    """As in the range of a backfill: `$[yyyy-MM-dd]` is the day that was asked for."""
+    text = SMALL.replace("{name: small,", "{name: small, timezone: America/New_York,")
+    definitions.deploy(backend, load_text(text), online=True)
+    options = SubmitOptions(planned_time=datetime.fromisoformat(written))
+
+    submitted = submission.submit_texts(backend, "small", (), options)
+
+    assert runs.show(backend, submitted["workflow_instance_id"])["planned_time"] == stored
+
+
+def test_planned_time_before_the_calendar_is_refused(backend: Backend) -> None:
+    """In Tokyo the first hours of year 1 belong to no year in UTC."""
+    text = SMALL.replace("{name: small,", "{name: small, timezone: Asia/Tokyo,")
+    definitions.deploy(backend, load_text(text), online=True)
+
+    with pytest.raises(UserError, match="the calendar has no such time in UTC"):
+        submission.submit_texts(backend, "small", (), SubmitOptions(planned_time=datetime(1, 1, 1)))  # noqa: DTZ001  in the zone
 
 
 def test_start_node_must_be_a_task() -> None:

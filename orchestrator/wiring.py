@@ -40,6 +40,7 @@ from orchestrator.store.masters import Master
 from orchestrator.store.outbox import Outbox
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine, open_engine
+from orchestrator.store.turns import Turns
 from orchestrator.worker.celery_defaults import redis_url
 
 READ_BLOCK_S = 1.0
@@ -160,6 +161,7 @@ def _ports(settings: Settings, engine: Engine, commit: GroupCommit, name: str) -
         requests=Control(client, keys),
         schedules=Schedules(engine),
         backfills=Backfills(engine),
+        turns=Turns(engine),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.serial import Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class Changes:
     Attributes:
         done_commands: Ids of the commands that were applied; their rows are deleted.
         children: New runs: each gets its row and its START.
+        turns: What runs did about their turns; who is next is settled in the same transaction.
         failed_commands: Command id to reason: they can never succeed and move to `error_command`.
     """
 
@@ -49,3 +51,4 @@ class Changes:
     mail: tuple[Mail, ...] = ()
     children: tuple[Head, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    turns: tuple[Turn, ...] = ()

@@ -19,6 +19,7 @@ class CommandKind(StrEnum):
     RERUN = "RERUN"
     FORCE_SUCCESS = "FORCE_SUCCESS"
     CHILD_CHANGED = "CHILD_CHANGED"
+    WAKE = "WAKE"
 
 
 MEETS_ENDED = frozenset({CommandKind.RECOVER, CommandKind.RERUN, CommandKind.FORCE_SUCCESS})

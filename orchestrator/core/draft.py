@@ -16,9 +16,11 @@ from orchestrator.core.family import mail_to_children, mail_to_parent
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
 from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_stopping
+from orchestrator.core.serial import Turn, needs_turn, turns_of
 from orchestrator.core.status import (
     TASK_HANDED_OVER,
     TASK_INITIAL,
+    WORKFLOW_FINAL,
     TaskState,
     WorkflowState,
     check_task_edge,
@@ -50,6 +52,7 @@ class Draft:
         "_sequence",
         "_spent",
         "_stirred",
+        "_took_turn",
         "_updated",
         "_withdrawn",
         "context",
@@ -72,6 +75,7 @@ class Draft:
         self._alerts: list[Alert] = []
         self._mail: list[Mail] = []
         self._children: list[Head] = []
+        self._took_turn = False
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -131,17 +135,19 @@ class Draft:
 
     def state_of_new(self, due_at: datetime | None) -> TaskState:
         """Return the state in which a new attempt begins that is to go on at `due_at`, or at once."""
-        if self.head.state is WorkflowState.PAUSING:
+        if self.head.state in (WorkflowState.PAUSING, WorkflowState.WAITING):
             return TaskState.PAUSED
         return TaskState.SUBMITTED if due_at is None else TaskState.DELAYED
 
     # --- writing -----------------------------------------------------------------------------
 
     def set_head(self, **changes: Any) -> None:
-        """Change fields of the head; a change of state must be an edge of the table."""
+        """Change fields of the head; a change of state must be an edge of the table. What ended has no turn."""
         state = changes.get("state", self.head.state)
         if state is not self.head.state:
             check_workflow_edge(self.head.state, state)
+        if state in WORKFLOW_FINAL:
+            changes["has_turn"] = False
         self.head = replace(self.head, **changes)
 
     def update(self, attempt: TaskInstance, **changes: Any) -> TaskInstance:
@@ -248,6 +254,15 @@ class Draft:
         """Let a child of this run begin, in the same transaction."""
         self._children.append(child)
 
+    def take_turn(self) -> None:
+        """Begin a run that was given its turn; the commit refuses it if it was not."""
+        self._took_turn = True
+
+    @property
+    def needs_turn(self) -> bool:
+        """Whether the run has to wait for a turn that it does not have."""
+        return not self.head.has_turn and needs_turn(self._instance.definition, self.head)
+
     def alert_if_asked(self, kind: str, key: str, **body: Any) -> None:
         """Tell people if the workflow's `alerts` name this event: nobody else wants to hear of every success."""
         if not self.head.dry_run and asks_for(self._instance.definition.alerts, kind):
@@ -321,6 +336,7 @@ class Draft:
             alerts=tuple(self._alerts),
             mail=(*self._mail, *self._family_mail()),
             children=tuple(self._children),
+            turns=tuple(self._turns()),
         )
 
     def owed_tasks(self) -> Iterator[str]:
@@ -380,6 +396,13 @@ class Draft:
             if (attempt := self.attempt(task)) is not None and attempt.child not in (None, *born)
         ]
         yield from mail_to_children(self._instance.graph.tasks, self._instance.head, self.head, changed)
+
+    def _turns(self) -> Iterator[Turn]:
+        """Yield what this step means for the run's turn, if it is one that needs it."""
+        definition, before = self._instance.definition, self._instance.head
+        serial = needs_turn(definition, before) or before.state is WorkflowState.WAITING
+        if serial and self.head is not before:
+            yield from turns_of(definition.execution, before, self.head, took=self._took_turn)
 
     def _end_after_failure(self) -> None:
         """Under `on_failure: end`, let nothing new start."""

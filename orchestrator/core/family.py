@@ -6,6 +6,7 @@ from orchestrator.core.command import Command, CommandKind, Mail
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.run import is_doomed
+from orchestrator.core.serial import is_from_turns
 from orchestrator.core.status import TASK_FINAL, WORKFLOW_FINAL, TaskState, WorkflowState
 
 TOLD = frozenset({WorkflowState.PAUSED, *WORKFLOW_FINAL})
@@ -51,10 +52,15 @@ def mail_to_children(
         task = tasks[new.task]
         waited = old is not None and old.state is TaskState.RUNNING and old.child == new.child
         asked = asked_of_child(after, task)
-        if old is not None and old.state in TASK_FINAL:
+        if old is not None and (old.state in TASK_FINAL or _is_inherited(old, new, asked)):
             yield _ask(new, CommandKind.RECOVER)
         elif not waited or asked is not asked_of_child(before, task):
             yield _ask(new, asked)
+
+
+def _is_inherited(old: TaskInstance, new: TaskInstance, asked: CommandKind) -> bool:
+    """Return whether an attempt goes on only now with the child of one before: its run waited for its turn."""
+    return old.started_at is None and old.child == new.child and asked is CommandKind.RESUME
 
 
 def give_up(attempt: TaskInstance) -> Mail:
@@ -64,7 +70,7 @@ def give_up(attempt: TaskInstance) -> Mail:
 
 def is_mail(command: Command) -> bool:
     """Return whether a command comes from another run: one that does not fit is nobody's mistake."""
-    return command.kind is CommandKind.CHILD_CHANGED or "parent" in command.body
+    return command.kind is CommandKind.CHILD_CHANGED or "parent" in command.body or is_from_turns(command)
 
 
 def answer_to(command: Command) -> Mail | None:

@@ -23,6 +23,7 @@ class Head:
         paused_at: Since when it is pausing or paused; paused time does not count for the timeout.
         timed_out: The timeout was noticed (an alert is sent once).
         ending: `on_failure: end` has seen a failure: nothing new starts, active tasks are killed.
+        has_turn: It is under way: it began and has not ended (a dry run never is). One of a serial workflow's is.
         next_sequence: Number of the next attempt in order of submission.
     """
 
@@ -49,6 +50,7 @@ class Head:
     paused_at: datetime | None = None
     timed_out: bool = False
     ending: bool = False
+    has_turn: bool = False
     next_sequence: int = 1
     reason: str | None = None
     parent_id: int | None = None

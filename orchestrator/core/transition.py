@@ -8,6 +8,7 @@ from orchestrator.core.command import Alert, Mail
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import Node
+from orchestrator.core.serial import Turn
 from orchestrator.errors import UnresolvedParameter
 
 
@@ -26,6 +27,7 @@ class Transition:
         alerts: What people are told, in the same transaction.
         mail: Commands to other instances, in the same transaction.
         children: Runs that begin, in the same transaction.
+        turns: What the run did about its turn.
     """
 
     head: Head | None = None
@@ -38,6 +40,7 @@ class Transition:
     alerts: tuple[Alert, ...] = ()
     mail: tuple[Mail, ...] = ()
     children: tuple[Head, ...] = ()
+    turns: tuple[Turn, ...] = ()
 
 
 class TicketSource(Protocol):

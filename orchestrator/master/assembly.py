@@ -44,6 +44,7 @@ from orchestrator.master.status import Status, StatusBoard
 from orchestrator.master.supplies import Supplies
 from orchestrator.master.takeover import Takeover, UnfinishedSource
 from orchestrator.master.timers import Timers
+from orchestrator.master.turns import Turnkeeper, TurnTable, Wakes
 from orchestrator.master.whole_rows import WholeRows
 from orchestrator.master.window import Window
 
@@ -82,6 +83,7 @@ class Ports:
     requests: RequestSource
     schedules: ScheduleTable
     backfills: BackfillTable
+    turns: TurnTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +158,7 @@ class Master:
     bulletin: Bulletin
     scheduler: Scheduler
     backfiller: Backfiller
+    turnkeeper: Turnkeeper
     context: Callable[[], Context]
 
 
@@ -236,7 +239,10 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         ),
         silence=silence,
         standings=Standings(ports.children),
-        doorbell=Doorbell(ports.streams, ports.children.slots, frozenset(slots), intake.look_soon),
+        wakes=Wakes(ports.turns),
+        doorbell=Doorbell(
+            ports.streams, ports.children.slots, frozenset(slots), intake.look_soon, ports.turns.addressed
+        ),
     )
     reader = Reader(ports.streams, inbox, silence, slots, world.monotonic, on_wake=intake.look_soon)
     outside = Outside(
@@ -275,5 +281,6 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
             ports.schedules, CronTimes(), identity.leases, ports.streams.wake, world.monotonic
         ),
         backfiller=Backfiller(ports.backfills, identity.leases, ports.streams.wake, world.monotonic),
+        turnkeeper=Turnkeeper(ports.turns, identity.leases, ports.streams.wake, world.monotonic),
         context=loop.context,
     )

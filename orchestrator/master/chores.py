@@ -50,4 +50,5 @@ def chores(
         Chore(name="deliveries", step=speech.deliveries.step, pause_s=timing.sweep_s),
         Chore(name="schedules", step=master.scheduler.step, pause_s=0.1),
         Chore(name="backfills", step=master.backfiller.step, pause_s=0.3),
+        Chore(name="turns", step=master.turnkeeper.step, pause_s=timing.sweep_s),
     ]

@@ -25,6 +25,7 @@ from orchestrator.store.leases import SlotLeases
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine, open_engine
 from orchestrator.store.submissions import Submissions, SubmitRequest
+from orchestrator.store.turns import Turns
 from orchestrator.testing.clock import SimulatedClock
 from orchestrator.testing.redis import MemoryBeats, MemoryBoard, MemoryBroker, MemoryStreams
 from orchestrator.testing.worker import Behaviour, Ending, SimulatedWorker
@@ -210,6 +211,7 @@ class Rig:
             requests=self.board,
             schedules=Schedules(self.engine),
             backfills=Backfills(self.engine),
+            turns=Turns(self.engine),
         )
 
 

@@ -36,6 +36,7 @@ from orchestrator.store.leases import SlotLeases
 from orchestrator.store.outbox import Outbox
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine
+from orchestrator.store.turns import Turns
 from tests.simulation.celery_broker import SimulatedCourier
 from tests.simulation.schedule import Process, Schedule, Signal
 
@@ -276,4 +277,5 @@ class SimulatedMaster:
             requests=Control(client, around.keys),
             schedules=Schedules(around.engine),
             backfills=Backfills(around.engine),
+            turns=Turns(around.engine),
         )

@@ -1,6 +1,6 @@
 """Owns the questions about turns: who has been given one, who waits, and which chains have stopped."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -76,6 +76,34 @@ class Line:
     repaired_at: datetime | None = None
 
 
+def _finds(of: Any, *kinds: CommandKind) -> ColumnElement[bool]:
+    """Return whether a run finds a command, of one of these kinds if any are given."""
+    found = exists().where(command.c.slot == of.slot, command.c.workflow_instance_id == of.id)
+    return found.where(command.c.kind.in_([kind.value for kind in kinds])) if kinds else found
+
+
+def _stopped() -> Select[Any]:
+    """Return what finds the workflow, and the slot of the first waiting run, where nobody keeps the turn."""
+    first = (
+        select(run.workflow, func.min(run.id).label("id"))
+        .where(UNFINISHED, run.state == WAITING)
+        .group_by(run.workflow)
+        .subquery()
+    )
+    woken = (given.c.state == WAITING) & _finds(given.c, CommandKind.WAKE)
+    joined = (
+        first.join(workflow_instance, run.id == first.c.id)
+        .outerjoin(serial_holder, held.workflow == first.c.workflow)
+        .outerjoin(given, given.c.id == held.workflow_instance_id)
+    )
+    lost = or_(given.c.id.is_(None), ~given.c.has_turn & ~woken)
+    return select(first.c.workflow, run.slot).select_from(joined).where(lost)
+
+
+STOPPED = _stopped()
+WAITING_KINDS = select(run.definition_id).where(UNFINISHED, run.state == WAITING).distinct()
+
+
 class Turns:
     """Answers a master's questions about turns, and puts chains in motion that have stopped.
 
@@ -122,10 +150,13 @@ class Turns:
         """
         found: dict[str, Stopped] = {}
         with reading(self._engine) as connection:
-            for row in connection.execute(_stopped()):
+            waiting = connection.execute(WAITING_KINDS).scalars().all()
+            if not waiting:  # nearly always: one question is all that an idle master asks
+                return []
+            for row in connection.execute(STOPPED):
                 if row.slot in slots:
                     found[row.workflow] = Stopped(workflow=row.workflow, slot=row.slot)
-            for workflow, orphans in self._orphans(connection).items():
+            for workflow, orphans in self._orphans(connection, waiting).items():
                 slot = orphans[0][1]
                 if slot in slots:
                     numbers = tuple(number for number, _ in orphans)
@@ -184,13 +215,10 @@ class Turns:
             for row in rows
         ]
 
-    def _orphans(self, connection: Connection) -> dict[str, list[tuple[int, int]]]:
+    def _orphans(self, connection: Connection, waiting: Sequence[int]) -> dict[str, list[tuple[int, int]]]:
         """Return id and slot of the runs that do not wait by their type, have no turn, and find no command."""
-        kinds = select(run.definition_id).where(UNFINISHED, run.state == WAITING).distinct()
         discarding = [
-            number
-            for number in connection.execute(kinds).scalars()
-            if self._execution(connection, number) is Execution.SERIAL_DISCARD
+            number for number in waiting if self._execution(connection, number) is Execution.SERIAL_DISCARD
         ]
         statement = (
             select(run.workflow, run.id, run.slot)
@@ -218,30 +246,6 @@ class Turns:
             definition = from_document(connection.execute(statement).scalar_one())
             self._executions[definition_id] = definition.execution
         return self._executions[definition_id]
-
-
-def _stopped() -> Select[Any]:
-    """Return what finds the workflow, and the slot of the first waiting run, where nobody keeps the turn."""
-    first = (
-        select(run.workflow, func.min(run.id).label("id"))
-        .where(UNFINISHED, run.state == WAITING)
-        .group_by(run.workflow)
-        .subquery()
-    )
-    woken = (given.c.state == WAITING) & _finds(given.c, CommandKind.WAKE)
-    joined = (
-        first.join(workflow_instance, run.id == first.c.id)
-        .outerjoin(serial_holder, held.workflow == first.c.workflow)
-        .outerjoin(given, given.c.id == held.workflow_instance_id)
-    )
-    lost = or_(given.c.id.is_(None), ~given.c.has_turn & ~woken)
-    return select(first.c.workflow, run.slot).select_from(joined).where(lost)
-
-
-def _finds(of: Any, *kinds: CommandKind) -> ColumnElement[bool]:
-    """Return whether a run finds a command, of one of these kinds if any are given."""
-    found = exists().where(command.c.slot == of.slot, command.c.workflow_instance_id == of.id)
-    return found.where(command.c.kind.in_([kind.value for kind in kinds])) if kinds else found
 
 
 def _again(stopped: Stopped) -> list[Turn]:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -27,7 +28,7 @@ NAME = "ledger"
 SEEDS = 12
 
 
-def a_serial(execution: Execution = E.SERIAL_WAIT, **fields: object) -> WorkflowDefinition:
+def a_serial(execution: Execution = E.SERIAL_WAIT, **fields: Any) -> WorkflowDefinition:
     """Return a workflow whose second task takes a while."""
     tasks = (a_task("a"), a_task("b", "a", delay_s=5.0))
     return WorkflowDefinition(**{"name": NAME, "tasks": tasks, "execution": execution, **fields})
@@ -153,7 +154,7 @@ def overtaken(world: World) -> None:
 
 
 STORIES = (in_a_row, first_paused, second_paused, stopped, recovered, rerun, discarded, overtaken)
-ENDS = {
+ENDS: dict[Callable[[World], None], list[WorkflowState]] = {
     in_a_row: [W.SUCCESS] * 3,
     first_paused: [W.SUCCESS] * 2,
     second_paused: [W.SUCCESS] * 3,

@@ -69,6 +69,6 @@ def test_whoever_a_turn_concerns_is_rung_at() -> None:
 def test_master_of_all_slots_asks_nobody_whom_a_turn_concerns() -> None:
     """It looks at the table anyway."""
     bells = Bells()
-    Doorbell(bells, lambda: 1, {0}, bells.look_soon, lambda _workflows: 1 // 0).ring([], {"w"})
+    Doorbell(bells, lambda: 1, {0}, bells.look_soon, lambda _workflows: [1 // 0]).ring([], {"w"})
 
     assert (bells.rung, bells.looks) == ([], 1)

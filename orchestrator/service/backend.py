@@ -24,6 +24,7 @@ from orchestrator.store.queries import Queries
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import open_engine
 from orchestrator.store.submissions import Submissions
+from orchestrator.store.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -91,6 +92,11 @@ class Backend:
     def environments(self) -> Environments:
         """Named sets of variables."""
         return Environments(self.engine)
+
+    @cached_property
+    def turns(self) -> Turns:
+        """Whose turn it is in serial workflows."""
+        return Turns(self.engine)
 
     @cached_property
     def commands(self) -> Commands:

@@ -19,6 +19,7 @@ from tests.simulation.model import Seen, SeenAttempt, judge
 from tests.simulation.oracle_executions import execution_faults
 from tests.simulation.oracle_timeouts import Timeouts
 from tests.simulation.oracle_times import early_begins
+from tests.simulation.oracle_turns import may_be_stopped, turn_faults
 from tests.simulation.plan import FORGETFUL
 from tests.simulation.world import World
 
@@ -45,6 +46,7 @@ def violations(world: World) -> list[str]:
         *_right_ends(world),
         *execution_faults(world),
         *early_begins(world),
+        *turn_faults(world),
         *_letters(world),
         *_epochs(world),
         *_alerts(world),
@@ -132,7 +134,7 @@ def _right_ends(world: World) -> Iterator[str]:
         seen = Seen(
             state=str(world.state(number)),
             attempts=tuple(by_run[number]),
-            stop_was_sent=CommandKind.STOP in sent,
+            stop_was_sent=CommandKind.STOP in sent or may_be_stopped(world, position),
             paused_was_sent=CommandKind.PAUSE in sent,
             disturbed=bool(world.ledger.faults),
             clock_jumped="database_clock_jumps" in world.ledger.faults,

@@ -13,6 +13,7 @@ from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order
 from tests.simulation.workload_graphs import draw_needs, draw_size
 from tests.simulation.workload_length import length_s
 from tests.simulation.workload_maps import with_maps
+from tests.simulation.workload_serial import with_turns
 from tests.simulation.workload_shapes import OFTEN, SHAPES
 from tests.simulation.workload_tasks import GROUPS, Mood, draw_tasks
 
@@ -40,6 +41,9 @@ BRANCHED = 0.2
 MAPPED = 0.2
 """So many of the seeds have maps."""
 
+SERIAL = 0.12
+"""So many of the seeds have a serial workflow."""
+
 PACES_S = (0.0005, 0.002, 0.002, 0.002, 0.01)
 
 
@@ -53,7 +57,7 @@ def draw(seed: int) -> Plan:
     maps = dice_of(seed, "maps")
     if maps.random() < MAPPED:
         plan = with_maps(plan, maps)
-    return replace(
+    whole = replace(
         plan,
         controls=_in_time(
             *(plan.controls or _draw_controls(dice_of(seed, "controls"), plan.runs)),
@@ -63,6 +67,8 @@ def draw(seed: int) -> Plan:
         pace_s=dice_of(seed, "pace").choice(PACES_S),
         lag_s=plan.lag_s or dice_of(seed, "lag").choice(LAGS_S),
     )
+    turns = dice_of(seed, "serial runs")  # last, and of its own: all other plans stay what they were
+    return with_turns(whole, turns) if turns.random() < SERIAL else whole
 
 
 def shape(name: str, seed: int, *, small: bool = False) -> Plan:

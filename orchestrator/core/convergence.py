@@ -153,7 +153,7 @@ def begin_with_child(draft: Draft, ended: TaskInstance) -> None:
 def begin_with_elements(draft: Draft, ended: TaskInstance) -> None:
     """Give a map whose attempt does not count any more a new one, in which only what failed runs again."""
     fresh = _first_attempt(draft, ended.task, skipped=False)
-    attempt = replace(fresh, state=TaskState.SUBMITTED, external_ids=ended.external_ids)
+    attempt = replace(fresh, state=draft.state_of_new(None), due_at=None, external_ids=ended.external_ids)
     _let_go(draft, draft.insert(attempt))
 
 

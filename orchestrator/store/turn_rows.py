@@ -179,7 +179,7 @@ def _discard(
     if not runs:
         return ()
     still = select(run.id, run.slot).where(run.id.in_(sorted(runs)), run.state == WAITING).order_by(run.id)
-    reason = f"discarded: run {holder} has the turn (serial_discard)"
+    reason = f"stopped: run {holder} has the turn (serial_discard)"
     body = {SERIAL: True, "reason": reason}
     return _send(connection, connection.execute(still).all(), CommandKind.STOP, body, now)
 

@@ -79,6 +79,7 @@ SMALL = {
     "http.yaml": Expected(arguments=("-p", f"server={SERVER}"), outputs={"status": 200}),
     "secrets.yaml": Expected(outputs={"shown": "******"}),
     "schedules.yaml": Expected(),
+    "serial.yaml": Expected(),
     "environments.yaml": Expected(outputs={"region": "eu", "bucket": "s3://staging-eu"}),
     "alerts.yaml": Expected(state="FAILURE", states={"load": ("FAILURE",)}),
     "python_task.py": Expected(arguments=("-p", "limit=50")),

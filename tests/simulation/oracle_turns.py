@@ -16,7 +16,7 @@ UNDER_WAY = "SELECT count(*) FROM workflow_instance WHERE workflow = ? AND {}"
 STATES = "state IN ('RUNNING', 'PAUSING', 'STOPPING')"
 STRANGER = "has_turn AND id NOT IN (SELECT coalesce(workflow_instance_id, 0) FROM serial_holder)"
 REASONS = {
-    Execution.SERIAL_DISCARD: re.compile(r"discarded: run (\d+) has the turn \(serial_discard\)"),
+    Execution.SERIAL_DISCARD: re.compile(r"stopped: run (\d+) has the turn \(serial_discard\)"),
     Execution.SERIAL_PRIORITY: re.compile(r"stopped for run (\d+), which came later \(serial_priority\)"),
 }
 

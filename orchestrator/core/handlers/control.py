@@ -78,13 +78,14 @@ def handle_stop(instance: WorkflowInstance, command: Command, context: Context) 
         raise RepeatedEvent(f"run {head.id}: already {head.state}")
     refuse_unless(instance, "stop", W.RUNNING, W.PAUSING, W.SUBMITTED, W.WAITING, W.PAUSED)
     draft = Draft(instance, context)
-    reason = command.body.get("reason")
+    why = command.body.get("reason")
+    reason = why if isinstance(why, str) and why.startswith(STOPPED_REASON) else STOPPED_REASON
     if head.state in (W.SUBMITTED, W.WAITING):
-        _end_unstarted(draft, reason or STOPPED_REASON)
+        _end_unstarted(draft, reason)
     elif head.state is W.PAUSED:
-        draft.set_head(paused_at=None, reason=STOPPED_REASON)
+        draft.set_head(paused_at=None, reason=reason)
     else:
-        draft.set_head(state=W.STOPPING, paused_at=None, reason=reason)
+        draft.set_head(state=W.STOPPING, paused_at=None, reason=None if reason == STOPPED_REASON else reason)
     converge(draft)
     return draft.transition()
 

@@ -180,7 +180,7 @@ def test_of_many_that_discard_themselves_one_goes_on(bench: Bench) -> None:
         [(number, "WAKE" if number == lucky else "STOP") for number in numbers]
     )
     reasons = {one.body["reason"] for one in bench.commands.pending(range(64), 100) if one.kind == "STOP"}
-    assert reasons == {f"discarded: run {lucky} has the turn (serial_discard)"}
+    assert reasons == {f"stopped: run {lucky} has the turn (serial_discard)"}
 
 
 def test_newcomer_of_priority_stops_all_but_itself(bench: Bench) -> None:

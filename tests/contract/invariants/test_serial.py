@@ -11,12 +11,14 @@ from sqlalchemy import select, update
 from orchestrator import crash
 from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import Execution, WorkflowDefinition
+from orchestrator.core.order import Order
 from orchestrator.core.status import WorkflowState
 from orchestrator.errors import CommitInDoubt, LeaseLost, StoreUnavailable
 from orchestrator.master.turns import Turnkeeper
 from orchestrator.store import schema
 from orchestrator.store.session import reading, writing
 from orchestrator.store.turns import Turns
+from orchestrator.testing.worker import Behaviour, Ending
 from tests.contract.invariants.conftest import MakeWorld
 from tests.contract.invariants.family import a_sub, commands, let_end, runs, send, survive
 from tests.contract.invariants.faults import lease_moved_on
@@ -431,3 +433,34 @@ def test_waiting_run_with_a_child_to_recover_can_be_stopped(make_world: MakeWorl
 
     let_end(world)
     assert set(runs(world).values()) == {W.SUCCESS}
+
+
+def test_map_that_is_recovered_while_its_run_waits_goes_on_with_what_failed(make_world: MakeWorld) -> None:
+    """Nothing of it begins before its turn; what had succeeded stays."""
+    world = make_world(by_hand=False, behaviour=fail_second_element_once())
+    spread = a_task("spread", map_over=[1, 2, 3], params={"n": "${item}"})
+    first = world.rig.submit(a_serial(tasks=(spread, a_task("z", "spread"))))
+    until(world, first, W.FAILURE)
+    world.rig.submit(a_serial())
+    world.settle()
+    send(world, K.RECOVER, first)
+    world.settle()
+    assert runs(world)[first] is W.WAITING
+
+    with watching(world):
+        let_end(world)
+    world.run = first
+    ran = [(row.task, row.attempt) for row in world.rows() if row.task.startswith("spread[")]
+    assert set(runs(world).values()) == {W.SUCCESS}
+    assert sorted(ran) == [("spread[0]", 1), ("spread[1]", 1), ("spread[1]", 2), ("spread[2]", 1)]
+
+
+def fail_second_element_once() -> Behaviour:
+    """Let the second element fail in its first attempt."""
+
+    def behave(order: Order, /) -> Ending:
+        if (order.task, order.attempt) == ("spread[1]", 1):
+            return Ending(error="ValueError", reason="no")
+        return Ending()
+
+    return behave

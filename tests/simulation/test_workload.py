@@ -11,7 +11,7 @@ from orchestrator.authoring.checks import check, size_faults
 from orchestrator.authoring.later import unsupported
 from orchestrator.authoring.load import load_text
 from orchestrator.core.dag import compile_graph
-from orchestrator.core.definition import (
+from orchestrator.core.definition import (, Execution
     OnFailure,
     TaskDefinition,
     Trigger,
@@ -257,7 +257,8 @@ def test_everything_that_a_task_can_be_comes_up() -> None:
     assert {task.trigger for task in tasks} == set(Trigger)
     assert {run.definition.on_failure for run in runs()} == set(OnFailure)
     assert {task.worker_group for task in tasks} == {None, "heavy"}
-    assert {len(plan.runs) for plan in plans()} == {1, 2, 3, 4}
+    assert {len(plan.runs) for plan in plans()} == set(range(1, 9))  # more than four with a serial workflow
+    assert {run.definition.execution for run in runs()} == set(Execution)
     assert {len(plan.workers) for plan in plans()} == {1, 2, 3}
     assert {control.kind for plan in plans() for control in plan.controls} == {
         "pause",

@@ -25,11 +25,11 @@ def with_turns(plan: Plan, dice: Random) -> Plan:
 
     What the plan has already stays as it is.
     """
-    chosen = dice.choice(plan.runs).definition
-    serial = replace(chosen, execution=dice.choice(TYPES))
-    runs = [replace(run, definition=serial) if run.definition == chosen else run for run in plan.runs]
-    first = next(run for run in runs if run.definition == serial)
-    more = _more_runs(dice, first) if len(chosen.tasks) <= BIG else []
+    chosen = dice.choice(plan.runs)
+    execution = dice.choice(TYPES)
+    runs = [_made_serial(run, execution) if _is_same(run, chosen) else run for run in plan.runs]
+    first = next(run for run in runs if _is_same(run, chosen))
+    more = _more_runs(dice, first) if len(first.definition.tasks) <= BIG else []
     controls = [*plan.controls]
     for position, run in enumerate(more, start=len(runs)):
         controls += _controls(dice, position, run)
@@ -39,6 +39,15 @@ def with_turns(plan: Plan, dice: Random) -> Plan:
         controls=tuple(sorted(controls, key=lambda control: control.at_s)),
         faults=in_order([*plan.faults, *_crashes(dice)]) if plan.faults else (),
     )
+
+
+def _is_same(run: PlannedRun, other: PlannedRun) -> bool:
+    """Whether two runs take the same turns: whatever their versions."""
+    return run.definition.name == other.definition.name
+
+
+def _made_serial(run: PlannedRun, execution: Execution) -> PlannedRun:
+    return replace(run, definition=replace(run.definition, execution=execution))
 
 
 def _more_runs(dice: Random, run: PlannedRun) -> list[PlannedRun]:

@@ -11,7 +11,8 @@ from orchestrator.authoring.checks import check, size_faults
 from orchestrator.authoring.later import unsupported
 from orchestrator.authoring.load import load_text
 from orchestrator.core.dag import compile_graph
-from orchestrator.core.definition import (, Execution
+from orchestrator.core.definition import (
+    Execution,
     OnFailure,
     TaskDefinition,
     Trigger,

@@ -12,11 +12,11 @@ from orchestrator.core.branches import edge_outcome
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.definition import OnFailure, TaskDefinition
 from orchestrator.core.elements import group_of
-from orchestrator.core.family import mail_to_children, mail_to_parent
+from orchestrator.core.family import family_mail
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
 from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_stopping
-from orchestrator.core.serial import Turn, needs_turn, turns_of
+from orchestrator.core.serial import needs_turn, turns_of_step
 from orchestrator.core.status import (
     TASK_HANDED_OVER,
     TASK_INITIAL,
@@ -323,10 +323,11 @@ class Draft:
 
     def transition(self) -> Transition:
         """Return everything this draft changed."""
+        run = self._instance
         if self._sequence != self.head.next_sequence:
             self.head = replace(self.head, next_sequence=self._sequence)
         return Transition(
-            head=self.head if self.head is not self._instance.head else None,
+            head=self.head if self.head is not run.head else None,
             current=tuple(self._current.items()),
             nodes=tuple(self._nodes.items()),
             inserted=tuple(self._inserted.values()),
@@ -334,9 +335,9 @@ class Draft:
             withdrawn=tuple(self._withdrawn),
             spent=tuple(self._spent.items()),
             alerts=tuple(self._alerts),
-            mail=(*self._mail, *self._family_mail()),
+            mail=(*self._mail, *family_mail(run, self.head, self._current, self._children)),
             children=tuple(self._children),
-            turns=tuple(self._turns()),
+            turns=turns_of_step(run.definition, run.head, self.head, took=self._took_turn),
         )
 
     def owed_tasks(self) -> Iterator[str]:
@@ -382,27 +383,6 @@ class Draft:
         if waits == waited:
             return new
         return replace(new, timeout_at=self.due(limit_s) if waits else None)
-
-    def _family_mail(self) -> Iterator[Mail]:
-        """Yield what the run's new state asks of its children, and tells its parent."""
-        yield from mail_to_parent(self._instance.head, self.head)
-        names = dict.fromkeys(self._current)
-        if self.head is not self._instance.head:
-            names.update(dict.fromkeys(self._instance.in_state(TaskState.RUNNING)))
-        born = {child.id for child in self._children}
-        changed = [
-            (self._instance.attempts.get(task), attempt)
-            for task in names
-            if (attempt := self.attempt(task)) is not None and attempt.child not in (None, *born)
-        ]
-        yield from mail_to_children(self._instance.graph.tasks, self._instance.head, self.head, changed)
-
-    def _turns(self) -> Iterator[Turn]:
-        """Yield what this step means for the run's turn, if it is one that needs it."""
-        definition, before = self._instance.definition, self._instance.head
-        serial = needs_turn(definition, before) or before.state is WorkflowState.WAITING
-        if serial and self.head is not before:
-            yield from turns_of(definition.execution, before, self.head, took=self._took_turn)
 
     def _end_after_failure(self) -> None:
         """Under `on_failure: end`, let nothing new start."""

@@ -49,6 +49,16 @@ def needs_turn(definition: WorkflowDefinition, head: Head) -> bool:
     return definition.execution is not Execution.PARALLEL and not head.dry_run
 
 
+def turns_of_step(
+    definition: WorkflowDefinition, before: Head, after: Head, *, took: bool
+) -> tuple[Turn, ...]:
+    """Return what a step means for the turn of a run, if it is one that needs it; otherwise as `turns_of`."""
+    serial = needs_turn(definition, before) or before.state is WorkflowState.WAITING
+    if not serial or after is before:
+        return ()
+    return tuple(turns_of(definition.execution, before, after, took=took))
+
+
 def turns_of(execution: Execution, before: Head, after: Head, *, took: bool) -> Iterator[Turn]:
     """Yield what a step of a run means for its turn.
 

@@ -41,6 +41,7 @@ from orchestrator.store.outbox import Outbox
 from orchestrator.store.pools import Pools
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine, open_engine
+from orchestrator.store.turns import Turns
 from orchestrator.worker.celery_defaults import redis_url
 
 READ_BLOCK_S = 1.0
@@ -162,6 +163,7 @@ def _ports(settings: Settings, engine: Engine, commit: GroupCommit, name: str) -
         schedules=Schedules(engine),
         backfills=Backfills(engine),
         pools=Pools(engine),
+        turns=Turns(engine),
     )
 
 

@@ -52,6 +52,7 @@ CLEANED = (
     schema.command,
     schema.task_instance,
     schema.workflow_instance,
+    schema.serial_holder,
     schema.workflow_definition,
 )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from orchestrator.core.definition import Execution, TaskDefinition, WorkflowDefinition
+from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
 from orchestrator.core.elements import MAP
 from orchestrator.core.logic import LOGIC_TYPES
 from orchestrator.errors import DefinitionError, Fault
@@ -14,10 +14,7 @@ _REASON = "is understood but cannot be run by this version yet"
 
 def unsupported(definition: WorkflowDefinition) -> list[Fault]:
     """Return one fault for each field of `definition` that this version cannot run."""
-    faults = list(_workflow(definition))
-    for task in definition.tasks:
-        faults.extend(_task(task))
-    return faults
+    return [fault for task in definition.tasks for fault in _task(task)]
 
 
 def refuse_unsupported(definition: WorkflowDefinition) -> None:
@@ -29,15 +26,6 @@ def refuse_unsupported(definition: WorkflowDefinition) -> None:
     faults = unsupported(definition)
     if faults:
         raise DefinitionError(faults)
-
-
-def _workflow(definition: WorkflowDefinition) -> Iterator[Fault]:
-    used = {
-        "execution": definition.execution != Execution.PARALLEL,
-    }
-    for field, is_used in used.items():
-        if is_used:
-            yield Fault(message=f"workflow '{definition.name}': '{field}' {_REASON}", field=field)
 
 
 def _task(task: TaskDefinition) -> Iterator[Fault]:

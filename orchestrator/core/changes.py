@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.pool import PoolPlace
+from orchestrator.core.serial import Turn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class Changes:
     Attributes:
         done_commands: Ids of the commands that were applied; their rows are deleted.
         children: New runs: each gets its row and its START.
+        turns: What runs did about their turns; who is next is settled in the same transaction.
         failed_commands: Command id to reason: they can never succeed and move to `error_command`.
         released: Attempts that have left a pool; these come first.
         lined_up: Attempts that stand in the line of a pool, some of which thereby get a slot.
@@ -54,3 +56,4 @@ class Changes:
     alerts: tuple[Alert, ...] = ()
     released: tuple[PoolPlace, ...] = ()
     lined_up: tuple[PoolPlace, ...] = ()
+    turns: tuple[Turn, ...] = ()

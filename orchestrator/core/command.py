@@ -20,6 +20,7 @@ class CommandKind(StrEnum):
     FORCE_SUCCESS = "FORCE_SUCCESS"
     CHILD_CHANGED = "CHILD_CHANGED"
     GRANTED = "GRANTED"
+    WAKE = "WAKE"
 
 
 MEETS_ENDED = frozenset({CommandKind.RECOVER, CommandKind.RERUN, CommandKind.FORCE_SUCCESS})

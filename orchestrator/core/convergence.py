@@ -145,14 +145,15 @@ def _wait_here(draft: Draft, attempt: TaskInstance, most_s: float | None, reason
 def begin_with_child(draft: Draft, ended: TaskInstance) -> None:
     """Give the task of an attempt that does not count any more a new one, which has the same child."""
     fresh = _first_attempt(draft, ended.task, skipped=False)
-    attempt = draft.insert(replace(fresh, state=TaskState.SUBMITTED, due_at=None, child=ended.child))
-    _go_on_with_child(draft, attempt)
+    attempt = draft.insert(replace(fresh, state=draft.state_of_new(None), due_at=None, child=ended.child))
+    if attempt.state is TaskState.SUBMITTED:  # else its run waits for its turn, and so does the child
+        _go_on_with_child(draft, attempt)
 
 
 def begin_with_elements(draft: Draft, ended: TaskInstance) -> None:
     """Give a map whose attempt does not count any more a new one, in which only what failed runs again."""
     fresh = _first_attempt(draft, ended.task, skipped=False)
-    attempt = replace(fresh, state=TaskState.SUBMITTED, external_ids=ended.external_ids)
+    attempt = replace(fresh, state=draft.state_of_new(None), due_at=None, external_ids=ended.external_ids)
     _let_go(draft, draft.insert(attempt))
 
 

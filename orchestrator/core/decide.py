@@ -65,12 +65,14 @@ def decide_command(  # noqa: C901, PLR0911  one arm a command
     match command.kind:
         case CommandKind.START:
             return control.handle_start(instance, context)
+        case CommandKind.WAKE:
+            return control.handle_wake(instance, command, context)
         case CommandKind.PAUSE:
             return control.handle_pause(instance, context)
         case CommandKind.RESUME:
             return control.handle_resume(instance, context)
         case CommandKind.STOP:
-            return control.handle_stop(instance, context)
+            return control.handle_stop(instance, command, context)
         case CommandKind.SIGNAL:
             return logic.handle_signal(instance, command.body, context)
         case CommandKind.RECOVER:

@@ -12,14 +12,16 @@ from orchestrator.core.branches import edge_outcome
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.definition import OnFailure, TaskDefinition
 from orchestrator.core.elements import group_of
-from orchestrator.core.family import mail_to_children, mail_to_parent
-from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.family import family_mail
+from orchestrator.core.instance import Head, TaskInstance, successor
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
 from orchestrator.core.pool import in_place, moves
 from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_stopping
+from orchestrator.core.serial import needs_turn, turns_of_step
 from orchestrator.core.status import (
     TASK_HANDED_OVER,
     TASK_INITIAL,
+    WORKFLOW_FINAL,
     TaskState,
     WorkflowState,
     check_task_edge,
@@ -51,6 +53,7 @@ class Draft:
         "_sequence",
         "_spent",
         "_stirred",
+        "_took_turn",
         "_updated",
         "_withdrawn",
         "context",
@@ -73,6 +76,7 @@ class Draft:
         self._alerts: list[Alert] = []
         self._mail: list[Mail] = []
         self._children: list[Head] = []
+        self._took_turn = False
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -132,17 +136,19 @@ class Draft:
 
     def state_of_new(self, due_at: datetime | None) -> TaskState:
         """Return the state in which a new attempt begins that is to go on at `due_at`, or at once."""
-        if self.head.state is WorkflowState.PAUSING:
+        if self.head.state in (WorkflowState.PAUSING, WorkflowState.WAITING):
             return TaskState.PAUSED
         return TaskState.SUBMITTED if due_at is None else TaskState.DELAYED
 
     # --- writing -----------------------------------------------------------------------------
 
     def set_head(self, **changes: Any) -> None:
-        """Change fields of the head; a change of state must be an edge of the table."""
+        """Change fields of the head; a change of state must be an edge of the table. What ended has no turn."""
         state = changes.get("state", self.head.state)
         if state is not self.head.state:
             check_workflow_edge(self.head.state, state)
+        if state in WORKFLOW_FINAL:
+            changes["has_turn"] = False
         self.head = replace(self.head, **changes)
 
     def update(self, attempt: TaskInstance, **changes: Any) -> TaskInstance:
@@ -210,24 +216,8 @@ class Draft:
                 "task_lost", key, task=attempt.task, attempt=attempt.attempt, reason=attempt.reason
             )
         due_at = changes.pop("due_at", None)
-        self.insert(
-            TaskInstance(
-                workflow_instance_id=self.head.id,
-                task=attempt.task,
-                attempt=attempt.attempt + 1,
-                sequence=0,
-                type=attempt.type,
-                state=self.state_of_new(due_at),
-                ticket=self.context.new_ticket(),
-                due_at=due_at,
-                **{
-                    "failures": attempt.failures,
-                    "losses": attempt.losses,
-                    "deaths": attempt.deaths,
-                    **changes,
-                },
-            )
-        )
+        state, ticket = self.state_of_new(due_at), self.context.new_ticket()
+        self.insert(successor(attempt, state=state, ticket=ticket, due_at=due_at, **changes))
 
     def alert(self, kind: str, key: str, **body: Any) -> None:
         """Tell people, in the same transaction; `key` makes a repeat of the same fact impossible."""
@@ -248,6 +238,15 @@ class Draft:
     def bear(self, child: Head) -> None:
         """Let a child of this run begin, in the same transaction."""
         self._children.append(child)
+
+    def take_turn(self) -> None:
+        """Begin a run that was given its turn; the commit refuses it if it was not."""
+        self._took_turn = True
+
+    @property
+    def needs_turn(self) -> bool:
+        """Whether the run has to wait for a turn that it does not have."""
+        return not self.head.has_turn and needs_turn(self._instance.definition, self.head)
 
     def alert_if_asked(self, kind: str, key: str, **body: Any) -> None:
         """Tell people if the workflow's `alerts` name this event: nobody else wants to hear of every success."""
@@ -309,11 +308,12 @@ class Draft:
 
     def transition(self) -> Transition:
         """Return everything this draft changed."""
+        run = self._instance
         if self._sequence != self.head.next_sequence:
             self.head = replace(self.head, next_sequence=self._sequence)
         inserted, updated = tuple(self._inserted.values()), tuple(self._updated.values())
         return Transition(
-            head=self.head if self.head is not self._instance.head else None,
+            head=self.head if self.head is not run.head else None,
             current=tuple(self._current.items()),
             nodes=tuple(self._nodes.items()),
             inserted=inserted,
@@ -321,9 +321,10 @@ class Draft:
             withdrawn=tuple(self._withdrawn),
             spent=tuple(self._spent.items()),
             alerts=tuple(self._alerts),
-            mail=(*self._mail, *self._family_mail()),
+            mail=(*self._mail, *family_mail(run, self.head, self._current, self._children)),
             children=tuple(self._children),
             **moves(self.head, self.definition, self._instance.attempts, (*updated, *inserted)),
+            turns=turns_of_step(run.definition, run.head, self.head, took=self._took_turn),
         )
 
     def owed_tasks(self) -> Iterator[str]:
@@ -368,20 +369,6 @@ class Draft:
         waited = old is not None and old.state in TASK_HANDED_OVER
         waits = new.state in TASK_HANDED_OVER
         return new if waits == waited else replace(new, timeout_at=self.due(limit_s) if waits else None)
-
-    def _family_mail(self) -> Iterator[Mail]:
-        """Yield what the run's new state asks of its children, and tells its parent."""
-        yield from mail_to_parent(self._instance.head, self.head)
-        names = dict.fromkeys(self._current)
-        if self.head is not self._instance.head:
-            names.update(dict.fromkeys(self._instance.in_state(TaskState.RUNNING)))
-        born = {child.id for child in self._children}
-        changed = [
-            (self._instance.attempts.get(task), attempt)
-            for task in names
-            if (attempt := self.attempt(task)) is not None and attempt.child not in (None, *born)
-        ]
-        yield from mail_to_children(self._instance.graph.tasks, self._instance.head, self.head, changed)
 
     def _end_after_failure(self) -> None:
         """Under `on_failure: end`, let nothing new start."""

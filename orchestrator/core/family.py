@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from orchestrator.core.command import Command, CommandKind, Mail
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
-from orchestrator.core.run import is_doomed
+from orchestrator.core.run import WorkflowInstance, is_doomed
+from orchestrator.core.serial import is_from_turns
 from orchestrator.core.status import TASK_FINAL, WORKFLOW_FINAL, TaskState, WorkflowState
 
 TOLD = frozenset({WorkflowState.PAUSED, *WORKFLOW_FINAL})
@@ -23,6 +24,33 @@ def asked_of_child(head: Head, task: TaskDefinition) -> CommandKind:
         return CommandKind.STOP
     held = head.state in (WorkflowState.PAUSING, WorkflowState.PAUSED)
     return CommandKind.PAUSE if held else CommandKind.RESUME
+
+
+def family_mail(
+    run: WorkflowInstance,
+    after: Head,
+    changed: Mapping[str, TaskInstance | None],
+    born: Iterable[Head],
+) -> Iterator[Mail]:
+    """Yield what the new state of a run asks of its children, and tells its parent.
+
+    Args:
+        run: As it was before the step.
+        after: Its row after it.
+        changed: The current attempts that the step changed, by task; `None`: there is none any more.
+        born: Children that begin in this step: they know.
+    """
+    yield from mail_to_parent(run.head, after)
+    names = dict.fromkeys(changed)
+    if after is not run.head:
+        names.update(dict.fromkeys(run.in_state(TaskState.RUNNING)))
+    new = {child.id for child in born}
+    attempts = (
+        (run.attempts.get(task), changed[task] if task in changed else run.attempts.get(task))
+        for task in names
+    )
+    concerned = [(old, one) for old, one in attempts if one is not None and one.child not in (None, *new)]
+    yield from mail_to_children(run.graph.tasks, run.head, after, concerned)
 
 
 def mail_to_parent(before: Head, after: Head) -> Iterator[Mail]:
@@ -51,10 +79,15 @@ def mail_to_children(
         task = tasks[new.task]
         waited = old is not None and old.state is TaskState.RUNNING and old.child == new.child
         asked = asked_of_child(after, task)
-        if old is not None and old.state in TASK_FINAL:
+        if old is not None and (old.state in TASK_FINAL or _is_inherited(old, new, asked)):
             yield _ask(new, CommandKind.RECOVER)
         elif not waited or asked is not asked_of_child(before, task):
             yield _ask(new, asked)
+
+
+def _is_inherited(old: TaskInstance, new: TaskInstance, asked: CommandKind) -> bool:
+    """Return whether an attempt goes on only now with the child of one before: its run waited for its turn."""
+    return old.started_at is None and old.child == new.child and asked is CommandKind.RESUME
 
 
 def give_up(attempt: TaskInstance) -> Mail:
@@ -64,7 +97,9 @@ def give_up(attempt: TaskInstance) -> Mail:
 
 def is_mail(command: Command) -> bool:
     """Return whether a command comes from no person: one that does not fit is nobody's mistake."""
-    return command.kind in (CommandKind.CHILD_CHANGED, CommandKind.GRANTED) or "parent" in command.body
+    if command.kind in (CommandKind.CHILD_CHANGED, CommandKind.GRANTED):
+        return True
+    return "parent" in command.body or is_from_turns(command)
 
 
 def answer_to(command: Command) -> Mail | None:

@@ -23,6 +23,7 @@ class Head:
         paused_at: Since when it is pausing or paused; paused time does not count for the timeout.
         timed_out: The timeout was noticed (an alert is sent once).
         ending: `on_failure: end` has seen a failure: nothing new starts, active tasks are killed.
+        has_turn: It is under way: it began and has not ended (a dry run never is). One of a serial workflow's is.
         next_sequence: Number of the next attempt in order of submission.
     """
 
@@ -49,6 +50,7 @@ class Head:
     paused_at: datetime | None = None
     timed_out: bool = False
     ending: bool = False
+    has_turn: bool = False
     next_sequence: int = 1
     reason: str | None = None
     parent_id: int | None = None
@@ -121,3 +123,25 @@ class TaskInstance:
     def token(self) -> tuple[int, int]:
         """Attempt and dispatch: compared before any state is."""
         return (self.attempt, self.dispatch)
+
+
+def successor(attempt: TaskInstance, *, state: TaskState, ticket: str, **changes: Any) -> TaskInstance:
+    """Return the attempt that takes the place of one that ended: the same task, the counts of what went wrong.
+
+    Args:
+        attempt: The one that ended.
+        state: In which the new one begins.
+        ticket: What marks its hand-overs.
+        changes: Other fields of the new one.
+    """
+    counts = {"failures": attempt.failures, "losses": attempt.losses, "deaths": attempt.deaths}
+    return TaskInstance(
+        workflow_instance_id=attempt.workflow_instance_id,
+        task=attempt.task,
+        attempt=attempt.attempt + 1,
+        sequence=0,
+        type=attempt.type,
+        state=state,
+        ticket=ticket,
+        **{**counts, **changes},
+    )

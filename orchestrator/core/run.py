@@ -155,7 +155,7 @@ CREATING = frozenset({WorkflowState.RUNNING, WorkflowState.PAUSING})
 """States of a run in which attempts are created."""
 
 STOPPED_REASON = "stopped"
-"""Why a run ends that a person stopped."""
+"""Why a run ends that a person stopped; reasons of other stops begin with it."""
 
 
 QUEUE_TIMEOUT = "queue timeout"
@@ -175,10 +175,11 @@ def is_doomed(head: Head, task: TaskDefinition) -> bool:
 def is_stopping(head: Head) -> bool:
     """Return whether a stop was asked for and is not finished.
 
-    A PAUSED run has no edge to STOPPING: it stays PAUSED, for the reason `stopped`, until its rows are killed.
+    A PAUSED run has no edge to STOPPING: it stays PAUSED, for a reason that begins with `stopped`, until its rows
+    are killed.
     """
     if head.state is WorkflowState.PAUSED:
-        return head.reason == STOPPED_REASON
+        return head.reason is not None and head.reason.startswith(STOPPED_REASON)
     return head.state is WorkflowState.STOPPING
 
 

@@ -9,6 +9,7 @@ from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import Node
 from orchestrator.core.pool import PoolPlace
+from orchestrator.core.serial import Turn
 from orchestrator.errors import UnresolvedParameter
 
 
@@ -29,6 +30,7 @@ class Transition:
         children: Runs that begin, in the same transaction.
         released: Attempts that leave a pool: its line, or the slot that they had.
         lined_up: Attempts that come into the line of a pool.
+        turns: What the run did about its turn.
     """
 
     head: Head | None = None
@@ -43,6 +45,7 @@ class Transition:
     children: tuple[Head, ...] = ()
     released: tuple[PoolPlace, ...] = ()
     lined_up: tuple[PoolPlace, ...] = ()
+    turns: tuple[Turn, ...] = ()
 
 
 class TicketSource(Protocol):

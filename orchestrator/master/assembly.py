@@ -45,6 +45,7 @@ from orchestrator.master.status import Status, StatusBoard
 from orchestrator.master.supplies import Supplies
 from orchestrator.master.takeover import Takeover, UnfinishedSource
 from orchestrator.master.timers import Timers
+from orchestrator.master.turns import Turnkeeper, TurnTable, Wakes
 from orchestrator.master.whole_rows import WholeRows
 from orchestrator.master.window import Window
 
@@ -84,6 +85,7 @@ class Ports:
     schedules: ScheduleTable
     backfills: BackfillTable
     pools: PoolTable
+    turns: TurnTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +161,7 @@ class Master:
     scheduler: Scheduler
     backfiller: Backfiller
     sweeper: PoolSweeper
+    turnkeeper: Turnkeeper
     context: Callable[[], Context]
 
 
@@ -239,7 +242,10 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         ),
         silence=silence,
         standings=Standings(ports.children),
-        doorbell=Doorbell(ports.streams, ports.children.slots, frozenset(slots), intake.look_soon),
+        wakes=Wakes(ports.turns),
+        doorbell=Doorbell(
+            ports.streams, ports.children.slots, frozenset(slots), intake.look_soon, ports.turns.addressed
+        ),
     )
     reader = Reader(ports.streams, inbox, silence, slots, world.monotonic, on_wake=intake.look_soon)
     outside = Outside(
@@ -279,5 +285,6 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         ),
         backfiller=Backfiller(ports.backfills, identity.leases, ports.streams.wake, world.monotonic),
         sweeper=PoolSweeper(ports.pools, identity.leases, ports.children.slots, ports.streams.wake),
+        turnkeeper=Turnkeeper(ports.turns, identity.leases, ports.streams.wake, world.monotonic),
         context=loop.context,
     )

@@ -13,6 +13,7 @@ from orchestrator.core.handlers.token import check_event
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.notice import CannotStart
 from orchestrator.core.run import WorkflowInstance
+from orchestrator.core.serial import Turn
 from orchestrator.core.status import WORKFLOW_FINAL
 from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import (
@@ -114,6 +115,7 @@ class Batch:
         self.failed_commands: dict[int, str] = {}
         self.mail: list[Mail] = []
         self.children: list[Head] = []
+        self.turns: list[Turn] = []
         self.alerts: list[Alert] = []
         self.pool_moves = PoolMoves()
         self.cut: dict[int, Cut] = {}
@@ -170,6 +172,7 @@ class Batch:
             failed_commands=self.failed_commands,
             mail=tuple(self.mail),
             children=tuple(self.children),
+            turns=tuple(self.turns),
             alerts=tuple(self.alerts),
             released=self.pool_moves.released,
             lined_up=self.pool_moves.lined_up,
@@ -219,7 +222,7 @@ class Batch:
 
     def _decide_command(self, instance: WorkflowInstance, item: CommandItem) -> Transition:
         reason = self._lanes.broken.get(instance.head.id)
-        if reason is not None and item.command.kind is CommandKind.START:
+        if reason is not None and item.command.kind in {CommandKind.START, CommandKind.WAKE}:
             notice = CannotStart(workflow_instance_id=instance.head.id, reason=reason)
             return decide_notice(instance, notice, self._context)
         if reason is not None and item.command.kind in {CommandKind.RESUME, *MEETS_ENDED}:
@@ -258,6 +261,7 @@ class Batch:
         self.touched[number].add(transition)
         self.mail.extend(transition.mail)
         self.children.extend(transition.children)
+        self.turns.extend(transition.turns)
         self.alerts.extend(transition.alerts)
         self.pool_moves.add(transition)
         rows = (transition.inserted, transition.updated, transition.withdrawn, transition.children)

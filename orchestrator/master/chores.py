@@ -51,4 +51,5 @@ def chores(
         Chore(name="schedules", step=master.scheduler.step, pause_s=0.1),
         Chore(name="backfills", step=master.backfiller.step, pause_s=0.3),
         Chore(name="pools", step=master.sweeper.step, pause_s=timing.sweep_s),
+        Chore(name="turns", step=master.turnkeeper.step, pause_s=timing.sweep_s),
     ]

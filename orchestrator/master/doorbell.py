@@ -26,23 +26,33 @@ class Doorbell:
         slots: Returns the number of slots.
         own: This master's slots.
         look_soon: Has this master look at the command table.
+        addressed: Returns the runs of some workflows that find a command.
     """
 
     def __init__(
-        self, bell: Bell, slots: Callable[[], int], own: Collection[int], look_soon: Callable[[], None]
+        self,
+        bell: Bell,
+        slots: Callable[[], int],
+        own: Collection[int],
+        look_soon: Callable[[], None],
+        addressed: Callable[[Collection[str]], Collection[int]],
     ) -> None:
         self._bell = bell
         self._slots = slots
         self._own = own
         self._look_soon = look_soon
+        self._addressed = addressed
 
-    def ring(self, ids: Iterable[int]) -> None:
-        """Say that there are commands for these runs."""
+    def ring(self, ids: Iterable[int], workflows: Collection[str] = ()) -> None:
+        """Say that there are commands for these runs, and for whoever the turns of these workflows concern."""
         wanted = set(ids)
-        if not wanted:
+        if not (wanted or workflows):
             return
         try:
             slots = self._slots()
+            if workflows:
+                self._look_soon()
+                wanted.update(self._addressed(workflows) if len(self._own) < slots else ())
             for slot in sorted({number % slots for number in wanted}):
                 if slot in self._own:
                     self._look_soon()

@@ -48,6 +48,7 @@ from orchestrator.master.reaper import Reaper
 from orchestrator.master.rounds import Rounds
 from orchestrator.master.silence import Silence
 from orchestrator.master.standings import Standings
+from orchestrator.master.turns import Wakes
 
 log = structlog.get_logger(__name__)
 
@@ -73,6 +74,7 @@ class Crew:
     rounds: Rounds
     silence: Silence
     standings: Standings
+    wakes: Wakes
     doorbell: Doorbell
 
 
@@ -156,7 +158,7 @@ class Loop:
         try:
             crash_point("master.before_decide")
             self._load(items, context)
-            left = self._decide(self._crew.standings.filled(items), batch)
+            left = self._decide(self._crew.wakes.filled(self._crew.standings.filled(items)), batch)
             crash_point("master.before_commit")
             now = self._outside.committer.commit(batch.changes(), self._leases_of(batch.slots))
         except BaseException as error:  # noqa: BLE001  undone whatever it was; _failed raises what it must
@@ -169,7 +171,7 @@ class Loop:
         self._acknowledge(batch)
         crash_point("master.after_acknowledge")
         self._put_back([*self._act(batch, now), *left])
-        self._crew.doorbell.ring(batch.addressed)
+        self._crew.doorbell.ring(batch.addressed, {turn.workflow for turn in batch.turns})
         if batch.pool_moves:
             self._crew.intake.look_soon()  # somebody may have got a slot
 

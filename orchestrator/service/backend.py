@@ -25,6 +25,7 @@ from orchestrator.store.queries import Queries
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import open_engine
 from orchestrator.store.submissions import Submissions
+from orchestrator.store.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -97,6 +98,11 @@ class Backend:
     def pools(self) -> Pools:
         """Named numbers of slots."""
         return Pools(self.engine)
+
+    @cached_property
+    def turns(self) -> Turns:
+        """Whose turn it is in serial workflows."""
+        return Turns(self.engine)
 
     @cached_property
     def commands(self) -> Commands:

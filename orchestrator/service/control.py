@@ -36,7 +36,7 @@ RULES: Mapping[CommandKind, Rule] = {
     ),
     CommandKind.RESUME: Rule(
         accepted=frozenset({W.PAUSED, W.PAUSING}),
-        repeated=frozenset({W.RUNNING}),
+        repeated=frozenset({W.RUNNING, W.WAITING}),
         done="resuming",
     ),
     CommandKind.STOP: Rule(
@@ -103,7 +103,7 @@ def answer(kind: CommandKind, workflow_instance_id: int, state: str, *, sent: bo
 
 def _is_needed_for(kind: CommandKind, document: Mapping[str, Any]) -> bool:
     state = WorkflowState(document["state"])
-    if kind is CommandKind.RECOVER and state is W.RUNNING and document["run_count"] > 1:
+    if kind is CommandKind.RECOVER and state in (W.RUNNING, W.WAITING) and document["run_count"] > 1:
         return False  # it was recovered already
     return is_needed(kind, document["id"], state)
 

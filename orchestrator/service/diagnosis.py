@@ -13,6 +13,7 @@ from orchestrator.service.findings import Finding, error, unreachable, warning
 from orchestrator.service.fleet_checks import check_groups, check_masters, check_parked, check_workers
 from orchestrator.service.pool_checks import check_pools
 from orchestrator.service.redis_checks import START_REDIS, check_broker, check_redis, check_streams
+from orchestrator.service.turn_checks import check_turns
 
 Look = Callable[[Backend], Iterator[Finding]]
 
@@ -52,6 +53,7 @@ CHECKS = (
     Check(name="parked runs", look=check_parked, needs=(Service.REDIS,)),
     Check(name="stuck work", look=check_stuck_work, needs=BOTH),
     Check(name="pools", look=check_pools, needs=(Service.DATABASE,)),
+    Check(name="turns", look=check_turns, needs=(Service.DATABASE,)),
     Check(name="alerts", look=check_alerts, needs=(Service.DATABASE,)),
 )
 

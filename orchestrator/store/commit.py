@@ -17,6 +17,7 @@ from orchestrator.store.outbox_rows import write_outbox
 from orchestrator.store.rows import head_values
 from orchestrator.store.schema import command, error_command, slot_lease, workflow_instance
 from orchestrator.store.session import reading, writing
+from orchestrator.store.turn_rows import settle_turns
 
 lease = slot_lease.c
 FENCE = (
@@ -59,6 +60,7 @@ class GroupCommit:
             _end_commands(connection, changes, now)
             _insert_children(connection, changes.children, now)
             _send_mail(connection, changes.mail, now)
+            settle_turns(connection, changes.turns, now)
             write_outbox(connection, changes.alerts, now)
             _move_in_pools(connection, changes, now)
             one_call.remember(connection)
@@ -66,6 +68,8 @@ class GroupCommit:
         crash_point("store.after_commit")
         if changes.released or changes.lined_up:
             crash_point("pool.after_commit")
+        if changes.turns:
+            crash_point("serial.after_commit")
         return now
 
     def database_now(self) -> datetime:

@@ -10,7 +10,7 @@ from orchestrator.core.definition import WorkflowDefinition, from_document, to_d
 from orchestrator.errors import Conflict, NotFound
 from orchestrator.store import schedules as stored_schedules
 from orchestrator.store.clock import database_now
-from orchestrator.store.schema import workflow_definition, workflow_instance
+from orchestrator.store.schema import serial_holder, workflow_definition, workflow_instance
 from orchestrator.store.session import is_postgres, reading, writing
 from orchestrator.store.storable import check_storable
 
@@ -139,6 +139,7 @@ class Definitions:
             hold_name(connection, name)
             _refuse_deletion(connection, name)
             stored_schedules.delete_all(connection, name)
+            connection.execute(delete(serial_holder).where(serial_holder.c.workflow == name))
             connection.execute(delete(workflow_definition).where(columns.name == name))
 
     def set_online(self, name: str, *, online: bool) -> None:

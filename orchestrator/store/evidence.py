@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, func, select
 
-from orchestrator.core.status import WORKFLOW_FINAL
+from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.store.clock import database_now
 from orchestrator.store.schema import (
+    UNFINISHED,
     backfill,
     backfill_run,
     command,
     error_command,
     master,
+    serial_holder,
     slot_lease,
     workflow_instance,
 )
@@ -62,6 +64,23 @@ class BackfillPlace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TurnPlace:
+    """Where a run stands among those of its serial workflow.
+
+    Attributes:
+        holder: Who has been given the turn; it may be the run itself.
+        state: The holder's state; `None`: it does not exist any more.
+        since: When the holder was given the turn.
+        ahead: How many wait that come before this run; of the holder, how many wait for it.
+    """
+
+    holder: int | None
+    state: str | None = None
+    since: datetime | None = None
+    ahead: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What holds of a run at one moment.
 
@@ -73,6 +92,7 @@ class Evidence:
         commands: What was asked of the run and waits for a master, in order.
         refused: What could never succeed, the newest first.
         backfill: The run's place in its backfill, if one made it.
+        turn: Its place among the runs of its serial workflow, if it waits for its turn or has it.
     """
 
     now: datetime
@@ -82,6 +102,7 @@ class Evidence:
     commands: tuple[Asked, ...] = ()
     refused: tuple[Asked, ...] = ()
     backfill: BackfillPlace | None = None
+    turn: TurnPlace | None = None
 
 
 def read_evidence(engine: Engine, workflow_instance_id: int, slot: int, living_s: float) -> Evidence:
@@ -107,6 +128,7 @@ def read_evidence(engine: Engine, workflow_instance_id: int, slot: int, living_s
             commands=_commands(connection, workflow_instance_id),
             refused=_refused(connection, workflow_instance_id),
             backfill=_backfill_place(connection, workflow_instance_id),
+            turn=_turn_place(connection, workflow_instance_id),
         )
 
 
@@ -180,3 +202,32 @@ def _going_on(connection: Connection, backfill_id: int) -> Sequence[int]:
         .limit(MOST_ROWS)
     )
     return connection.execute(statement).scalars().all()
+
+
+def _turn_place(connection: Connection, workflow_instance_id: int) -> TurnPlace | None:
+    """Return the place of a run that waits, or has been given the turn; of any other there is none."""
+    asked = connection.execute(select(run.workflow, run.state).where(run.id == workflow_instance_id)).one()
+    given = serial_holder.c
+    found = connection.execute(
+        select(given.workflow_instance_id, given.since, run.state)
+        .select_from(serial_holder.outerjoin(workflow_instance, run.id == given.workflow_instance_id))
+        .where(given.workflow == asked.workflow)
+    ).one_or_none()
+    waits = asked.state == WorkflowState.WAITING
+    holder = found.workflow_instance_id if found is not None else None
+    if not waits and holder != workflow_instance_id:
+        return None
+    ahead = select(func.count()).where(
+        UNFINISHED,
+        run.workflow == asked.workflow,
+        run.state == WorkflowState.WAITING.value,
+        run.id != (holder or 0),
+    )
+    if waits and holder != workflow_instance_id:
+        ahead = ahead.where(run.id < workflow_instance_id)
+    return TurnPlace(
+        holder=holder,
+        state=found.state if found is not None else None,
+        since=found.since if found is not None else None,
+        ahead=connection.execute(ahead).scalar_one(),
+    )

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     Text,
     and_,
+    case,
     func,
     literal,
     or_,
@@ -139,6 +140,7 @@ def _latest(asked: CTE) -> ScalarSelect[int]:
             or_(workflow_instance.c.state.in_(_RUN_ENDED), attempt.state.is_not(None)),
         )
         .order_by(
+            _never_began(),  # what was stopped at once says nothing about a slot in which another one ran
             func.coalesce(attempt.ended_at, workflow_instance.c.ended_at).desc(),
             workflow_instance.c.id.desc(),
         )
@@ -146,3 +148,10 @@ def _latest(asked: CTE) -> ScalarSelect[int]:
         .correlate(asked)
         .scalar_subquery()
     )
+
+
+def _never_began() -> ColumnElement[int]:
+    """Return 1 for a run that was stopped before it began, and came to nothing; else 0."""
+    planned = workflow_instance.c
+    stopped = and_(planned.state == WorkflowState.STOPPED.value, planned.started_at.is_(None))
+    return case((stopped, 1), else_=0)

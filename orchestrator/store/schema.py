@@ -14,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -81,6 +82,7 @@ workflow_instance = Table(
     Column("paused_at", UtcDateTime),
     Column("timed_out", Boolean, nullable=False),
     Column("ending", Boolean, nullable=False),
+    Column("has_turn", Boolean, nullable=False, server_default=false()),
     Column("next_sequence", Integer, nullable=False),
     Column("reason", Text),
     Column("parent_id", BigId),
@@ -96,6 +98,14 @@ workflow_instance = Table(
     Index(
         "ix_workflow_instance_unfinished",
         "slot",
+        "id",
+        postgresql_where=UNFINISHED,
+        sqlite_where=UNFINISHED,
+    ),
+    Index(
+        "ix_workflow_instance_turns",
+        "workflow",
+        "state",
         "id",
         postgresql_where=UNFINISHED,
         sqlite_where=UNFINISHED,
@@ -266,6 +276,16 @@ backfill_run = Table(
     Column("done", Boolean, nullable=False),
     PrimaryKeyConstraint("backfill_id", "position"),
     UniqueConstraint("backfill_id", "planned_time"),
+)
+
+serial_holder = Table(
+    "serial_holder",
+    metadata,
+    Column("workflow", Text, primary_key=True),
+    Column("workflow_instance_id", BigId),
+    Column("since", UtcDateTime),
+    Column("repairs", Integer, nullable=False),
+    Column("repaired_at", UtcDateTime),
 )
 
 pool = Table(

@@ -26,6 +26,7 @@ from orchestrator.store.pools import Pools
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine, open_engine
 from orchestrator.store.submissions import Submissions, SubmitRequest
+from orchestrator.store.turns import Turns
 from orchestrator.testing.clock import SimulatedClock
 from orchestrator.testing.redis import MemoryBeats, MemoryBoard, MemoryBroker, MemoryStreams
 from orchestrator.testing.worker import Behaviour, Ending, SimulatedWorker
@@ -213,6 +214,7 @@ class Rig:
             schedules=Schedules(self.engine),
             backfills=Backfills(self.engine),
             pools=self.pools,
+            turns=Turns(self.engine),
         )
 
 

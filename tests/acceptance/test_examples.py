@@ -79,6 +79,7 @@ SMALL = {
     "http.yaml": Expected(arguments=("-p", f"server={SERVER}"), outputs={"status": 200}),
     "secrets.yaml": Expected(outputs={"shown": "******"}),
     "schedules.yaml": Expected(),
+    "serial.yaml": Expected(),
     "environments.yaml": Expected(outputs={"region": "eu", "bucket": "s3://staging-eu"}),
     "pools.yaml": Expected(outputs={"text": "3 orders, 2 shops, 1 refunds"}),
     "alerts.yaml": Expected(state="FAILURE", states={"load": ("FAILURE",)}),

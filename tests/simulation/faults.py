@@ -76,6 +76,9 @@ LYING_IN_WAIT: Mapping[str, Fault] = {
     "master_crash_after_commit": _at("master.after_commit", "master"),
     "master_crash_after_acknowledge": _at("master.after_acknowledge", "master"),
     "master_crash_after_dispatch": _at("master.after_dispatch", "master"),
+    "master_crash_turn_before_flush": _at("serial.before_flush", "master"),
+    "master_crash_turn_after_flush": _at("serial.after_flush", "master"),
+    "master_crash_turn_after_commit": _at("serial.after_commit", "master"),
 }
 """What hits later than its time, perhaps never: counted when it does."""
 

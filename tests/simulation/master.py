@@ -37,6 +37,7 @@ from orchestrator.store.outbox import Outbox
 from orchestrator.store.pools import Pools
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine
+from orchestrator.store.turns import Turns
 from tests.simulation.celery_broker import SimulatedCourier
 from tests.simulation.schedule import Process, Schedule, Signal
 
@@ -278,4 +279,5 @@ class SimulatedMaster:
             schedules=Schedules(around.engine),
             backfills=Backfills(around.engine),
             pools=Pools(around.engine),
+            turns=Turns(around.engine),
         )

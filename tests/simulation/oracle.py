@@ -20,6 +20,7 @@ from tests.simulation.oracle_executions import execution_faults
 from tests.simulation.oracle_pools import pool_faults, pools_left
 from tests.simulation.oracle_timeouts import Timeouts
 from tests.simulation.oracle_times import early_begins
+from tests.simulation.oracle_turns import may_be_stopped, turn_faults
 from tests.simulation.plan import FORGETFUL
 from tests.simulation.world import World
 
@@ -47,6 +48,7 @@ def violations(world: World) -> list[str]:
         *execution_faults(world),
         *pool_faults(world),
         *early_begins(world),
+        *turn_faults(world),
         *_letters(world),
         *_epochs(world),
         *_alerts(world),
@@ -135,7 +137,7 @@ def _right_ends(world: World) -> Iterator[str]:
         seen = Seen(
             state=str(world.state(number)),
             attempts=tuple(by_run[number]),
-            stop_was_sent=CommandKind.STOP in sent,
+            stop_was_sent=CommandKind.STOP in sent or may_be_stopped(world, position),
             paused_was_sent=CommandKind.PAUSE in sent,
             disturbed=bool(world.ledger.faults),
             clock_jumped="database_clock_jumps" in world.ledger.faults,

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 
-from tests.simulation import error_lines, faults, oracle
+from tests.simulation import error_lines, faults, oracle, oracle_turns
 from tests.simulation.database import Database
 from tests.simulation.oracle_pools import pools_differ
 from tests.simulation.plan import Plan, PlannedFault
@@ -81,6 +81,7 @@ def simulate(
     world = World(plan, database, story or Story())
     try:
         differences, troubles = _watch(world), _Troubles(world)
+        world.at_point = oracle_turns.watch(world)
         world.begin()
         troubles.begin(plan.faults)
         with error_lines.into(world.tasks.wrong, world.ledger.faults):

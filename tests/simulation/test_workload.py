@@ -12,6 +12,7 @@ from orchestrator.authoring.later import unsupported
 from orchestrator.authoring.load import load_text
 from orchestrator.core.dag import compile_graph
 from orchestrator.core.definition import (
+    Execution,
     OnFailure,
     TaskDefinition,
     Trigger,
@@ -28,6 +29,7 @@ from tests.simulation.workload_faults import KINDS, LATEST_S, MOST
 from tests.simulation.workload_length import length_s
 from tests.simulation.workload_maps import map_of, scripts_of
 from tests.simulation.workload_pools import NAMES, POOL_KINDS
+from tests.simulation.workload_serial import CRASHES
 from tests.simulation.workload_shapes import SHAPES
 from tests.simulation.workload_tasks import HOURS_S
 
@@ -202,9 +204,9 @@ def test_nothing_stays_paused() -> None:
 
 def test_every_drawn_kind_of_fault_exists_and_is_drawn() -> None:
     """The table's kinds are those that the simulation can carry out, and all of them come up."""
-    assert {*KINDS, *POOL_KINDS} == set(faults.KINDS)
+    assert {*KINDS, *POOL_KINDS, *CRASHES} == set(faults.KINDS)
     drawn = Counter(fault.kind for seed in range(2_000) for fault in workload.draw(seed).faults)
-    assert set(drawn) == {*KINDS, *POOL_KINDS}
+    assert set(drawn) == set(faults.KINDS)
 
 
 def test_some_plans_have_pools_that_end_with_slots() -> None:
@@ -268,7 +270,8 @@ def test_everything_that_a_task_can_be_comes_up() -> None:
     assert {task.trigger for task in tasks} == set(Trigger)
     assert {run.definition.on_failure for run in runs()} == set(OnFailure)
     assert {task.worker_group for task in tasks} == {None, "heavy"}
-    assert {len(plan.runs) for plan in plans()} == {1, 2, 3, 4}
+    assert {len(plan.runs) for plan in plans()} == set(range(1, 9))  # more than four with a serial workflow
+    assert {run.definition.execution for run in runs()} == set(Execution)
     assert {len(plan.workers) for plan in plans()} == {1, 2, 3}
     assert {control.kind for plan in plans() for control in plan.controls} == {
         "pause",

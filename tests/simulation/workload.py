@@ -14,6 +14,7 @@ from tests.simulation.workload_graphs import draw_needs, draw_size
 from tests.simulation.workload_length import length_s
 from tests.simulation.workload_maps import with_maps
 from tests.simulation.workload_pools import with_pools
+from tests.simulation.workload_serial import with_turns
 from tests.simulation.workload_shapes import OFTEN, SHAPES
 from tests.simulation.workload_tasks import GROUPS, Mood, draw_tasks
 
@@ -44,6 +45,9 @@ MAPPED = 0.2
 POOLED = 0.2
 """So many of the seeds have pools."""
 
+SERIAL = 0.12
+"""So many of the seeds have a serial workflow."""
+
 PACES_S = (0.0005, 0.002, 0.002, 0.002, 0.01)
 
 
@@ -68,7 +72,10 @@ def draw(seed: int) -> Plan:
         lag_s=plan.lag_s or dice_of(seed, "lag").choice(LAGS_S),
     )
     pools = dice_of(seed, "pools")
-    return with_pools(plan, pools, calm=calm) if pools.random() < POOLED else plan
+    if pools.random() < POOLED:
+        plan = with_pools(plan, pools, calm=calm)
+    turns = dice_of(seed, "serial runs")
+    return with_turns(plan, turns) if turns.random() < SERIAL else plan
 
 
 def shape(name: str, seed: int, *, small: bool = False) -> Plan:

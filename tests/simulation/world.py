@@ -110,6 +110,7 @@ class World:
         self.workers = [self._worker(one) for one in plan.workers]
         self.tasks.kill_own_process = self._kill_own_process
         self.armed: dict[str, deque[Ambush]] = {}
+        self.at_point: Callable[[str], None] = lambda _name: None
         crash.observe(self._at_crash_point)
 
     def close(self) -> None:
@@ -285,6 +286,7 @@ class World:
         thread = self.schedule.current
         if thread is None:
             return
+        self.at_point(name)
         if name == "worker.after_spool":
             self.tasks.reported(thread.process)
         if self.armed.get(name) and self._is_meant(name, thread.process):

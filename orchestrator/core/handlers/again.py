@@ -11,7 +11,7 @@ from orchestrator.core.dag import ancestors, with_descendants
 from orchestrator.core.draft import Draft
 from orchestrator.core.elements import extent_of, group_of
 from orchestrator.core.handlers.control import refuse_unless
-from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.instance import TaskInstance
 from orchestrator.core.maps import elements_of, is_map
 from orchestrator.core.node import Outcome
 from orchestrator.core.run import WorkflowInstance
@@ -31,7 +31,7 @@ def handle_recover(instance: WorkflowInstance, command: Command, context: Contex
     head = instance.head
     seen = _number(command, "run_count")
     overtaken = seen is not None and seen < head.run_count
-    if overtaken or (head.state is W.RUNNING and head.run_count > 1):
+    if overtaken or (head.state in (W.RUNNING, W.WAITING) and head.run_count > 1):
         raise RepeatedEvent(f"run {head.id}: already run again, {head.state}")
     refuse_unless(instance, "recover", W.FAILURE, W.STOPPED)
     draft = Draft(instance, context)
@@ -136,15 +136,19 @@ def _known(instance: WorkflowInstance, task: str) -> str:
 
 
 def _begin_again(draft: Draft, instance: WorkflowInstance, **changes: Any) -> None:
-    """Make the run RUNNING once more, with its whole time; `changes` are of its head."""
-    head, timeout_s = instance.head, instance.definition.timeout_s
+    """Make the run RUNNING once more, with its whole time, or let it wait for its turn.
+
+    `changes` are of its head.
+    """
+    head, timeout_s, waits = instance.head, instance.definition.timeout_s, draft.needs_turn
     draft.set_head(
-        state=_state_again(head),
+        state=W.WAITING if waits else W.RUNNING,
+        has_turn=not (waits or head.dry_run),
         run_count=head.run_count + 1,
-        started_at=head.started_at or draft.context.now,
+        started_at=head.started_at if waits else head.started_at or draft.context.now,
         ended_at=None,
         paused_at=None,
-        timeout_at=draft.due(timeout_s) if timeout_s else None,
+        timeout_at=draft.due(timeout_s) if timeout_s and not waits else None,
         timed_out=False,
         ending=False,
         reason=None,
@@ -189,11 +193,6 @@ def _run_again(draft: Draft, tasks: Iterable[str], kept: Iterable[TaskInstance] 
         begin_again(draft, attempt)
     draft.renew()
     converge(draft)
-
-
-def _state_again(_head: Head) -> WorkflowState:
-    """Return the state a run begins again in: the place where a serial execution will have to wait its turn."""
-    return W.RUNNING
 
 
 # --- what a body says ------------------------------------------------------------------------

@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 
+from orchestrator.core.command import Command
 from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
 from orchestrator.core.run import STOPPED_REASON, WorkflowInstance, is_stopping
-from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
+from orchestrator.core.serial import HOLDS
+from orchestrator.core.status import WORKFLOW_FINAL, TaskState, WorkflowState
 from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import Conflict, RepeatedEvent
 
@@ -13,10 +15,25 @@ W = WorkflowState
 
 
 def handle_start(instance: WorkflowInstance, context: Context) -> Transition:
-    """Make the run RUNNING with its roots submitted; the START of a started run is a harmless duplicate."""
+    """Make the run RUNNING with its roots submitted, or let it wait for its turn.
+
+    The START of a started run is a harmless duplicate.
+    """
     if instance.head.state is not W.SUBMITTED:
         raise RepeatedEvent(f"run {instance.head.id}: already {instance.head.state}")
     draft = Draft(instance, context)
+    _begin_or_wait(draft, instance)
+    return draft.transition()
+
+
+def handle_wake(instance: WorkflowInstance, command: Command, context: Context) -> Transition:
+    """Begin, now that it is the run's turn; a WAKE that was overtaken, by a pause for instance, is a repeat."""
+    head = instance.head
+    if head.state is not W.WAITING or not command.body.get(HOLDS):
+        raise RepeatedEvent(f"run {head.id}: {head.state}, and it is not its turn")
+    draft = Draft(instance, context)
+    draft.set_head(state=W.SUBMITTED)
+    draft.take_turn()
     _begin(draft, instance)
     converge(draft)
     return draft.transition()
@@ -39,43 +56,64 @@ def handle_pause(instance: WorkflowInstance, context: Context) -> Transition:
 def handle_resume(instance: WorkflowInstance, context: Context) -> Transition:
     """Go on with the same rows; paused time does not count for the run's timeout."""
     head = instance.head
-    if head.state is W.RUNNING:
+    if head.state in (W.RUNNING, W.WAITING):
         raise RepeatedEvent(f"run {head.id}: already {head.state}")
     _refuse_if_stopping(instance, "resume")
     refuse_unless(instance, "resume", W.PAUSED, W.PAUSING)
     draft = Draft(instance, context)
-    if head.started_at is None:
-        _begin(draft, instance)
-    else:
-        paused = context.now - head.paused_at if head.paused_at else timedelta()
-        due = head.timeout_at + paused if head.timeout_at else None
-        draft.set_head(state=W.RUNNING, paused_at=None, timeout_at=due)
+    if not head.has_turn and not (head.dry_run and head.started_at):
+        _begin_or_wait(draft, instance)
+        return draft.transition()
+    paused = context.now - head.paused_at if head.paused_at else timedelta()
+    due = head.timeout_at + paused if head.timeout_at else None
+    draft.set_head(state=W.RUNNING, paused_at=None, timeout_at=due)
     converge(draft)
     return draft.transition()
 
 
-def handle_stop(instance: WorkflowInstance, context: Context) -> Transition:
-    """Kill what runs, recall what waits, start nothing more."""
+def handle_stop(instance: WorkflowInstance, command: Command, context: Context) -> Transition:
+    """Kill what runs, recall what waits, start nothing more; the body may say why."""
     head = instance.head
     if is_stopping(head) or head.state is W.STOPPED:
         raise RepeatedEvent(f"run {head.id}: already {head.state}")
     refuse_unless(instance, "stop", W.RUNNING, W.PAUSING, W.SUBMITTED, W.WAITING, W.PAUSED)
     draft = Draft(instance, context)
-    if head.state in (W.SUBMITTED, W.WAITING):  # nothing was created yet
-        draft.set_head(state=W.STOPPED, ended_at=context.now, reason=STOPPED_REASON)
+    why = command.body.get("reason")
+    reason = why if isinstance(why, str) and why.startswith(STOPPED_REASON) else STOPPED_REASON
+    if head.state in (W.SUBMITTED, W.WAITING):
+        _end_unstarted(draft, reason)
     elif head.state is W.PAUSED:
-        draft.set_head(paused_at=None, reason=STOPPED_REASON)
+        draft.set_head(paused_at=None, reason=reason)
     else:
-        draft.set_head(state=W.STOPPING, paused_at=None)
+        draft.set_head(state=W.STOPPING, paused_at=None, reason=None if reason == STOPPED_REASON else reason)
     converge(draft)
     return draft.transition()
 
 
+def _end_unstarted(draft: Draft, reason: str) -> None:
+    """End a run that has nothing under way: at most attempts that were to go on with their children."""
+    held = list(draft.waiting((TaskState.PAUSED,)))
+    draft.set_head(state=W.STOPPED, ended_at=draft.context.now, reason=reason)
+    for attempt in held:
+        draft.end(attempt, TaskState.KILLED, reason=STOPPED_REASON)
+
+
+def _begin_or_wait(draft: Draft, instance: WorkflowInstance) -> None:
+    """Begin, or wait for the turn: it is asked for in the transaction in which the run is WAITING."""
+    if draft.needs_turn:
+        draft.set_head(state=W.WAITING, paused_at=None)
+        return
+    _begin(draft, instance)
+    converge(draft)
+
+
 def _begin(draft: Draft, instance: WorkflowInstance) -> None:
+    """Make the run RUNNING; only now its time begins to count, however long it has waited for its turn."""
     timeout_s = instance.definition.timeout_s
     draft.set_head(
         state=W.RUNNING,
-        started_at=draft.context.now,
+        has_turn=not draft.head.dry_run,
+        started_at=draft.head.started_at or draft.context.now,
         timeout_at=draft.due(timeout_s) if timeout_s else None,
         paused_at=None,
     )

@@ -177,9 +177,10 @@ def handle_continue(instance: WorkflowInstance, notice: Continue, context: Conte
 
 def handle_cannot_start(instance: WorkflowInstance, notice: CannotStart, context: Context) -> Transition:
     """End a run whose definition can never start, with the reason; one that started or was paused is left."""
-    if instance.head.state is not WorkflowState.SUBMITTED:
+    if instance.head.state not in (WorkflowState.SUBMITTED, WorkflowState.WAITING):
         raise RepeatedEvent(f"run {notice.workflow_instance_id}: already {instance.head.state}")
     draft = Draft(instance, context)
+    draft.set_head(state=WorkflowState.SUBMITTED)
     draft.set_head(state=WorkflowState.FAILURE, ended_at=context.now, reason=notice.reason)
     draft.alert("workflow_failure", "", reason=notice.reason)
     return draft.transition()

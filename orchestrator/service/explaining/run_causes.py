@@ -8,10 +8,12 @@ from orchestrator.core.run import STOPPED_REASON, is_stopping
 from orchestrator.core.status import TASK_ACTIVE, WORKFLOW_FINAL, TaskState, WorkflowState
 from orchestrator.service.explaining.causes import Cause, Kind, named
 from orchestrator.service.explaining.facts import Facts
+from orchestrator.service.explaining.turn_causes import keeps_turn, waiting_cause
 from orchestrator.store.evidence import BackfillPlace
 
 START_MASTER = "orchestrator master"
 FREE_THE_MACHINE = "free the machine, or raise ORCHESTRATOR_MASTER_CPU_LIMIT or _MEMORY_LIMIT"
+TIMEOUT = "timeout"
 W = WorkflowState
 
 
@@ -111,8 +113,8 @@ def _state(facts: Facts) -> Iterator[Cause]:
             yield _stopping(facts)
         case W.SUBMITTED:
             yield from _not_started(facts)
-        case W.WAITING:  # serial executions name the run that holds the place here
-            yield Cause(kind=Kind.SERIAL, detail="waits until an earlier run of the same workflow has ended")
+        case W.WAITING:
+            yield waiting_cause(facts)
         case W.PAUSING | W.PAUSED:
             yield _paused(facts)
         case W.RUNNING if head.ending:
@@ -123,7 +125,7 @@ def _state(facts: Facts) -> Iterator[Cause]:
 
 def _stopping(facts: Facts) -> Cause:
     head = facts.run.head
-    by = "a STOP" if head.reason in (None, STOPPED_REASON) else f"its {head.reason}"
+    by = _stopped_by(head.reason)
     left = facts.run.in_state(*TASK_ACTIVE)
     return Cause(
         kind=Kind.STOPPING,
@@ -132,9 +134,16 @@ def _stopping(facts: Facts) -> Cause:
     )
 
 
+def _stopped_by(reason: str | None) -> str:
+    if reason in (None, STOPPED_REASON):
+        return "a STOP"
+    return f"its {reason}" if reason == TIMEOUT else f"a STOP ({reason})"
+
+
 def _paused(facts: Facts) -> Cause:
     head, left = facts.run.head, facts.run.in_state(*TASK_ACTIVE)
     ends = f"; what runs may end: {named(left)}" if left else ""
+    ends += keeps_turn(facts)
     return Cause(
         kind=Kind.PAUSED if head.state is W.PAUSED else Kind.PAUSING,
         detail=f"was paused by a PAUSE: nothing new starts{ends}",

@@ -11,7 +11,7 @@ from orchestrator.store.history import QUESTIONS_AT_ONCE, History
 from tests.contract.store.bench import AT, Bench, make_attempt
 
 HOUR = timedelta(hours=1)
-SUCCESS, FAILURE = WorkflowState.SUCCESS, WorkflowState.FAILURE
+SUCCESS, FAILURE, STOPPED = WorkflowState.SUCCESS, WorkflowState.FAILURE, WorkflowState.STOPPED
 
 
 def a_slot(begin_h: int = 0) -> Slot:
@@ -122,3 +122,13 @@ def test_hundreds_of_questions_are_answered_at_once(bench: Bench) -> None:
     answers = History(bench.engine).answers([*asked, asked[0]])
 
     assert [one.run for one in map(answers.__getitem__, asked)] == [run] + [None] * (len(asked) - 1)
+
+
+def test_run_that_was_stopped_before_it_began_hides_none_that_ran(bench: Bench) -> None:
+    """A newcomer of a serial workflow that is stopped at once; alone in its slot it counts as what it is."""
+    a_run(bench, STOPPED, ended_h=6)
+    assert answer(bench, about()).state is STOPPED
+
+    ran = a_run(bench, SUCCESS, ended_h=5)
+
+    assert (answer(bench, about()).run, answer(bench, about()).state) == (ran, SUCCESS)

@@ -76,6 +76,7 @@ def test_older_schema_is_refused_and_brought_up_with_its_rows(empty: Engine) -> 
         "environment",
         "pool_place",
         "pool_slot",
+        "serial_holder",
     }
     migrate.upgrade(empty)
     migrate.check(empty)

@@ -11,6 +11,7 @@ from orchestrator.authoring.load import load_file, load_text, read_file
 from orchestrator.authoring.schema import json_schema
 from orchestrator.authoring.tasks import ALIASES, MODELS, field_names
 from orchestrator.core.definition import (
+    Execution,
     OnFailure,
     ParameterDefinition,
     Priority,
@@ -468,17 +469,21 @@ def test_field_of_a_task_that_cannot_be_run_yet_is_named(field: str) -> None:
     assert (fault.task, fault.field) == ("a", field)
 
 
-@pytest.mark.parametrize(
-    ("field", "written"),
-    [
-        ("execution", "execution: serial_wait"),
-    ],
-)
-def test_field_of_a_workflow_that_cannot_be_run_yet_is_named(field: str, written: str) -> None:
-    """Nothing is accepted and ignored."""
-    (fault,) = unsupported(one(tasks_of("{name: a, type: noop}", workflow=f"{{name: w, {written}}}")))
+@pytest.mark.parametrize("kind", list(Execution))
+def test_every_type_of_execution_can_be_run(kind: Execution) -> None:
+    """`execution` says how several runs of one workflow share time."""
+    definition = one(tasks_of("{name: a, type: noop}", workflow=f"{{name: w, execution: {kind}}}"))
 
-    assert (fault.task, fault.field) == (None, field)
+    assert (definition.execution, unsupported(definition)) == (kind, [])
+
+
+def test_unknown_type_of_execution_is_refused_with_its_place() -> None:
+    """The message says what is allowed."""
+    (fault,) = faults_of(tasks_of("{name: a, type: noop}", workflow="{name: w, execution: serial}"))
+
+    assert fault.field == "execution"
+    assert "serial_wait" in fault.message
+    assert fault.line is not None
 
 
 def test_queue_of_a_celery_task_is_its_worker_group() -> None:

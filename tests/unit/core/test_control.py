@@ -21,7 +21,7 @@ RUN_TIMEOUT = RunTimeout(workflow_instance_id=INSTANCE_ID)
 TABLE = [
     ("state", "START", "PAUSE", "RESUME", "STOP"),
     ("SUBMITTED", "ok", "ok", "refused", "ok"),
-    ("WAITING", "repeated", "ok", "refused", "ok"),
+    ("WAITING", "repeated", "ok", "repeated", "ok"),
     ("RUNNING", "repeated", "ok", "repeated", "ok"),
     ("PAUSING", "repeated", "repeated", "ok", "ok"),
     ("PAUSED", "repeated", "repeated", "ok", "ok"),

@@ -9,7 +9,7 @@ from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.service.explaining.causes import Cause, Kind, by_weight, named
 from orchestrator.service.explaining.deciding import causes_of_run
 from orchestrator.service.explaining.facts import ParkedLane
-from orchestrator.store.evidence import Asked, BackfillPlace
+from orchestrator.store.evidence import Asked, BackfillPlace, TurnPlace
 from tests.builders import a_task, an_attempt
 from tests.unit.service.explained import (
     ago,
@@ -229,11 +229,48 @@ def test_ended_run_says_how_and_that_it_can_be_recovered() -> None:
     ]
 
 
-def test_waiting_run_waits_for_an_earlier_one() -> None:
-    """The place of serial executions."""
-    cause = first(some_facts(head={"state": WorkflowState.WAITING, "started_at": None}))
+WAITING = {"state": WorkflowState.WAITING, "started_at": None}
 
-    assert cause.kind is Kind.SERIAL
+
+@pytest.mark.parametrize(
+    ("place", "detail", "remedy"),
+    [
+        (None, "nobody has it; a master passes it on in seconds", ""),
+        (TurnPlace(holder=None, ahead=1), "passes it on in seconds, and 1 run waits before it", ""),
+        (TurnPlace(holder=9, state="SUCCESS"), "nobody has it; a master passes it on in seconds", ""),
+        (TurnPlace(holder=9, state="RUNNING"), "of w: run 9 (RUNNING) has it", ""),
+        (
+            TurnPlace(holder=9, state="WAITING", ahead=2),
+            "run 9 (WAITING) has it, and 2 runs wait before it",
+            "",
+        ),
+        (TurnPlace(holder=9, state="PAUSED"), "run 9 (PAUSED) has it", "resume 9 (or: runs stop 9)"),
+        (TurnPlace(holder=17, state="WAITING"), "has been given its turn", ""),
+    ],
+)
+def test_waiting_run_says_who_has_the_turn_and_who_comes_before(
+    place: TurnPlace | None, detail: str, remedy: str
+) -> None:
+    """A run that holds all others up is named with what to do about it."""
+    cause = first(some_facts(head=WAITING, evidence={"turn": place}))
+
+    assert (cause.kind, detail in cause.detail, cause.remedy.endswith(remedy)) == (Kind.SERIAL, True, True)
+
+
+def test_paused_run_says_who_waits_for_it() -> None:
+    """PAUSED keeps the turn."""
+    place = TurnPlace(holder=17, state="PAUSED", ahead=3)
+    cause = first(some_facts(head={"state": WorkflowState.PAUSED}, evidence={"turn": place}))
+
+    assert "it keeps its turn, for which 3 runs wait of w" in cause.detail
+
+
+def test_run_that_a_newcomer_stops_says_so() -> None:
+    """Nobody asked for it by hand."""
+    reason = "stopped for run 18, which came later (serial_priority)"
+    cause = first(some_facts(head={"state": WorkflowState.STOPPING, "reason": reason}))
+
+    assert f"by a STOP ({reason})" in cause.detail
 
 
 def test_healthy_run_is_held_back_by_nothing() -> None:

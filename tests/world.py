@@ -47,6 +47,7 @@ CLEANED = (
     schema.outbox,
     schema.error_command,
     schema.command,
+    schema.task_cache,
     schema.task_instance,
     schema.workflow_instance,
     schema.workflow_definition,

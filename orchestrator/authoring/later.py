@@ -45,7 +45,6 @@ def _task(task: TaskDefinition) -> Iterator[Fault]:
         yield Fault(message=f"the type '{task.type}' {_REASON}", task=task.name, field="type")
     used = {
         "pool": task.pool is not None,
-        "cache": task.cache,
         "bundle": task.bundle is not None,
     }
     for field, is_used in used.items():

@@ -33,6 +33,7 @@ CATALOGUE = {
     "environments": Entry(
         target=f"{COMMANDS}.environments:environments", summary="Named sets of variables for tasks."
     ),
+    "cache": Entry(target=f"{COMMANDS}.cache:cache", summary="Forget the results that tasks have kept."),
     "workers": Entry(target=f"{COMMANDS}.workers:workers", summary="List workers, drain them."),
     "masters": Entry(target=f"{COMMANDS}.masters:masters", summary="List masters."),
     "events": Entry(

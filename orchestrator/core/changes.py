@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.core.cache import CacheEntry
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.instance import Head, TaskInstance
 
@@ -40,6 +41,7 @@ class Changes:
     Attributes:
         done_commands: Ids of the commands that were applied; their rows are deleted.
         children: New runs: each gets its row and its START.
+        cached: Outputs that are kept for later runs.
         failed_commands: Command id to reason: they can never succeed and move to `error_command`.
     """
 
@@ -49,3 +51,4 @@ class Changes:
     mail: tuple[Mail, ...] = ()
     children: tuple[Head, ...] = ()
     alerts: tuple[Alert, ...] = ()
+    cached: tuple[CacheEntry, ...] = ()

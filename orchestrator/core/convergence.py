@@ -108,7 +108,7 @@ def _first_attempt(draft: Draft, task: str, *, skipped: bool) -> TaskInstance:
         attempt=draft.next_number(task),
         sequence=0,
         type=definition.type,
-        state=TaskState.SKIPPED if skipped else draft.state_of_new(due_at),
+        state=TaskState.SKIPPED if skipped else draft.state_of_new(task, due_at),
         ticket=draft.context.new_ticket(),
         due_at=due_at,
         ended_at=draft.context.now if skipped else None,
@@ -173,6 +173,8 @@ def _finish(draft: Draft) -> None:
     owes = draft.owes
     if (owes and not stopping) or _to_sweep(draft, 1):
         return
+    if draft.head.state is WorkflowState.RUNNING and draft.count(TaskState.PAUSED):
+        return  # held by name: the run goes on when they are resumed
     failed = draft.failed()
     final = final_state(draft.head.state, draft.count, failed=bool(failed), owes=owes)
     if final is WorkflowState.PAUSED:

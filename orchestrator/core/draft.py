@@ -9,13 +9,14 @@ from typing import Any
 from orchestrator.core import maps
 from orchestrator.core.alerting import asks_for
 from orchestrator.core.branches import edge_outcome
+from orchestrator.core.cache import CacheEntry
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.definition import OnFailure, TaskDefinition
 from orchestrator.core.elements import group_of
 from orchestrator.core.family import mail_to_children, mail_to_parent
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
-from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_stopping
+from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_held, is_stopping
 from orchestrator.core.status import (
     TASK_HANDED_OVER,
     TASK_INITIAL,
@@ -40,6 +41,7 @@ class Draft:
 
     __slots__ = (
         "_alerts",
+        "_cached",
         "_children",
         "_current",
         "_inserted",
@@ -72,6 +74,7 @@ class Draft:
         self._alerts: list[Alert] = []
         self._mail: list[Mail] = []
         self._children: list[Head] = []
+        self._cached: list[CacheEntry] = []
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -129,9 +132,9 @@ class Draft:
             if attempt is not None and attempt.state in states:
                 yield attempt
 
-    def state_of_new(self, due_at: datetime | None) -> TaskState:
-        """Return the state in which a new attempt begins that is to go on at `due_at`, or at once."""
-        if self.head.state is WorkflowState.PAUSING:
+    def state_of_new(self, task: str, due_at: datetime | None) -> TaskState:
+        """Return the state in which a new attempt of `task` begins that is to go on at `due_at`, or at once."""
+        if is_held(self.head, task):
             return TaskState.PAUSED
         return TaskState.SUBMITTED if due_at is None else TaskState.DELAYED
 
@@ -216,7 +219,7 @@ class Draft:
                 attempt=attempt.attempt + 1,
                 sequence=0,
                 type=attempt.type,
-                state=self.state_of_new(due_at),
+                state=self.state_of_new(attempt.task, due_at),
                 ticket=self.context.new_ticket(),
                 due_at=due_at,
                 **{
@@ -247,6 +250,19 @@ class Draft:
     def bear(self, child: Head) -> None:
         """Let a child of this run begin, in the same transaction."""
         self._children.append(child)
+
+    def keep(self, attempt: TaskInstance) -> None:
+        """Keep the outputs of an attempt that has really succeeded for later runs, if its task is cached."""
+        if attempt.cache_key:
+            self._cached.append(
+                CacheEntry(
+                    key=attempt.cache_key,
+                    workflow=self.head.workflow,
+                    workflow_instance_id=self.head.id,
+                    task=attempt.task,
+                    attempt=attempt.attempt,
+                )
+            )
 
     def alert_if_asked(self, kind: str, key: str, **body: Any) -> None:
         """Tell people if the workflow's `alerts` name this event: nobody else wants to hear of every success."""
@@ -321,6 +337,7 @@ class Draft:
             alerts=tuple(self._alerts),
             mail=(*self._mail, *self._family_mail()),
             children=tuple(self._children),
+            cached=tuple(self._cached),
         )
 
     def owed_tasks(self) -> Iterator[str]:

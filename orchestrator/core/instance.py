@@ -24,6 +24,7 @@ class Head:
         timed_out: The timeout was noticed (an alert is sent once).
         ending: `on_failure: end` has seen a failure: nothing new starts, active tasks are killed.
         next_sequence: Number of the next attempt in order of submission.
+        held: Tasks that a person has paused by name: they are held when they are ready, until they are resumed.
     """
 
     id: int
@@ -53,6 +54,7 @@ class Head:
     reason: str | None = None
     parent_id: int | None = None
     parent_task: str | None = None
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +78,7 @@ class TaskInstance:
         child: The run that a sub_workflow task has started, which ends it.
         taken: The branch tasks that a switch or conditions task chose; `None`: it chose nothing, all count.
         rejected_by: Workers that gave this attempt back, and why, newest last (`name reason`).
+        cache_key: Of this hand-over: under which its outputs will be kept. `None`: nobody has looked there yet.
     """
 
     workflow_instance_id: int
@@ -111,6 +114,7 @@ class TaskInstance:
     taken: tuple[str, ...] | None = None
     child: int | None = None
     rejected_by: tuple[str, ...] = ()
+    cache_key: str | None = None
 
     @property
     def key(self) -> tuple[int, str, int]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from orchestrator.core.cache import CacheEntry
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
@@ -26,6 +27,7 @@ class Transition:
         alerts: What people are told, in the same transaction.
         mail: Commands to other instances, in the same transaction.
         children: Runs that begin, in the same transaction.
+        cached: Outputs that are kept for later runs, in the same transaction.
     """
 
     head: Head | None = None
@@ -38,6 +40,7 @@ class Transition:
     alerts: tuple[Alert, ...] = ()
     mail: tuple[Mail, ...] = ()
     children: tuple[Head, ...] = ()
+    cached: tuple[CacheEntry, ...] = ()
 
 
 class TicketSource(Protocol):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, assert_never
 
 from orchestrator.broker.stream import Entry
+from orchestrator.core.cache import CacheEntry
 from orchestrator.core.changes import Changes, InstanceChange
 from orchestrator.core.command import MEETS_ENDED, Alert, Command, CommandKind, Mail
 from orchestrator.core.decide import decide_command, decide_notice, decide_report
@@ -28,17 +29,22 @@ from orchestrator.master.items import CommandItem, InstanceItem, NoticeItem, Rep
 from orchestrator.master.lanes import Lanes
 
 
+def standing_of(head: Head) -> tuple[object, bool, int, tuple[str, ...]]:
+    """Return everything of a run's row that what its attempts ask for depends on."""
+    return (head.state, head.ending, head.run_count, head.held)
+
+
 @dataclass(slots=True)
 class Touched:
     """What a batch changed of one run.
 
     Attributes:
-        before: State, `ending` and `run_count` before the batch, to tell what must be looked at again.
+        before: State, `ending`, `run_count` and `held` before the batch, to tell what must be looked at again.
         withdrawn: Rows that stop being current and are not written otherwise.
     """
 
     instance: WorkflowInstance
-    before: tuple[object, bool, int]
+    before: tuple[object, bool, int, tuple[str, ...]]
     inserted: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
     updated: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
     withdrawn: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
@@ -67,7 +73,7 @@ class Touched:
     def has_moved(self) -> bool:
         """Whether what is asked of its attempts may be different now."""
         head = self.instance.head
-        return (head.state, head.ending, head.run_count) != self.before
+        return standing_of(head) != self.before
 
     def _withdraw(self, row: TaskInstance, key: tuple[str, int]) -> None:
         for written in (self.inserted, self.updated):
@@ -113,6 +119,7 @@ class Batch:
         self.failed_commands: dict[int, str] = {}
         self.mail: list[Mail] = []
         self.children: list[Head] = []
+        self.cached: list[CacheEntry] = []
         self.alerts: list[Alert] = []
         self.cut: dict[int, Cut] = {}
         self.ahead: dict[int, list[InstanceItem]] = {}
@@ -169,6 +176,7 @@ class Batch:
             mail=tuple(self.mail),
             children=tuple(self.children),
             alerts=tuple(self.alerts),
+            cached=tuple(self.cached),
         )
 
     @property
@@ -246,8 +254,7 @@ class Batch:
     def _apply(self, instance: WorkflowInstance, transition: Transition) -> None:
         number = instance.head.id
         if number not in self.touched:
-            head = instance.head
-            self.touched[number] = Touched(instance, (head.state, head.ending, head.run_count))
+            self.touched[number] = Touched(instance, standing_of(instance.head))
             self._lanes.take_up(instance)
         self.slots.add(instance.head.slot)
         self._undo.append((instance, instance.apply(transition)))
@@ -255,6 +262,7 @@ class Batch:
         self.mail.extend(transition.mail)
         self.children.extend(transition.children)
         self.alerts.extend(transition.alerts)
+        self.cached.extend(transition.cached)
         rows = (transition.inserted, transition.updated, transition.withdrawn, transition.children)
         self.rows += sum(map(len, rows))
 

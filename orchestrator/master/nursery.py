@@ -99,6 +99,7 @@ class Nursery:
             paused_at=None,
             timed_out=False,
             ending=False,
+            held=(),
             next_sequence=1,
             reason=None,
             parent_id=candidate.number,

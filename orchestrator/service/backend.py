@@ -16,6 +16,7 @@ from orchestrator.config import Settings
 from orchestrator.errors import BrokerUnavailable, SchemaMismatch
 from orchestrator.store import migrate
 from orchestrator.store.backfills import Backfills
+from orchestrator.store.cache import Cache
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
 from orchestrator.store.environments import Environments
@@ -91,6 +92,11 @@ class Backend:
     def environments(self) -> Environments:
         """Named sets of variables."""
         return Environments(self.engine)
+
+    @cached_property
+    def cache(self) -> Cache:
+        """Kept outputs."""
+        return Cache(self.engine)
 
     @cached_property
     def commands(self) -> Commands:

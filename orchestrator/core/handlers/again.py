@@ -147,6 +147,7 @@ def _begin_again(draft: Draft, instance: WorkflowInstance, **changes: Any) -> No
         timeout_at=draft.due(timeout_s) if timeout_s else None,
         timed_out=False,
         ending=False,
+        held=(),
         reason=None,
         **changes,
     )

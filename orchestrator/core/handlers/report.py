@@ -144,6 +144,7 @@ def next_dispatch(attempt: TaskInstance, context: Context) -> dict[str, Any]:
         "dispatched_at": None,
         "worker": None,
         "incarnation": None,
+        "cache_key": None,
     }
 
 
@@ -186,6 +187,7 @@ def _succeed(draft: Draft, ended: TaskInstance) -> None:
     task = draft.definition(ended.task)
     if task.check is None:
         draft.end(ended, TaskState.SUCCESS)
+        draft.keep(ended)
         return
     reason = f"check: {task.check['expression']}"
     try:
@@ -195,6 +197,7 @@ def _succeed(draft: Draft, ended: TaskInstance) -> None:
         return
     if holds:
         draft.end(ended, TaskState.SUCCESS)
+        draft.keep(ended)
     elif task.check.get("on_false") == "alert":
         draft.alert("check_failed", f"{ended.task}:{ended.attempt}", task=ended.task, reason=reason)
         draft.end(ended, TaskState.SUCCESS, reason=reason)

@@ -70,7 +70,12 @@ def test_older_schema_is_refused_and_brought_up_with_its_rows(empty: Engine) -> 
 
     with pytest.raises(SchemaMismatch, match=r"schema 000[0-9].*orchestrator db upgrade"):
         migrate.check(empty)
-    assert before - set(inspect(empty).get_table_names()) == {"backfill", "backfill_run", "environment"}
+    assert before - set(inspect(empty).get_table_names()) == {
+        "backfill",
+        "backfill_run",
+        "environment",
+        "task_cache",
+    }
     migrate.upgrade(empty)
     migrate.check(empty)
     with empty.connect() as connection:

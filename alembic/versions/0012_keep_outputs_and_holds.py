@@ -21,6 +21,7 @@ def upgrade() -> None:
     op.add_column("workflow_instance", sa.Column("held", sa.JSON(), nullable=False, server_default="[]"))
     op.add_column("task_instance", sa.Column("cache_key", sa.String(64)))
     op.add_column("backfill_run", sa.Column("rerun_of", sa.Integer()))
+    op.add_column("backfill", sa.Column("params", sa.JSON()))
     op.create_table(
         "task_cache",
         sa.Column("key", sa.String(64), nullable=False),
@@ -43,6 +44,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them."""
     op.drop_table("task_cache")
+    op.drop_column("backfill", "params")
     op.drop_column("backfill_run", "rerun_of")
     op.drop_column("task_instance", "cache_key")
     op.drop_column("workflow_instance", "held")

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.core.cache import CachedOutputs, CacheEntry
 from orchestrator.core.status import TaskState
+from orchestrator.store.among import among
 from orchestrator.store.bulk import KEYS_AT_ONCE, chunks
 from orchestrator.store.clock import database_now
 from orchestrator.store.schema import task_cache, task_instance
@@ -15,6 +16,17 @@ from orchestrator.store.session import is_postgres, reading, writing
 
 entry = task_cache.c
 row = task_instance.c
+
+_SAME = (
+    (row.workflow_instance_id == entry.workflow_instance_id)
+    & (row.task == entry.task)
+    & (row.attempt == entry.attempt)
+)
+FOUND = (
+    select(entry.key, entry.workflow_instance_id, row.outputs)
+    .select_from(task_cache.join(task_instance, _SAME))
+    .where(row.state == TaskState.SUCCESS.value, among(entry.key, "keys"))
+)
 
 
 class Cache:
@@ -33,24 +45,13 @@ class Cache:
         Raises:
             StoreUnavailable: The database is away.
         """
-        found: dict[str, CachedOutputs] = {}
         if not keys:
-            return found
-        same = (
-            (row.workflow_instance_id == entry.workflow_instance_id)
-            & (row.task == entry.task)
-            & (row.attempt == entry.attempt)
-        )
-        statement = (
-            select(entry.key, entry.workflow_instance_id, row.outputs)
-            .select_from(task_cache.join(task_instance, same))
-            .where(row.state == TaskState.SUCCESS.value)
-        )
+            return {}
         with reading(self._engine) as connection:
-            for some in chunks(sorted(keys), KEYS_AT_ONCE):
-                for key, number, outputs in connection.execute(statement.where(entry.key.in_(some))):
-                    found[key] = CachedOutputs(workflow_instance_id=number, outputs=outputs)
-        return found
+            return {
+                key: CachedOutputs(workflow_instance_id=number, outputs=outputs)
+                for key, number, outputs in connection.execute(FOUND, {"keys": sorted(keys)})
+            }
 
     def clear(
         self, workflow: str | None = None, task: str | None = None, *, older_than_s: float | None = None

@@ -258,6 +258,7 @@ backfill = Table(
     Column("first_at", UtcDateTime, nullable=False),
     Column("last_at", UtcDateTime, nullable=False),
     Column("max_parallel", Integer),
+    Column("params", Json),
     Column("created_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     Column("reason", Text),

@@ -256,12 +256,15 @@ def test_everything_that_a_task_can_be_comes_up() -> None:
     assert {task.trigger for task in tasks} == set(Trigger)
     assert {run.definition.on_failure for run in runs()} == set(OnFailure)
     assert {task.worker_group for task in tasks} == {None, "heavy"}
+    assert {task.cache for task in tasks} == {True, False}
     assert {len(plan.runs) for plan in plans()} == {1, 2, 3, 4}
     assert {len(plan.workers) for plan in plans()} == {1, 2, 3}
     assert {control.kind for plan in plans() for control in plan.controls} == {
         "pause",
         "resume",
         "stop",
+        "hold",
+        "release",
         "recover",
         "rerun",
     }

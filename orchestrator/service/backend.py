@@ -21,6 +21,7 @@ from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
 from orchestrator.store.environments import Environments
 from orchestrator.store.instances import Instances
+from orchestrator.store.pruning import Pruning
 from orchestrator.store.queries import Queries
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import open_engine
@@ -97,6 +98,11 @@ class Backend:
     def cache(self) -> Cache:
         """Kept outputs."""
         return Cache(self.engine)
+
+    @cached_property
+    def pruning(self) -> Pruning:
+        """Deletion of old runs."""
+        return Pruning(self.engine)
 
     @cached_property
     def commands(self) -> Commands:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.core.definition import TaskDefinition
+from orchestrator.core.elements import group_of
 from orchestrator.core.inputs import LATE_FIELDS, Inputs, Surroundings, built_ins
+from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.parameters import texts
 
 NO_KEY = ""
@@ -44,6 +46,20 @@ class CachedOutputs:
     outputs: Mapping[str, Any]
 
 
+def entries_of(head: Head, attempt: TaskInstance) -> tuple[CacheEntry, ...]:
+    """Return what is kept of an attempt that has really succeeded: nothing if its hand-over has no key."""
+    if not attempt.cache_key:
+        return ()
+    entry = CacheEntry(
+        key=attempt.cache_key,
+        workflow=head.workflow,
+        workflow_instance_id=head.id,
+        task=attempt.task,
+        attempt=attempt.attempt,
+    )
+    return (entry,)
+
+
 def cache_key(task: TaskDefinition, around: Surroundings, inputs: Inputs) -> str:
     """Return the key of a task's outputs: equal if definition, resolved inputs and environment are.
 
@@ -54,7 +70,7 @@ def cache_key(task: TaskDefinition, around: Surroundings, inputs: Inputs) -> str
     """
     document = {
         "workflow": around.head.workflow,
-        "task": task.name,
+        "task": group_of(task.name) or task.name,
         "type": task.type,
         "spec": inputs.spec,
         "check": task.check,

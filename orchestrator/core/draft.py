@@ -9,7 +9,6 @@ from typing import Any
 from orchestrator.core import maps
 from orchestrator.core.alerting import asks_for
 from orchestrator.core.branches import edge_outcome
-from orchestrator.core.cache import CacheEntry
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.definition import OnFailure, TaskDefinition
 from orchestrator.core.elements import group_of
@@ -41,7 +40,6 @@ class Draft:
 
     __slots__ = (
         "_alerts",
-        "_cached",
         "_children",
         "_current",
         "_inserted",
@@ -74,7 +72,6 @@ class Draft:
         self._alerts: list[Alert] = []
         self._mail: list[Mail] = []
         self._children: list[Head] = []
-        self._cached: list[CacheEntry] = []
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -251,19 +248,6 @@ class Draft:
         """Let a child of this run begin, in the same transaction."""
         self._children.append(child)
 
-    def keep(self, attempt: TaskInstance) -> None:
-        """Keep the outputs of an attempt that has really succeeded for later runs, if its task is cached."""
-        if attempt.cache_key:
-            self._cached.append(
-                CacheEntry(
-                    key=attempt.cache_key,
-                    workflow=self.head.workflow,
-                    workflow_instance_id=self.head.id,
-                    task=attempt.task,
-                    attempt=attempt.attempt,
-                )
-            )
-
     def alert_if_asked(self, kind: str, key: str, **body: Any) -> None:
         """Tell people if the workflow's `alerts` name this event: nobody else wants to hear of every success."""
         if not self.head.dry_run and asks_for(self._instance.definition.alerts, kind):
@@ -319,7 +303,7 @@ class Draft:
     def stirred(self) -> list[str]:
         """Return the maps that something happened to: all, if the run goes on in another way."""
         old, new = self._instance.head, self.head
-        turned = old.state is not new.state or old.ending is not new.ending
+        turned = (old.state, old.ending, old.held) != (new.state, new.ending, new.held)
         return list(self._instance.graph.mapped if turned else self._stirred)
 
     def transition(self) -> Transition:
@@ -337,7 +321,6 @@ class Draft:
             alerts=tuple(self._alerts),
             mail=(*self._mail, *self._family_mail()),
             children=tuple(self._children),
-            cached=tuple(self._cached),
         )
 
     def owed_tasks(self) -> Iterator[str]:

@@ -6,7 +6,7 @@ from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.elements import MAP, Elements, counted, element_name, extent_of, standing
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import Node
-from orchestrator.core.run import is_doomed
+from orchestrator.core.run import is_doomed, is_held
 from orchestrator.core.status import TASK_FINAL, WorkflowState
 
 
@@ -74,7 +74,9 @@ def owe_elements(sheet: Sheet, group: str) -> bool:
 def room(sheet: Sheet, group: str) -> int:
     """Return how many more elements of a map may begin now."""
     elements, task = sheet.node(group).elements, sheet.definition(group)
-    if elements is None or sheet.head.state is not WorkflowState.RUNNING or is_doomed(sheet.head, task):
+    if elements is None or sheet.head.state is not WorkflowState.RUNNING:
+        return 0
+    if is_doomed(sheet.head, task) or is_held(sheet.head, group):
         return 0
     left = elements.total - elements.next
     free = (task.max_parallel or elements.total) - elements.active - elements.paused

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from orchestrator.core.branches import CONDITIONS
 from orchestrator.core.dag import Graph
 from orchestrator.core.definition import TaskDefinition, Trigger, WorkflowDefinition
+from orchestrator.core.elements import group_of
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import Decision, Node, decide_conditions, decide_trigger
 from orchestrator.core.status import TASK_ACTIVE, TaskState, WorkflowState
@@ -173,8 +174,10 @@ def is_doomed(head: Head, task: TaskDefinition) -> bool:
 
 
 def is_held(head: Head, task: str) -> bool:
-    """Return whether nothing of `task` may start now: its run pauses, or a person paused the task by name."""
-    return head.state is WorkflowState.PAUSING or task in head.held
+    """Return whether nothing of `task` may start now: its run pauses, or it, or its map, was paused by name."""
+    if not head.held:
+        return head.state is WorkflowState.PAUSING
+    return head.state is WorkflowState.PAUSING or task in head.held or group_of(task) in head.held
 
 
 def is_stopping(head: Head) -> bool:

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from orchestrator.core.command import CommandKind
+from orchestrator.core.elements import group_of
 from orchestrator.core.run import is_stopping
 from orchestrator.core.status import TASK_FINAL, WORKFLOW_FINAL
-from orchestrator.errors import Conflict
+from orchestrator.errors import Conflict, UserError
 from orchestrator.service.again import known_task, load
 from orchestrator.service.backend import Backend
 from orchestrator.service.control import answer, send
@@ -43,6 +44,8 @@ def _is_needed(backend: Backend, kind: CommandKind, loaded: LoadedInstance, task
     head = loaded.head
     verb = str(kind).lower()
     known_task(backend, head, task)
+    if (group := group_of(task)) is not None:
+        raise UserError(f"'{task}' is an element of the map '{group}', which can only {verb} as a whole")
     if head.state in WORKFLOW_FINAL or is_stopping(head):
         raise Conflict(f"run {head.id} is {head.state}: nothing of it can be asked to {verb}")
     if kind is CommandKind.RESUME:

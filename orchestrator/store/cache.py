@@ -119,7 +119,7 @@ def _chosen(
     if workflow is not None:
         chosen.append(entry.workflow == workflow)
     if task is not None:
-        chosen.append(entry.task == task)
+        chosen.append((entry.task == task) | entry.task.startswith(f"{task}[", autoescape=True))
     if older_than_s is not None:
         chosen.append(entry.created_at < database_now(connection) - timedelta(seconds=older_than_s))
     return chosen

@@ -5,6 +5,7 @@ from datetime import timedelta
 from orchestrator.core.command import Command
 from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
+from orchestrator.core.elements import group_of
 from orchestrator.core.family import is_mail
 from orchestrator.core.run import STOPPED_REASON, WorkflowInstance, is_stopping
 from orchestrator.core.status import TASK_FINAL, WORKFLOW_FINAL, WorkflowState
@@ -121,6 +122,10 @@ def _task_of(instance: WorkflowInstance, command: Command, verb: str) -> str | N
     refuse_unless(instance, verb, W.SUBMITTED, W.WAITING, W.RUNNING, W.PAUSING, W.PAUSED)
     if task not in instance.graph.tasks:
         raise Conflict(f"run {instance.head.id} has no task '{task}' that could run")
+    if group_of(task) is not None:
+        raise Conflict(
+            f"run {instance.head.id}: {task} is an element; a map can be asked to {verb} as a whole"
+        )
     return str(task)
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import OnFailure, Trigger
-from orchestrator.core.notice import AttemptDue, RecallWon
+from orchestrator.core.notice import AttemptDue, RecallWon, Spread
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.core.wants import Dispatch, Recall
 from orchestrator.errors import Conflict, RepeatedEvent
@@ -157,3 +157,21 @@ def test_a_held_skip_is_skipped() -> None:
 
     assert play["b"].state is TaskState.SKIPPED
     assert play.state is WorkflowState.SUCCESS
+
+
+def test_a_map_is_held_as_a_whole() -> None:
+    """Its elements are taken back and none begins; single elements cannot be held."""
+    play = started(a_task("m", map_over=[1, 2, 3], max_parallel=2), a_task("b", "m"))
+    play.notify("m", Spread, total=3)
+    play.running("m[0]")
+    with pytest.raises(Conflict, match="element"):
+        play.command(PAUSE, task="m[0]")
+
+    play.command(PAUSE, task="m")
+    play.notify("m[1]", RecallWon)
+    play.succeed("m[0]")
+
+    assert play.states == {"m": "PAUSED", "m[0]": "SUCCESS", "m[1]": "PAUSED"}
+    assert play.state is WorkflowState.RUNNING
+    play.command(RESUME, task="m")
+    assert play.states == {"m": "RUNNING", "m[0]": "SUCCESS", "m[1]": "SUBMITTED", "m[2]": "SUBMITTED"}

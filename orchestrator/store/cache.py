@@ -94,7 +94,7 @@ def write_entries(connection: Connection, entries: Sequence[CacheEntry], now: da
         return
     dialect = postgresql if is_postgres(connection) else sqlite
     fresh = dialect.insert(task_cache)
-    given = {name: fresh.excluded[name] for name in ("workflow_instance_id", "attempt", "created_at")}
+    given = {name: fresh.excluded[name] for name in ("workflow_instance_id", "task", "attempt", "created_at")}
     latest = {one.key: one for one in entries}
     connection.execute(
         fresh.on_conflict_do_update(index_elements=["key"], set_=given),

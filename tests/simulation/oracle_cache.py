@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from orchestrator.core.elements import group_of
 from orchestrator.store import schema
 from orchestrator.store.session import reading
 from tests.simulation.world import World
@@ -45,7 +46,7 @@ def _source_faults(row: Any, rows: Any, names: Mapping[int, str]) -> Iterator[st
     source = int(row["reason"].removeprefix(FROM_CACHE))
     if not any(
         one["workflow_instance_id"] == source
-        and one["task"] == row["task"]
+        and _group(one["task"]) == _group(row["task"])
         and names[source] == names[row["workflow_instance_id"]]
         and one["state"] == "SUCCESS"
         and not is_kept(one)
@@ -53,6 +54,11 @@ def _source_faults(row: Any, rows: Any, names: Mapping[int, str]) -> Iterator[st
         for one in rows
     ):
         yield f"O1: {_place(row)} is {row['reason']}, which has not worked that out"
+
+
+def _group(task: str) -> str:
+    """Return a task's name, of an element that of its map: elements share what they keep."""
+    return group_of(task) or task
 
 
 def _place(row: Any) -> str:

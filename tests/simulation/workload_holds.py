@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
-from orchestrator.core.definition import WorkflowDefinition
+from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
 from tests.simulation.plan import Plan, PlannedControl, PlannedRun, Script
 from tests.simulation.workload_faults import LATEST_S
 
@@ -42,10 +42,15 @@ def draw_holds(plan: Plan, dice: Random) -> list[PlannedControl]:
 
 def _cached(definition: WorkflowDefinition, dice: Random) -> WorkflowDefinition:
     tasks = [
-        replace(task, cache=True) if task.type == "noop" and dice.random() < OFTEN else task
+        replace(task, cache=True) if _may_be_kept(task) and dice.random() < OFTEN else task
         for task in definition.tasks
     ]
     return replace(definition, tasks=tuple(tasks))
+
+
+def _may_be_kept(task: TaskDefinition) -> bool:
+    """Whether equal inputs mean equal outputs by the scripts: elements of a map name themselves in theirs."""
+    return task.type == "noop" and not (task.map_over is not None and task.outputs)
 
 
 def _work(run: PlannedRun) -> tuple[WorkflowDefinition, Mapping[str, Script]]:

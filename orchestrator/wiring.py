@@ -30,6 +30,7 @@ from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
 from orchestrator.store import migrate
 from orchestrator.store.backfills import Backfills
+from orchestrator.store.cache import Cache
 from orchestrator.store.children import Children
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
@@ -145,6 +146,7 @@ def _ports(settings: Settings, engine: Engine, commit: GroupCommit, name: str) -
     return Ports(
         runs=Instances(engine),
         history=History(engine),
+        cache=Cache(engine),
         children=Children(engine),
         committer=commit,
         commands=Commands(engine),

@@ -50,6 +50,7 @@ CLEANED = (
     schema.outbox,
     schema.error_command,
     schema.command,
+    schema.task_cache,
     schema.task_instance,
     schema.workflow_instance,
     schema.serial_holder,

@@ -32,7 +32,6 @@ def _task(task: TaskDefinition) -> Iterator[Fault]:
     if task.type not in RUNNABLE_TYPES:
         yield Fault(message=f"the type '{task.type}' {_REASON}", task=task.name, field="type")
     used = {
-        "cache": task.cache,
         "bundle": task.bundle is not None,
     }
     for field, is_used in used.items():

@@ -34,6 +34,7 @@ CATALOGUE = {
         target=f"{COMMANDS}.environments:environments", summary="Named sets of variables for tasks."
     ),
     "pools": Entry(target=f"{COMMANDS}.pools:pools", summary="Slots that tasks share, over all masters."),
+    "cache": Entry(target=f"{COMMANDS}.cache:cache", summary="Forget the results that tasks have kept."),
     "workers": Entry(target=f"{COMMANDS}.workers:workers", summary="List workers, drain them."),
     "masters": Entry(target=f"{COMMANDS}.masters:masters", summary="List masters."),
     "events": Entry(

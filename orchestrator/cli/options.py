@@ -48,6 +48,7 @@ start_node_option = click.option(
     metavar="TASK",
     help="Begin with this task; may be repeated.",
 )
+task_option = click.option("--task", metavar="TASK", help="Only this task of the run.")
 id_argument = click.argument("id", type=_run_id, metavar="ID")
 ids_argument = click.argument("ids", type=_run_id, nargs=-1, required=True, metavar="ID...")
 files_argument = click.argument(

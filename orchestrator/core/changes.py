@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from orchestrator.core.cache import CacheEntry
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.pool import PoolPlace
@@ -43,6 +44,7 @@ class Changes:
         done_commands: Ids of the commands that were applied; their rows are deleted.
         children: New runs: each gets its row and its START.
         turns: What runs did about their turns; who is next is settled in the same transaction.
+        cached: Outputs that are kept for later runs.
         failed_commands: Command id to reason: they can never succeed and move to `error_command`.
         released: Attempts that have left a pool; these come first.
         lined_up: Attempts that stand in the line of a pool, some of which thereby get a slot.
@@ -57,3 +59,4 @@ class Changes:
     released: tuple[PoolPlace, ...] = ()
     lined_up: tuple[PoolPlace, ...] = ()
     turns: tuple[Turn, ...] = ()
+    cached: tuple[CacheEntry, ...] = ()

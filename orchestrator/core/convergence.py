@@ -108,7 +108,7 @@ def _first_attempt(draft: Draft, task: str, *, skipped: bool) -> TaskInstance:
         attempt=draft.next_number(task),
         sequence=0,
         type=definition.type,
-        state=TaskState.SKIPPED if skipped else draft.state_of_new(due_at),
+        state=TaskState.SKIPPED if skipped else draft.state_of_new(task, due_at),
         ticket=draft.context.new_ticket(),
         due_at=due_at,
         ended_at=draft.context.now if skipped else None,
@@ -145,15 +145,18 @@ def _wait_here(draft: Draft, attempt: TaskInstance, most_s: float | None, reason
 def begin_with_child(draft: Draft, ended: TaskInstance) -> None:
     """Give the task of an attempt that does not count any more a new one, which has the same child."""
     fresh = _first_attempt(draft, ended.task, skipped=False)
-    attempt = draft.insert(replace(fresh, state=draft.state_of_new(None), due_at=None, child=ended.child))
-    if attempt.state is TaskState.SUBMITTED:  # else its run waits for its turn, and so does the child
+    attempt = draft.insert(
+        replace(fresh, state=draft.state_of_new(ended.task, None), due_at=None, child=ended.child)
+    )
+    if attempt.state is TaskState.SUBMITTED:  # else its run waits for its turn, or it is held
         _go_on_with_child(draft, attempt)
 
 
 def begin_with_elements(draft: Draft, ended: TaskInstance) -> None:
     """Give a map whose attempt does not count any more a new one, in which only what failed runs again."""
     fresh = _first_attempt(draft, ended.task, skipped=False)
-    attempt = replace(fresh, state=draft.state_of_new(None), due_at=None, external_ids=ended.external_ids)
+    state = draft.state_of_new(ended.task, None)
+    attempt = replace(fresh, state=state, due_at=None, external_ids=ended.external_ids)
     _let_go(draft, draft.insert(attempt))
 
 
@@ -174,6 +177,8 @@ def _finish(draft: Draft) -> None:
     owes = draft.owes
     if (owes and not stopping) or _to_sweep(draft, 1):
         return
+    if draft.head.state is WorkflowState.RUNNING and draft.count(TaskState.PAUSED):
+        return  # held by name: the run goes on when they are resumed
     failed = draft.failed()
     final = final_state(draft.head.state, draft.count, failed=bool(failed), owes=owes)
     if final is WorkflowState.PAUSED:

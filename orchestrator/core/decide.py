@@ -4,11 +4,12 @@ from typing import assert_never
 
 from orchestrator.core.command import Command, CommandKind
 from orchestrator.core.event import TaskDelayed, TaskDispatched, TaskResult, TaskRunning, WorkerReject
-from orchestrator.core.handlers import again, child, control, logic, notice, pool, report, spread
+from orchestrator.core.handlers import again, cache, child, control, logic, notice, pool, report, spread
 from orchestrator.core.notice import (
     AttemptDue,
     AttemptLost,
     AttemptTimeout,
+    CacheLooked,
     CannotStart,
     ChildReady,
     Continue,
@@ -68,9 +69,9 @@ def decide_command(  # noqa: C901, PLR0911  one arm a command
         case CommandKind.WAKE:
             return control.handle_wake(instance, command, context)
         case CommandKind.PAUSE:
-            return control.handle_pause(instance, context)
+            return control.handle_pause(instance, command, context)
         case CommandKind.RESUME:
-            return control.handle_resume(instance, context)
+            return control.handle_resume(instance, command, context)
         case CommandKind.STOP:
             return control.handle_stop(instance, command, context)
         case CommandKind.SIGNAL:
@@ -89,7 +90,7 @@ def decide_command(  # noqa: C901, PLR0911  one arm a command
             assert_never(command.kind)
 
 
-def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) -> Transition:  # noqa: C901, PLR0911  one arm a notice
+def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) -> Transition:  # noqa: C901, PLR0911, PLR0912  one arm a notice
     """Return what a notice of the master's own machinery changes.
 
     Raises:
@@ -112,6 +113,8 @@ def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) ->
             return notice.handle_unsubmittable(instance, item, context)
         case Judged() | Looked() | ChildReady() | Spread() | Gathered() | Withdrawn():
             return _decide_logic(instance, item, context)
+        case CacheLooked():
+            return cache.handle_cache_looked(instance, item, context)
         case RunTimeout():
             return notice.handle_run_timeout(instance, item, context)
         case Continue():

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.instance import Head
+from orchestrator.core.logic import DEPENDENT
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.core.windows import Slot, slots
 
@@ -128,6 +130,24 @@ def dependencies(spec: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         if item.get("workflow") is not None:
             yield item
         yield from dependencies(item)
+
+
+def needed_since(definition: WorkflowDefinition, planned: datetime) -> dict[str, datetime]:
+    """Return the planned time from which on a run of a workflow looks at the runs of others, by their names.
+
+    Args:
+        definition: The workflow that looks.
+        planned: The planned time of its run, aware.
+    """
+    zone = ZoneInfo(definition.timezone)
+    needed: dict[str, datetime] = {}
+    for task in definition.tasks:
+        if task.type != DEPENDENT or task.disabled:
+            continue
+        for one in dependencies(task.spec):
+            since = slots(one["window"], planned, zone)[0].begin
+            needed[one["workflow"]] = min(since, needed.get(one["workflow"], since))
+    return needed
 
 
 def _all(findings: Sequence[Finding]) -> Finding:

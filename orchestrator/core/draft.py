@@ -16,7 +16,7 @@ from orchestrator.core.family import family_mail
 from orchestrator.core.instance import Head, TaskInstance, successor
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
 from orchestrator.core.pool import in_place, moves
-from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_stopping
+from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_held, is_stopping
 from orchestrator.core.serial import needs_turn, turns_of_step
 from orchestrator.core.status import (
     TASK_HANDED_OVER,
@@ -134,9 +134,9 @@ class Draft:
             if attempt is not None and attempt.state in states:
                 yield attempt
 
-    def state_of_new(self, due_at: datetime | None) -> TaskState:
-        """Return the state in which a new attempt begins that is to go on at `due_at`, or at once."""
-        if self.head.state in (WorkflowState.PAUSING, WorkflowState.WAITING):
+    def state_of_new(self, task: str, due_at: datetime | None) -> TaskState:
+        """Return the state in which a new attempt of `task` begins that is to go on at `due_at`, or at once."""
+        if self.head.state is WorkflowState.WAITING or is_held(self.head, task):
             return TaskState.PAUSED
         return TaskState.SUBMITTED if due_at is None else TaskState.DELAYED
 
@@ -216,7 +216,7 @@ class Draft:
                 "task_lost", key, task=attempt.task, attempt=attempt.attempt, reason=attempt.reason
             )
         due_at = changes.pop("due_at", None)
-        state, ticket = self.state_of_new(due_at), self.context.new_ticket()
+        state, ticket = self.state_of_new(attempt.task, due_at), self.context.new_ticket()
         self.insert(successor(attempt, state=state, ticket=ticket, due_at=due_at, **changes))
 
     def alert(self, kind: str, key: str, **body: Any) -> None:
@@ -303,7 +303,7 @@ class Draft:
     def stirred(self) -> list[str]:
         """Return the maps that something happened to: all, if the run goes on in another way."""
         old, new = self._instance.head, self.head
-        turned = old.state is not new.state or old.ending is not new.ending
+        turned = (old.state, old.ending, old.held) != (new.state, new.ending, new.held)
         return list(self._instance.graph.mapped if turned else self._stirred)
 
     def transition(self) -> Transition:

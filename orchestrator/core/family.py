@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from orchestrator.core.command import Command, CommandKind, Mail
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
-from orchestrator.core.run import WorkflowInstance, is_doomed
+from orchestrator.core.run import WorkflowInstance, is_doomed, is_held
 from orchestrator.core.serial import is_from_turns
 from orchestrator.core.status import TASK_FINAL, WORKFLOW_FINAL, TaskState, WorkflowState
 
@@ -22,7 +22,7 @@ def asked_of_child(head: Head, task: TaskDefinition) -> CommandKind:
     """
     if is_doomed(head, task):
         return CommandKind.STOP
-    held = head.state in (WorkflowState.PAUSING, WorkflowState.PAUSED)
+    held = is_held(head, task.name) or head.state is WorkflowState.PAUSED
     return CommandKind.PAUSE if held else CommandKind.RESUME
 
 

@@ -25,6 +25,7 @@ class Head:
         ending: `on_failure: end` has seen a failure: nothing new starts, active tasks are killed.
         has_turn: It is under way: it began and has not ended (a dry run never is). One of a serial workflow's is.
         next_sequence: Number of the next attempt in order of submission.
+        held: Tasks that a person has paused by name: they are held when they are ready, until they are resumed.
     """
 
     id: int
@@ -55,6 +56,7 @@ class Head:
     reason: str | None = None
     parent_id: int | None = None
     parent_task: str | None = None
+    held: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ class TaskInstance:
         child: The run that a sub_workflow task has started, which ends it.
         taken: The branch tasks that a switch or conditions task chose; `None`: it chose nothing, all count.
         rejected_by: Workers that gave this attempt back, and why, newest last (`name reason`).
+        cache_key: Of this hand-over: under which its outputs will be kept. `None`: nobody has looked there yet.
     """
 
     workflow_instance_id: int
@@ -113,6 +116,7 @@ class TaskInstance:
     taken: tuple[str, ...] | None = None
     child: int | None = None
     rejected_by: tuple[str, ...] = ()
+    cache_key: str | None = None
 
     @property
     def key(self) -> tuple[int, str, int]:

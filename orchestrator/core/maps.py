@@ -6,7 +6,7 @@ from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.elements import MAP, Elements, counted, element_name, extent_of, standing
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import Node
-from orchestrator.core.run import is_doomed
+from orchestrator.core.run import is_doomed, is_held
 from orchestrator.core.status import TASK_FINAL, TaskState, WorkflowState
 
 
@@ -77,6 +77,8 @@ def room(sheet: Sheet, group: str) -> int:
     if elements is None or row is None or row.state is not TaskState.RUNNING:
         return 0
     if sheet.head.state is not WorkflowState.RUNNING or is_doomed(sheet.head, task):
+        return 0
+    if is_held(sheet.head, group):
         return 0
     left = elements.total - elements.next
     free = (task.max_parallel or elements.total) - elements.active - elements.paused

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from orchestrator.core.cache import CachedOutputs
 from orchestrator.core.dependence import Verdict
 from orchestrator.core.instance import Head, TaskInstance
 
@@ -139,6 +140,19 @@ class ChildReady(AttemptNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheLooked(AttemptNotice):
+    """The cache was asked before an attempt goes out.
+
+    Attributes:
+        key: What its outputs are kept under; `NO_KEY`: they are not kept.
+        found: What is kept there.
+    """
+
+    key: str
+    found: CachedOutputs | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawn(AttemptNotice):
     """The run's state wants an attempt to end, or to be held, that nobody but the master has."""
 
@@ -187,6 +201,7 @@ Notice = (
     | ChildReady
     | Spread
     | Gathered
+    | CacheLooked
     | Withdrawn
     | RunTimeout
     | Continue

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from orchestrator.core.branches import CONDITIONS
 from orchestrator.core.dag import Graph
 from orchestrator.core.definition import TaskDefinition, Trigger, WorkflowDefinition
+from orchestrator.core.elements import group_of
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.node import Decision, Node, decide_conditions, decide_trigger
 from orchestrator.core.status import TASK_ACTIVE, TaskState, WorkflowState
@@ -172,6 +173,13 @@ def is_doomed(head: Head, task: TaskDefinition) -> bool:
     return is_stopping(head) or (head.ending and not is_clean_up(task))
 
 
+def is_held(head: Head, task: str) -> bool:
+    """Return whether nothing of `task` may start now: its run pauses, or it, or its map, was paused by name."""
+    if not head.held:
+        return head.state is WorkflowState.PAUSING
+    return head.state is WorkflowState.PAUSING or task in head.held or group_of(task) in head.held
+
+
 def is_stopping(head: Head) -> bool:
     """Return whether a stop was asked for and is not finished.
 
@@ -189,15 +197,17 @@ def swept_states(head: Head) -> tuple[TaskState, ...]:
         return (TaskState.DELAYED, TaskState.PAUSED)
     if head.state is WorkflowState.PAUSING:
         return (TaskState.DELAYED,)
-    return (TaskState.PAUSED,) if head.state is WorkflowState.RUNNING else ()
+    if head.state is not WorkflowState.RUNNING:
+        return ()
+    return (TaskState.PAUSED, TaskState.DELAYED) if head.held else (TaskState.PAUSED,)
 
 
 def sweep_target(head: Head, task: TaskDefinition, attempt: TaskInstance) -> TaskState | None:
     """Return the state a waiting attempt must go to because of the run's state, or `None`."""
     if is_doomed(head, task):
         return TaskState.KILLED
-    if head.state is WorkflowState.PAUSING and attempt.state is TaskState.DELAYED:
-        return TaskState.PAUSED
+    if is_held(head, attempt.task):
+        return TaskState.PAUSED if attempt.state is TaskState.DELAYED else None
     if head.state is WorkflowState.RUNNING and attempt.state is TaskState.PAUSED:
         return TaskState.SUBMITTED if attempt.due_at is None else TaskState.DELAYED
     return None

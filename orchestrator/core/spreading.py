@@ -14,8 +14,8 @@ from orchestrator.core.elements import (
     is_left_over,
 )
 from orchestrator.core.instance import TaskInstance
-from orchestrator.core.run import STOPPED_REASON, is_doomed, is_stopping
-from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.core.run import STOPPED_REASON, is_doomed, is_held, is_stopping
+from orchestrator.core.status import TaskState
 
 MOST_NAMED = 3
 """So many failed elements stand in the reason of a map."""
@@ -77,7 +77,7 @@ def _tend(draft: Draft, group: str) -> None:
         return
     doomed = is_doomed(draft.head, draft.definition(group))
     waits = bool(elements.paused) or (elements.next < elements.total and not doomed)
-    if waits and draft.head.state is WorkflowState.PAUSING:
+    if waits and is_held(draft.head, group):
         draft.update(row, state=TaskState.PAUSED)
     elif not waits:
         _conclude(draft, row, elements, doomed=doomed)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from orchestrator.core.cache import CacheEntry
 from orchestrator.core.command import Alert, Mail
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
@@ -31,6 +32,7 @@ class Transition:
         released: Attempts that leave a pool: its line, or the slot that they had.
         lined_up: Attempts that come into the line of a pool.
         turns: What the run did about its turn.
+        cached: Outputs that are kept for later runs, in the same transaction.
     """
 
     head: Head | None = None
@@ -46,6 +48,7 @@ class Transition:
     released: tuple[PoolPlace, ...] = ()
     lined_up: tuple[PoolPlace, ...] = ()
     turns: tuple[Turn, ...] = ()
+    cached: tuple[CacheEntry, ...] = ()
 
 
 class TicketSource(Protocol):

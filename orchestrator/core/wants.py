@@ -12,8 +12,8 @@ from orchestrator.core.elements import MAP, gathers
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.logic import DEPENDENT, JUDGED_TYPES, LOGIC_TYPES, SUB_WORKFLOW
 from orchestrator.core.pool import waits_for_slot
-from orchestrator.core.run import QUEUE_TIMEOUT, is_doomed
-from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
+from orchestrator.core.run import QUEUE_TIMEOUT, is_doomed, is_held
+from orchestrator.core.status import TASK_HANDED_OVER, TaskState
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def queue_deadline(head: Head, task: TaskDefinition, attempt: TaskInstance) -> d
     waits = attempt.state in TASK_HANDED_OVER and attempt.started_at is None and attempt.incarnation is None
     if task.queue_timeout_s is None or not waits or attempt.reason == QUEUE_TIMEOUT:
         return None
-    if is_doomed(head, task) or head.state is WorkflowState.PAUSING:
+    if is_doomed(head, task) or is_held(head, attempt.task):
         return None
     return attempt.timeout_at
 
@@ -112,7 +112,7 @@ def queue_deadline(head: Head, task: TaskDefinition, attempt: TaskInstance) -> d
 def _wants_decided(head: Head, task: TaskDefinition, attempt: TaskInstance, *, doomed: bool) -> Want | None:
     """Return what a row asks for that no worker ever gets."""
     match attempt.state:
-        case TaskState.SUBMITTED if doomed or head.state is WorkflowState.PAUSING:
+        case TaskState.SUBMITTED if doomed or is_held(head, attempt.task):
             return Withdraw()
         case TaskState.SUBMITTED | TaskState.RUNNING if _is_judged(task, attempt):
             return Judge()
@@ -136,7 +136,7 @@ def _is_judged(task: TaskDefinition, attempt: TaskInstance) -> bool:
 def _wants_handed_over(
     head: Head, task: TaskDefinition, attempt: TaskInstance, *, doomed: bool
 ) -> Want | None:
-    held = doomed or head.state is WorkflowState.PAUSING
+    held = doomed or is_held(head, attempt.task)
     if waits_for_slot(task, attempt):  # the grant is mail; nobody else has the attempt
         return Withdraw() if held else None
     if held or attempt.reason == QUEUE_TIMEOUT:

@@ -11,6 +11,7 @@ from orchestrator.core.transition import Context
 from orchestrator.master.aftermath import Aftermath
 from orchestrator.master.alerts import Bulletin
 from orchestrator.master.backfills import Backfiller, BackfillTable
+from orchestrator.master.cached import Cached, CacheSource
 from orchestrator.master.clock import DatabaseClock
 from orchestrator.master.control import Control, RequestSource
 from orchestrator.master.dispatcher import Dispatcher
@@ -72,6 +73,7 @@ class Ports:
 
     runs: RunSource
     history: RunHistory
+    cache: CacheSource
     children: FamilySource
     committer: Committer
     commands: CommandSource
@@ -212,7 +214,8 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         settle_s=timing.heartbeat_s + timing.resend_s,
     )
     supplies = Supplies(lanes, parking.park)
-    dispatcher = Dispatcher(desk, supplies, effects, window, membership, parking.park)
+    cached = Cached(ports.cache, supplies, inbox, parking.park)
+    dispatcher = Dispatcher(desk, supplies, cached, effects, window, membership, parking.park)
     crew = Crew(
         desk=desk,
         lanes=lanes,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, assert_never
 
 from orchestrator.broker.stream import Entry
+from orchestrator.core.cache import CacheEntry
 from orchestrator.core.changes import Changes, InstanceChange
 from orchestrator.core.command import MEETS_ENDED, Alert, Command, CommandKind, Mail
 from orchestrator.core.decide import decide_command, decide_notice, decide_report
@@ -30,17 +31,22 @@ from orchestrator.master.lanes import Lanes
 from orchestrator.master.pool_moves import PoolMoves
 
 
+def standing_of(head: Head) -> tuple[object, bool, int, tuple[str, ...]]:
+    """Return everything of a run's row that what its attempts ask for depends on."""
+    return (head.state, head.ending, head.run_count, head.held)
+
+
 @dataclass(slots=True)
 class Touched:
     """What a batch changed of one run.
 
     Attributes:
-        before: State, `ending` and `run_count` before the batch, to tell what must be looked at again.
+        before: State, `ending`, `run_count` and `held` before the batch, to tell what must be looked at again.
         withdrawn: Rows that stop being current and are not written otherwise.
     """
 
     instance: WorkflowInstance
-    before: tuple[object, bool, int]
+    before: tuple[object, bool, int, tuple[str, ...]]
     inserted: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
     updated: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
     withdrawn: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
@@ -69,7 +75,7 @@ class Touched:
     def has_moved(self) -> bool:
         """Whether what is asked of its attempts may be different now."""
         head = self.instance.head
-        return (head.state, head.ending, head.run_count) != self.before
+        return standing_of(head) != self.before
 
     def _withdraw(self, row: TaskInstance, key: tuple[str, int]) -> None:
         for written in (self.inserted, self.updated):
@@ -116,6 +122,7 @@ class Batch:
         self.mail: list[Mail] = []
         self.children: list[Head] = []
         self.turns: list[Turn] = []
+        self.cached: list[CacheEntry] = []
         self.alerts: list[Alert] = []
         self.pool_moves = PoolMoves()
         self.cut: dict[int, Cut] = {}
@@ -176,6 +183,7 @@ class Batch:
             alerts=tuple(self.alerts),
             released=self.pool_moves.released,
             lined_up=self.pool_moves.lined_up,
+            cached=tuple(self.cached),
         )
 
     @property
@@ -253,8 +261,7 @@ class Batch:
     def _apply(self, instance: WorkflowInstance, transition: Transition) -> None:
         number = instance.head.id
         if number not in self.touched:
-            head = instance.head
-            self.touched[number] = Touched(instance, (head.state, head.ending, head.run_count))
+            self.touched[number] = Touched(instance, standing_of(instance.head))
             self._lanes.take_up(instance)
         self.slots.add(instance.head.slot)
         self._undo.append((instance, instance.apply(transition)))
@@ -264,6 +271,7 @@ class Batch:
         self.turns.extend(transition.turns)
         self.alerts.extend(transition.alerts)
         self.pool_moves.add(transition)
+        self.cached.extend(transition.cached)
         rows = (transition.inserted, transition.updated, transition.withdrawn, transition.children)
         self.rows += sum(map(len, rows))
 

@@ -13,6 +13,7 @@ from orchestrator.core.notice import Unsubmittable
 from orchestrator.core.order import Order
 from orchestrator.errors import StoreUnavailable, UnresolvedParameter
 from orchestrator.master.batch import Cut, Park
+from orchestrator.master.cached import Cached
 from orchestrator.master.effects import Desk, Effects
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.supplies import Candidate, Supplies, Values
@@ -38,16 +39,18 @@ class Dispatcher:
     Args:
         desk: Ready queue, holdings, messenger, inbox, clock.
         supplies: What inputs are made of.
+        cached: Knows what need not be handed over.
         effects: Told of each hand-over.
         window: How much the broker may hold.
         workers: Where an attempt that was given back can go.
         park: Takes a run out of the way whose order cannot be made because of a bug.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the hand-over's surroundings
         self,
         desk: Desk,
         supplies: Supplies,
+        cached: Cached,
         effects: Effects,
         window: Window,
         workers: WillingWorkers,
@@ -55,6 +58,7 @@ class Dispatcher:
     ) -> None:
         self._desk = desk
         self._supplies = supplies
+        self._cached = cached
         self._effects = effects
         self._window = window
         self._workers = workers
@@ -91,12 +95,13 @@ class Dispatcher:
         """Return new orders, and those that may have been published before."""
         try:
             values = self._supplies.values(candidates)
+            going = self._cached.look(candidates, values)
         except StoreUnavailable as error:
             self._wait(candidates, error)
             return [], []
         orders: list[Order] = []
         again: list[Order] = []
-        for one in candidates:
+        for one in going:
             if not self._supplies.is_here(one):
                 continue
             try:

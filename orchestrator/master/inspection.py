@@ -1,16 +1,19 @@
 """Owns the checks of outputs: expressions over what a task gave, worked out while its result is decided."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 
 from orchestrator.authoring.expressions import Expression, holds, parse
+from orchestrator.core.cache import CachedOutputs
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.event import TaskResult
 from orchestrator.core.inputs import Surroundings, check_scope
 from orchestrator.core.instance import TaskInstance
+from orchestrator.core.notice import CacheLooked
 from orchestrator.core.parameters import Scope
 from orchestrator.core.status import TaskState
-from orchestrator.master.items import InstanceItem, ReportItem
+from orchestrator.master.items import InstanceItem, NoticeItem, ReportItem
 from orchestrator.master.lanes import AttemptKey, Lanes
 from orchestrator.master.supplies import Candidate, Supplies
 
@@ -57,17 +60,25 @@ class Inspector:
         return holds(expression, check_scope(task, self._surroundings[attempt.key], attempt.outputs))
 
     def _candidates(self, item: InstanceItem) -> Iterator[Candidate]:
-        event = item.event if isinstance(item, ReportItem) else None
-        if not isinstance(event, TaskResult) or event.state is not TaskState.SUCCESS:
-            return
-        instance = self._lanes.get(event.workflow_instance_id)
-        attempt = instance.attempts.get(event.task) if instance else None
-        check = instance.graph.tasks[event.task].check if instance and attempt else None
+        task, outputs = _succeeding(item)
+        instance = self._lanes.get(item.workflow_instance_id) if task else None
+        attempt = instance.attempts.get(task) if instance else None
+        check = instance.graph.tasks[task].check if instance and attempt else None
         if instance is None or attempt is None or check is None:
             return
         expression = _parsed(check["expression"])
-        if _looks_around(expression, event.outputs):
+        if _looks_around(expression, outputs):
             yield self._supplies.candidate(instance, attempt, tuple(expression.variables.values()))
+
+
+def _succeeding(item: InstanceItem) -> tuple[str, Mapping[str, Any]]:
+    """Return the task that an item may let succeed, and its outputs; an empty name: it does nothing like that."""
+    match item:
+        case ReportItem(event=TaskResult() as event) if event.state is TaskState.SUCCESS:
+            return event.task, event.outputs
+        case NoticeItem(notice=CacheLooked(found=CachedOutputs() as found) as notice):
+            return notice.task, found.outputs
+    return "", {}
 
 
 def _looks_around(expression: Expression, outputs: Iterable[str]) -> bool:

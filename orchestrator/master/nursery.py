@@ -100,6 +100,7 @@ class Nursery:
             timed_out=False,
             ending=False,
             has_turn=False,
+            held=(),
             next_sequence=1,
             reason=None,
             parent_id=candidate.number,

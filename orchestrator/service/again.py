@@ -50,7 +50,7 @@ def rerun(backend: Backend, workflow_instance_id: int, options: RerunOptions) ->
     """
     if options.start is not None and options.only is not None:
         raise UserError("--from and --only exclude each other: give one of them")
-    loaded = _load(backend, workflow_instance_id)
+    loaded = load(backend, workflow_instance_id)
     head = loaded.head
     is_needed(CommandKind.RERUN, head.id, head.state)
     definition = backend.instances.definition(head.definition_id)
@@ -83,7 +83,7 @@ def force_success(
         Conflict: It has not ended, or the task neither failed nor was killed.
         UserError: The task is none of the run's, or an output does not fit.
     """
-    loaded = _load(backend, workflow_instance_id)
+    loaded = load(backend, workflow_instance_id)
     head = loaded.head
     is_needed(CommandKind.FORCE_SUCCESS, head.id, head.state)
     definition = backend.instances.definition(head.definition_id)
@@ -99,11 +99,25 @@ def force_success(
     return {**answer(CommandKind.FORCE_SUCCESS, head.id, str(head.state), sent=sent), "task": task}
 
 
-def _load(backend: Backend, number: int) -> LoadedInstance:
+def load(backend: Backend, number: int) -> LoadedInstance:
+    """Return a run as a master loads it, with its attempts.
+
+    Raises:
+        NotFound: There is no such run.
+    """
     loaded = backend.instances.load([number], whole=[number]).get(number)
     if loaded is None:
         raise NotFound(f"there is no run {number}")
     return loaded
+
+
+def known_task(backend: Backend, head: Head, task: str) -> str:
+    """Return `task` if it is one of the run's that can run.
+
+    Raises:
+        UserError: It is not.
+    """
+    return _known(_graph(head, backend.instances.definition(head.definition_id)), head, task)
 
 
 def _graph(head: Head, definition: WorkflowDefinition) -> Graph:

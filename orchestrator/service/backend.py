@@ -16,11 +16,13 @@ from orchestrator.config import Settings
 from orchestrator.errors import BrokerUnavailable, SchemaMismatch
 from orchestrator.store import migrate
 from orchestrator.store.backfills import Backfills
+from orchestrator.store.cache import Cache
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
 from orchestrator.store.environments import Environments
 from orchestrator.store.instances import Instances
 from orchestrator.store.pools import Pools
+from orchestrator.store.pruning import Pruning
 from orchestrator.store.queries import Queries
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import open_engine
@@ -103,6 +105,16 @@ class Backend:
     def turns(self) -> Turns:
         """Whose turn it is in serial workflows."""
         return Turns(self.engine)
+
+    @cached_property
+    def cache(self) -> Cache:
+        """Kept outputs."""
+        return Cache(self.engine)
+
+    @cached_property
+    def pruning(self) -> Pruning:
+        """Deletion of old runs."""
+        return Pruning(self.engine)
 
     @cached_property
     def commands(self) -> Commands:

@@ -45,7 +45,7 @@ class BackfillOptions:
 
 
 def backfill(backend: Backend, name: str, options: BackfillOptions) -> dict[str, Any]:
-    """Make one run for each planned time of the range; a master starts them in order.
+    """Make one run for each planned time of the range, or run again what is there; a master starts them in order.
 
     Raises:
         NotFound: There is no such workflow or schedule.
@@ -53,8 +53,6 @@ def backfill(backend: Backend, name: str, options: BackfillOptions) -> dict[str,
         Conflict: The workflow is offline.
         DefinitionError: It uses what this version cannot run.
     """
-    if options.existing != "skip":
-        raise UserError("--existing rerun needs `runs rerun`, which this version does not have; use skip")
     stored = find(backend, name, None)
     refuse_unsupported([stored.definition])
     parameters = parameters_from_texts(stored.definition, read_pairs(options.parameters))
@@ -69,6 +67,7 @@ def backfill(backend: Backend, name: str, options: BackfillOptions) -> dict[str,
         timezone=schedule.timezone,
         max_parallel=options.max_parallel,
         params=parameters,
+        reruns=options.existing == "rerun",
     )
     made = backend.backfills.create(request)
     for slot in made.slots:
@@ -76,6 +75,7 @@ def backfill(backend: Backend, name: str, options: BackfillOptions) -> dict[str,
     return {
         "backfill_id": made.id,
         "workflow_instance_ids": list(made.runs),
+        "rerun": list(made.again),
         "skipped": [iso(one) for one in made.skipped],
     }
 

@@ -6,7 +6,7 @@ from typing import Any
 from orchestrator.authoring.names import did_you_mean, workflow_name
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.parameters import MAX_SHELL_VALUE_BYTES, is_shell_name
-from orchestrator.errors import DefinitionError, Fault, UserError
+from orchestrator.errors import DefinitionError, Fault, NotFound, UserError
 from orchestrator.service.backend import Backend
 from orchestrator.store.storable import check_storable
 
@@ -37,6 +37,25 @@ def set_variables(
         raise UserError("\n".join(faults))
     check_storable(dict(variables), f"environment '{name}'")
     return _document(name, backend.environments.set(name, variables, without=without))
+
+
+def delete(backend: Backend, name: str, *, force: bool) -> dict[str, Any]:
+    """Delete an environment.
+
+    Args:
+        backend: The services.
+        name: The environment.
+        force: Also if a workflow that is online, or a run that goes on, refers to it.
+
+    Raises:
+        NotFound: There is no such environment.
+        Conflict: It is needed; the message names by whom.
+    """
+    known = backend.environments.list()
+    if name not in known:
+        raise NotFound(f"there is no environment '{name}'{did_you_mean(name, known)}")
+    backend.environments.delete(name, force=force)
+    return {"name": name, "deleted": True}
 
 
 def refuse_unknown_environments(backend: Backend, definitions: Sequence[WorkflowDefinition]) -> None:

@@ -5,27 +5,29 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, and_, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, and_, func, insert, or_, select, update
 
 from orchestrator.core.changes import Leases
-from orchestrator.core.command import CommandKind
-from orchestrator.core.instance import Head
 from orchestrator.core.schedule import Fire
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.crash import crash_point
 from orchestrator.errors import Conflict, LeaseLost
 from orchestrator.store.among import among
+from orchestrator.store.backfill_parts import (
+    IS_ASKED,
+    Part,
+    call_off,
+    insert_parts,
+    let_go,
+    open_parts,
+    part,
+    run,
+    set_parts,
+)
 from orchestrator.store.clock import database_now
 from orchestrator.store.commit import fence
 from orchestrator.store.definitions import hold_name
-from orchestrator.store.new_runs import (
-    SubmitRequest,
-    insert_runs,
-    next_ids,
-    send_commands,
-    send_starts,
-    slots_of,
-)
+from orchestrator.store.new_runs import SubmitRequest, insert_runs, next_ids, slots_of
 from orchestrator.store.schema import (
     UNFINISHED,
     backfill,
@@ -36,15 +38,11 @@ from orchestrator.store.schema import (
 from orchestrator.store.session import reading, writing
 from orchestrator.store.storable import check_storable
 
-ROWS_AT_ONCE = 1000
-FINAL = sorted(state.value for state in WORKFLOW_FINAL)
 FAILED = frozenset({WorkflowState.FAILURE, WorkflowState.STOPPED})
 
-run = workflow_instance.c
-part = backfill_run.c
-
 _GOING_ON = (part.backfill_id == backfill.c.id) & part.released_at.is_not(None) & ~part.done
-_ALIVE = and_(run.id == part.workflow_instance_id, UNFINISHED)
+_BEGINS_AGAIN = (part.rerun_of == run.run_count) & IS_ASKED
+_ALIVE = and_(run.id == part.workflow_instance_id, or_(UNFINISHED, _BEGINS_AGAIN))
 LOOK = (
     select(backfill.c.id, backfill.c.slot, func.count(part.position), func.count(run.id))
     .select_from(backfill.outerjoin(backfill_run, _GOING_ON).outerjoin(workflow_instance, _ALIVE))
@@ -66,6 +64,7 @@ class BackfillRequest:
         cron: Where the planned times come from.
         max_parallel: So many at a time; 1: the first failure ends it; `None`: all at once.
         params: Start parameters, typed and checked.
+        reruns: Planned times that have a run are run again, if it has ended; else they are skipped.
     """
 
     definition_id: int
@@ -76,6 +75,7 @@ class BackfillRequest:
     timezone: str
     max_parallel: int | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    reruns: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,13 +83,15 @@ class Backfilled:
     """The answer to a request.
 
     Attributes:
-        runs: Ids of the new runs, in the order in which they start.
-        skipped: Planned times that have a run already.
+        runs: Ids of the runs, in the order in which they start.
+        again: Those of them that were there before, and run again.
+        skipped: Planned times that have a run already, and are left alone.
         slots: Whose masters are to be woken.
     """
 
     id: int
     runs: tuple[int, ...]
+    again: tuple[int, ...] = ()
     skipped: tuple[datetime, ...]
     slots: frozenset[int]
 
@@ -133,10 +135,10 @@ class Backfills:
         self._engine = engine
 
     def create(self, request: BackfillRequest) -> Backfilled:
-        """Insert the backfill with all its runs, and the STARTs of those that may start at once.
+        """Insert the backfill with all its runs, and what lets those begin that may do so at once.
 
-        A planned time that has a run of this workflow already is skipped; a dry run, a child, and one that was
-        stopped before it started do not count.
+        A planned time that has a run of this workflow already is skipped, or its last run is run again; a dry
+        run, a child, and one that was stopped before it started do not count.
 
         Raises:
             Conflict: The definition is offline, or gone.
@@ -147,18 +149,23 @@ class Backfills:
         with writing(self._engine) as connection:
             definition = _online(connection, request.definition_id)
             hold_name(connection, definition["name"])
-            taken = _taken(connection, definition["name"], request)
-            fires = [fire for fire in request.fires if fire.planned_time not in taken]
+            there = _last_runs(connection, definition["name"], request)
+            again = {at: one for at, one in there.items() if request.reruns and one.state in WORKFLOW_FINAL}
+            skipped = tuple(
+                one.planned_time for one in request.fires if one.planned_time in there.keys() - again
+            )
             (number,) = next_ids(connection, backfill, 1)
-            heads = insert_runs(connection, definition, _requests(number, request, fires)) if fires else []
-            at_once = heads[: request.max_parallel] if request.max_parallel else heads
-            _insert(connection, number, definition["name"], request, heads, len(at_once))
-            send_starts(connection, at_once)
+            made = _make(connection, definition, number, request, there)
+            parts = [found for one in request.fires if (found := {**made, **again}.get(one.planned_time))]
+            at_once = parts[: request.max_parallel] if request.max_parallel else parts
+            _insert(connection, number, definition["name"], request, parts, len(at_once))
+            let_go(connection, at_once, request.params)
         return Backfilled(
             id=number,
-            runs=tuple(head.id for head in heads),
-            skipped=tuple(fire.planned_time for fire in request.fires if fire.planned_time in taken),
-            slots=frozenset(head.slot for head in at_once),
+            runs=_numbers(parts),
+            again=tuple(one.number for one in parts if one.rerun_of is not None),
+            skipped=skipped,
+            slots=_slots(at_once),
         )
 
     def look(self, slots: Collection[int]) -> Unfinished:
@@ -194,38 +201,28 @@ class Backfills:
 
 
 def _advance(connection: Connection, row: RowMapping, now: datetime) -> Advanced:
-    parts = _parts(connection, row["id"])
-    over = [one for one in parts if _is_over(one)]
-    held = [one for one in parts if _is_held(one)]
-    failed = [one for one in over if one["released_at"] is not None and one["state"] in FAILED]
-    _set(connection, row["id"], over, done=True)
+    parts = open_parts(connection, row["id"])
+    over = [one for one in parts if one.is_over]
+    held = [one for one in parts if one.is_held]
+    failed = [one for one in over if one.is_released and one.state in FAILED]
+    set_parts(connection, row["id"], over, done=True)
     if row["max_parallel"] == 1 and failed:
-        reason = f"run {failed[0]['workflow_instance_id']} ended {failed[0]['state']}"
-        return _stop(connection, row["id"], held, now, reason)
+        return _stop(connection, row["id"], held, now, f"run {failed[0].number} ended {failed[0].state}")
     room = max((row["max_parallel"] or len(held)) - (len(parts) - len(over) - len(held)), 0)
     chosen = held[:room]
-    _set(connection, row["id"], chosen, released_at=now)
-    send_commands(connection, _runs(chosen), CommandKind.START)
+    set_parts(connection, row["id"], chosen, released_at=now)
+    let_go(connection, chosen, row["params"] or {})
     if len(chosen) == len(held):
         _end(connection, row["id"], now, None)
     return Advanced(slots=_slots(chosen), started=_numbers(chosen))
 
 
-def _is_over(one: RowMapping) -> bool:
-    return one["state"] is None or one["state"] in FINAL  # it may have been deleted
-
-
-def _is_held(one: RowMapping) -> bool:
-    """Whether a run waits for its turn; who pauses and resumes one starts it by hand."""
-    return not _is_over(one) and one["released_at"] is None and one["started_at"] is None
-
-
 def _stop(
-    connection: Connection, backfill_id: int, held: Sequence[RowMapping], now: datetime, reason: str
+    connection: Connection, backfill_id: int, held: Sequence[Part], now: datetime, reason: str
 ) -> Advanced:
-    """Have every run stopped that has not started: whoever waits for it hears so."""
-    _set(connection, backfill_id, held, done=True)
-    send_commands(connection, _runs(held), CommandKind.STOP)
+    """Give up what has not had its turn."""
+    set_parts(connection, backfill_id, held, done=True)
+    call_off(connection, held)
     _end(connection, backfill_id, now, reason)
     return Advanced(slots=_slots(held), stopped=_numbers(held))
 
@@ -235,42 +232,12 @@ def _end(connection: Connection, backfill_id: int, now: datetime, reason: str | 
     connection.execute(statement.values(ended_at=now, reason=reason))
 
 
-def _parts(connection: Connection, backfill_id: int) -> Sequence[RowMapping]:
-    """Return the runs that are not known to be over, in the order in which they start."""
-    statement = (
-        select(
-            part.position,
-            part.workflow_instance_id,
-            part.released_at,
-            run.slot,
-            run.state,
-            run.started_at,
-        )
-        .select_from(backfill_run.outerjoin(workflow_instance, run.id == part.workflow_instance_id))
-        .where(part.backfill_id == backfill_id, ~part.done)
-        .order_by(part.position)
-    )
-    return connection.execute(statement).mappings().all()
+def _numbers(parts: Sequence[Part]) -> tuple[int, ...]:
+    return tuple(one.number for one in parts)
 
 
-def _set(connection: Connection, backfill_id: int, parts: Sequence[RowMapping], **values: object) -> None:
-    positions = [one["position"] for one in parts]
-    for start in range(0, len(positions), ROWS_AT_ONCE):
-        chosen = part.position.in_(positions[start : start + ROWS_AT_ONCE])
-        statement = update(backfill_run).where(part.backfill_id == backfill_id, chosen)
-        connection.execute(statement.values(values))
-
-
-def _runs(parts: Sequence[RowMapping]) -> list[tuple[int, int]]:
-    return [(one["workflow_instance_id"], one["slot"]) for one in parts]
-
-
-def _numbers(parts: Sequence[RowMapping]) -> tuple[int, ...]:
-    return tuple(one["workflow_instance_id"] for one in parts)
-
-
-def _slots(parts: Sequence[RowMapping]) -> frozenset[int]:
-    return frozenset(one["slot"] for one in parts)
+def _slots(parts: Sequence[Part]) -> frozenset[int]:
+    return frozenset(one.slot for one in parts)
 
 
 def _online(connection: Connection, definition_id: int) -> RowMapping:
@@ -283,17 +250,42 @@ def _online(connection: Connection, definition_id: int) -> RowMapping:
     return row
 
 
-def _taken(connection: Connection, workflow: str, request: BackfillRequest) -> set[datetime]:
-    """Return the planned times of the range that have a run of this workflow."""
+def _last_runs(connection: Connection, workflow: str, request: BackfillRequest) -> dict[datetime, Part]:
+    """Return the last run of this workflow for each planned time of the range that has one."""
     never_ran = (run.state == WorkflowState.STOPPED.value) & run.started_at.is_(None)
-    statement = select(run.planned_time).where(
+    statement = select(run.planned_time, run.id, run.slot, run.state, run.run_count).where(
         run.workflow == workflow,
         run.planned_time.between(request.first, request.last),
         run.parent_id.is_(None),
         ~run.dry_run,
         ~never_ran,
     )
-    return set(connection.execute(statement).scalars())
+    return {
+        row.planned_time: Part(
+            planned_time=row.planned_time,
+            number=row.id,
+            slot=row.slot,
+            state=WorkflowState(row.state),
+            rerun_of=row.run_count,
+            run_count=row.run_count,
+        )
+        for row in connection.execute(statement.order_by(run.id))
+    }
+
+
+def _make(
+    connection: Connection,
+    definition: RowMapping,
+    number: int,
+    request: BackfillRequest,
+    there: Collection[datetime],
+) -> dict[datetime, Part]:
+    """Insert the runs of the planned times that have none."""
+    fires = [fire for fire in request.fires if fire.planned_time not in there]
+    heads = insert_runs(connection, definition, _requests(number, request, fires)) if fires else []
+    return {
+        one.planned_time: Part(planned_time=one.planned_time, number=one.id, slot=one.slot) for one in heads
+    }
 
 
 def _requests(number: int, request: BackfillRequest, fires: Sequence[Fire]) -> list[SubmitRequest]:
@@ -314,7 +306,7 @@ def _insert(
     number: int,
     workflow: str,
     request: BackfillRequest,
-    heads: Sequence[Head],
+    parts: Sequence[Part],
     released: int,
 ) -> None:
     now = database_now(connection)
@@ -327,23 +319,12 @@ def _insert(
         "first_at": request.first,
         "last_at": request.last,
         "max_parallel": request.max_parallel,
+        "params": dict(request.params),
         "created_at": now,
-        "ended_at": now if released == len(heads) else None,
+        "ended_at": now if released == len(parts) else None,
     }
     connection.execute(insert(backfill).values(values))
-    rows = [
-        {
-            "backfill_id": number,
-            "position": position,
-            "planned_time": head.planned_time,
-            "workflow_instance_id": head.id,
-            "released_at": now if position < released else None,
-            "done": False,
-        }
-        for position, head in enumerate(heads)
-    ]
-    if rows:
-        connection.execute(insert(backfill_run), rows)
+    insert_parts(connection, number, parts, released, now)
 
 
 def _locked(connection: Connection, backfill_id: int) -> RowMapping | None:

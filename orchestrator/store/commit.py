@@ -12,6 +12,7 @@ from orchestrator.crash import crash_point
 from orchestrator.errors import LeaseLost, RevisionLost
 from orchestrator.store import bulk, clock, one_call, pool_slots
 from orchestrator.store.among import among
+from orchestrator.store.cache import write_entries
 from orchestrator.store.new_runs import send_starts, slots_of
 from orchestrator.store.outbox_rows import write_outbox
 from orchestrator.store.rows import head_values
@@ -62,6 +63,7 @@ class GroupCommit:
             _send_mail(connection, changes.mail, now)
             settle_turns(connection, changes.turns, now)
             write_outbox(connection, changes.alerts, now)
+            write_entries(connection, changes.cached, now)
             _move_in_pools(connection, changes, now)
             one_call.remember(connection)
             crash_point("store.after_flush")

@@ -106,12 +106,24 @@ def send_starts(connection: Connection, heads: Sequence[Head]) -> None:
     send_commands(connection, [(head.id, head.slot) for head in heads], CommandKind.START)
 
 
-def send_commands(connection: Connection, runs: Sequence[tuple[int, int]], kind: CommandKind) -> None:
-    """Leave a command for each run, given as id and slot, in the connection's transaction."""
+def send_commands(
+    connection: Connection,
+    runs: Sequence[tuple[int, int]],
+    kind: CommandKind,
+    bodies: Sequence[Mapping[str, Any]] | None = None,
+) -> None:
+    """Leave a command for each run, given as id and slot, in the connection's transaction.
+
+    Args:
+        connection: In a writing transaction.
+        runs: Id and slot of each.
+        kind: What is asked.
+        bodies: What is said to each; by default nothing.
+    """
     now = database_now(connection)
     rows: list[dict[str, Any]] = [
-        {"slot": slot, "workflow_instance_id": number, "kind": kind.value, "body": {}, "created_at": now}
-        for number, slot in runs
+        {"slot": slot, "workflow_instance_id": number, "kind": kind.value, "body": body, "created_at": now}
+        for (number, slot), body in zip(runs, bodies or [{} for _ in runs], strict=True)
     ]
     if rows:
         connection.execute(SEND, rows)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, func, select
+from sqlalchemy import Connection, Engine, RowMapping, Select, func, select
 
 from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import from_document, to_document
@@ -18,6 +18,8 @@ from orchestrator.store.outbox import IS_DELIVERY, TARGET
 from orchestrator.store.rows import ATTEMPT_COLUMNS, attempt_of, head_of
 from orchestrator.store.schema import (
     UNFINISHED,
+    backfill,
+    backfill_run,
     command,
     master,
     outbox,
@@ -83,6 +85,7 @@ class Queries:
             "params": row["params"],
             "outputs": _outputs(row, attempts),
             "reason": row["reason"],
+            "held": row["held"],
             "tasks": [_task(attempt) for attempt in attempts],
         }
 
@@ -139,6 +142,7 @@ class Queries:
         with reading(self._engine) as connection:
             # Commands first: one that goes away does so together with the change of state that it makes.
             again = set(connection.execute(asked).scalars())
+            again |= set(connection.execute(_waiting_for_rerun(ids)).scalars())
             unfinished = select(run.id).where(run.id.in_(sorted(ids)), UNFINISHED)
             return again | set(connection.execute(unfinished).scalars())
 
@@ -246,6 +250,19 @@ class Queries:
         """
         with reading(self._engine) as connection:
             return database_now(connection)
+
+
+def _waiting_for_rerun(ids: Collection[int]) -> Select[tuple[int]]:
+    """Return the query for those of these runs that a backfill has not yet run again."""
+    part = backfill_run.c
+    joined = backfill_run.join(backfill, backfill.c.id == part.backfill_id)
+    joined = joined.join(workflow_instance, run.id == part.workflow_instance_id)
+    return (
+        select(part.workflow_instance_id)
+        .select_from(joined)
+        .where(part.workflow_instance_id.in_(sorted(ids)), part.rerun_of == run.run_count)
+        .where(part.released_at.is_(None), ~part.done, backfill.c.ended_at.is_(None))
+    )
 
 
 def _run_row(connection: Connection, workflow_instance_id: int) -> RowMapping:

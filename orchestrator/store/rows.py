@@ -45,6 +45,7 @@ def head_of(row: RowMapping) -> Head:
     values["priority"] = Priority(values["priority"])
     values["on_failure"] = OnFailure(values["on_failure"])
     values["start_nodes"] = tuple(values["start_nodes"])
+    values["held"] = tuple(values["held"])
     return Head(**values)
 
 

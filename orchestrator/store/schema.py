@@ -87,6 +87,7 @@ workflow_instance = Table(
     Column("reason", Text),
     Column("parent_id", BigId),
     Column("parent_task", Text),
+    Column("held", Json, nullable=False, server_default="[]"),
     Column("revision", BigId, nullable=False),
     Column("epoch", BigId, nullable=False),
     Column("idempotency_key", Text),
@@ -150,6 +151,7 @@ task_instance = Table(
     Column("taken", Json),
     Column("child", BigInteger),
     Column("rejected_by", Json, nullable=False),
+    Column("cache_key", String(64)),
     PrimaryKeyConstraint("workflow_instance_id", "task", "attempt"),
     Index(
         "uq_task_instance_current",
@@ -160,6 +162,19 @@ task_instance = Table(
         sqlite_where=text("current"),
     ),
     postgresql_with={"fillfactor": "70"},
+)
+
+task_cache = Table(
+    "task_cache",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("workflow", Text, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("workflow_instance_id", BigId, ForeignKey("workflow_instance.id"), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Index(None, "workflow", "task"),
+    Index(None, "workflow_instance_id"),
 )
 
 command = Table(
@@ -253,6 +268,7 @@ backfill = Table(
     Column("first_at", UtcDateTime, nullable=False),
     Column("last_at", UtcDateTime, nullable=False),
     Column("max_parallel", Integer),
+    Column("params", Json),
     Column("created_at", UtcDateTime, nullable=False),
     Column("ended_at", UtcDateTime),
     Column("reason", Text),
@@ -274,6 +290,7 @@ backfill_run = Table(
     Column("workflow_instance_id", BigId, nullable=False),
     Column("released_at", UtcDateTime),
     Column("done", Boolean, nullable=False),
+    Column("rerun_of", Integer),
     PrimaryKeyConstraint("backfill_id", "position"),
     UniqueConstraint("backfill_id", "planned_time"),
 )

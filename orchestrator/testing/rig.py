@@ -15,6 +15,7 @@ from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
 from orchestrator.store import migrate
 from orchestrator.store.backfills import Backfills
+from orchestrator.store.cache import Cache
 from orchestrator.store.children import Children
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
@@ -201,6 +202,7 @@ class Rig:
         return Ports(
             runs=self.instances,
             history=self.history,
+            cache=Cache(self.engine),
             children=self.children,
             committer=_Through(self),
             commands=self.commands,

@@ -69,6 +69,7 @@ SMALL = {
     "check.yaml": Expected(states={"load": ("FAILURE", "SUCCESS")}, outputs={"rows": 2}),
     "map.yaml": Expected(outputs={"text": "north 10, south 11, west 12"}),
     "sub_workflow.yaml": Expected(outputs={"text": "3 orders in Lyon."}),
+    "cache.yaml": Expected(outputs={"same": True}),
     "continue.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "behind": ()}),
     "end.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "slow": ("KILLED",), "behind": ()}),
     "recover.yaml": Expected(state="FAILURE", states={"load": ("FAILURE",), "report": ()}),

@@ -27,6 +27,7 @@ from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
 from orchestrator.master.speech import Speech
 from orchestrator.store.backfills import Backfills
+from orchestrator.store.cache import Cache
 from orchestrator.store.children import Children
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
@@ -261,6 +262,7 @@ class SimulatedMaster:
         return Ports(
             runs=Instances(around.engine),
             history=History(around.engine),
+            cache=Cache(around.engine),
             children=Children(around.engine),
             committer=GroupCommit(around.engine),
             commands=Commands(around.engine),

@@ -30,6 +30,7 @@ class SeenAttempt:
         failures: What the row says about failed attempts before it.
         created_at: When it was submitted.
         overdue: It was ended for its timeout, which it had earned, although its script does not hang.
+        kept: It took its outputs from the cache: nothing of its script was followed.
     """
 
     task: str
@@ -43,6 +44,7 @@ class SeenAttempt:
     started_at: datetime | None = None
     ended_at: datetime | None = None
     overdue: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,10 @@ def _failure_faults(account: Account) -> Iterator[str]:
 def _end_faults(account: Account, failed: int) -> Iterator[str]:
     """Yield where the last attempt is not what the failures before it lead to."""
     task, script = account.task, account.script
+    if account.last.kept:
+        if not task.cache:
+            yield "it took its outputs from the cache, and is not cached"
+        return
     if account.last.state == "SUCCESS":
         if script.deaths >= CHILD_DEATHS:
             yield "it is SUCCESS, and by its script every child of it dies"
@@ -179,7 +185,7 @@ def _loss_faults(account: Account) -> Iterator[str]:
 def _missing_losses(account: Account) -> Iterator[str]:
     lost = sum(row.state == "LOST" for row in account.rows)
     scripted = min(account.script.deaths, CHILD_DEATHS - 1)
-    if lost < scripted or (lost > scripted and not account.disturbed):
+    if (lost < scripted and not account.last.kept) or (lost > scripted and not account.disturbed):
         yield f"{lost} attempts were LOST, and {scripted} died by its script"
 
 

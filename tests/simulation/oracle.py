@@ -16,6 +16,7 @@ from orchestrator.store.instances import Instances
 from orchestrator.store.session import reading
 from tests.simulation.celery_broker import QUEUES, UNACKED
 from tests.simulation.model import Seen, SeenAttempt, judge
+from tests.simulation.oracle_cache import cache_faults, is_kept
 from tests.simulation.oracle_executions import execution_faults
 from tests.simulation.oracle_pools import pool_faults, pools_left
 from tests.simulation.oracle_timeouts import Timeouts
@@ -47,6 +48,7 @@ def violations(world: World) -> list[str]:
         *_right_ends(world),
         *execution_faults(world),
         *pool_faults(world),
+        *cache_faults(world),
         *early_begins(world),
         *turn_faults(world),
         *_letters(world),
@@ -160,6 +162,7 @@ def _attempt(row: Any, *, overdue: bool) -> SeenAttempt:
         started_at=row["started_at"],
         ended_at=row["ended_at"],
         overdue=overdue,
+        kept=is_kept(row),
     )
 
 

@@ -11,6 +11,7 @@ from orchestrator.core.status import TASK_FINAL
 from orchestrator.store import schema
 from orchestrator.store.session import reading
 from tests.simulation.ledger import AttemptKey, Execution
+from tests.simulation.oracle_cache import is_kept
 from tests.simulation.plan import FORGETFUL
 from tests.simulation.tasks import LONG_AWAY_S
 from tests.simulation.world import World
@@ -40,6 +41,8 @@ def execution_faults(world: World) -> Iterator[str]:
         key = (row["workflow_instance_id"], row["task"], row["attempt"])
         if row["state"] not in TASK_FINAL:
             yield f"O1: {key} is left {row['state']}"
+        elif is_kept(row):
+            yield from _needless(key, by_attempt[key])
         elif row["state"] == "SUCCESS" and row["type"] == "noop":
             ended_s = None if clock_jumped else world.schedule.seconds_at(row["ended_at"])
             yield from _success_faults(key, by_attempt[key], ended_s)
@@ -48,6 +51,13 @@ def execution_faults(world: World) -> Iterator[str]:
     for key, executions in by_attempt.items():
         yield from _repeats(key, executions, forgot=forgot)
     yield from _overlaps(world)
+
+
+def _needless(key: AttemptKey, executions: Sequence[Execution]) -> Iterator[str]:
+    """What took its outputs from the cache was executed by nobody who could be heard."""
+    for one in executions:
+        if not (one.zombie or one.unheard or one.spooled):
+            yield f"O3: {key} took its outputs from the cache, and ran as {one.order_id} ({one.how})"
 
 
 def _success_faults(key: AttemptKey, executions: Sequence[Execution], ended_s: float | None) -> Iterator[str]:

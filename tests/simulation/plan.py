@@ -49,9 +49,9 @@ class PlannedControl:
     """A person's command on the run of that position in the plan.
 
     Attributes:
-        kind: `pause`, `resume`, `stop`, `recover` or `rerun`. The last two are sent whatever the run is doing, and
-            once more when it has ended.
-        task: A rerun begins with this task; empty: with all.
+        kind: `pause`, `resume`, `stop`, `hold`, `release`, `recover` or `rerun`. The last two are sent whatever
+            the run is doing, and once more when it has ended.
+        task: A rerun begins with this task (empty: with all); what is held or released.
     """
 
     at_s: float

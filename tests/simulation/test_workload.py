@@ -270,6 +270,7 @@ def test_everything_that_a_task_can_be_comes_up() -> None:
     assert {task.trigger for task in tasks} == set(Trigger)
     assert {run.definition.on_failure for run in runs()} == set(OnFailure)
     assert {task.worker_group for task in tasks} == {None, "heavy"}
+    assert {task.cache for task in tasks} == {True, False}
     assert {len(plan.runs) for plan in plans()} == set(range(1, 9))  # more than four with a serial workflow
     assert {run.definition.execution for run in runs()} == set(Execution)
     assert {len(plan.workers) for plan in plans()} == {1, 2, 3}
@@ -277,6 +278,8 @@ def test_everything_that_a_task_can_be_comes_up() -> None:
         "pause",
         "resume",
         "stop",
+        "hold",
+        "release",
         "recover",
         "rerun",
     }

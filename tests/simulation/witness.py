@@ -56,6 +56,9 @@ class Witness:
             yield f"O2: {order.id} runs before a commit decided it"
         if any(one.order_id == order.id and not self._is_unknown(one) for one in self._ledger.executions):
             yield f"O3: {order.id} runs twice"
+        held = f"SELECT count(*){ATTEMPT} AND attempt = ? AND dispatch = ? AND state = 'PAUSED'"
+        if self._database.number(held, *task, order.attempt, order.dispatch):
+            yield f"O1: {order.id} runs, and its row is PAUSED"
         yield from self._too_early(order)
         yield from self._wrong_inputs(order)
         yield from self._ignored_control(order)

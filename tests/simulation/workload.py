@@ -11,6 +11,7 @@ from tests.simulation.plan import Plan, PlannedControl, PlannedFault, PlannedRun
 from tests.simulation.workload_branches import with_branches
 from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order
 from tests.simulation.workload_graphs import draw_needs, draw_size
+from tests.simulation.workload_holds import draw_holds, with_caches
 from tests.simulation.workload_length import length_s
 from tests.simulation.workload_maps import with_maps
 from tests.simulation.workload_pools import with_pools
@@ -48,6 +49,12 @@ POOLED = 0.2
 SERIAL = 0.12
 """So many of the seeds have a serial workflow."""
 
+CACHED = 0.2
+"""So many of the seeds have tasks that keep their outputs."""
+
+HELD = 0.12
+"""In so many of the seeds people pause single tasks."""
+
 PACES_S = (0.0005, 0.002, 0.002, 0.002, 0.01)
 
 
@@ -61,11 +68,15 @@ def draw(seed: int) -> Plan:
     maps = dice_of(seed, "maps")
     if maps.random() < MAPPED:
         plan = with_maps(plan, maps)
+    keeping, holds = dice_of(seed, "keeping"), dice_of(seed, "holds")
+    if keeping.random() < CACHED:
+        plan = with_caches(plan, keeping)
     plan = replace(
         plan,
         controls=_in_time(
             *(plan.controls or _draw_controls(dice_of(seed, "controls"), plan.runs)),
             *_draw_again(dice_of(seed, "again"), plan),
+            *(draw_holds(plan, holds) if holds.random() < HELD else ()),
         ),
         faults=plan.faults if calm else with_faults(plan).faults,
         pace_s=dice_of(seed, "pace").choice(PACES_S),

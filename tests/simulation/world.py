@@ -188,6 +188,9 @@ class World:
         if control.kind in {"recover", "rerun"}:
             self._again(control)
             return
+        if control.kind in {"hold", "release"}:
+            self._hold(control)
+            return
         run = self.runs.get(control.run)
         if run is None or self.state(run) in {WorkflowState.SUCCESS, WorkflowState.FAILURE}:
             return
@@ -196,6 +199,14 @@ class World:
         self.sent.setdefault(run, []).append(kind)
         self.story.tell("people", f"{control.kind} run {run}")
         self._wake(sent.slot)
+
+    def _hold(self, control: PlannedControl) -> None:
+        """Pause or resume one task; a release is sent in any case, so that nothing is held for ever."""
+        run = self.runs.get(control.run)
+        if run is not None:
+            kind = CommandKind.PAUSE if control.kind == "hold" else CommandKind.RESUME
+            self.story.tell("people", f"{control.kind} {control.task} of run {run}")
+            self._wake(Commands(self.engine).send(run, kind, {"task": control.task}).slot)
 
     def _again(self, control: PlannedControl) -> None:
         """Send a recover or rerun twice, whatever the run is doing; if it has not ended, once more when it has."""

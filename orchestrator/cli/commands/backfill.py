@@ -36,7 +36,7 @@ EXAMPLE = "Example: orchestrator backfill nightly --from 2026-11-01 --to 2026-11
     type=click.Choice(["skip", "rerun"]),
     default="skip",
     show_default=True,
-    help="What becomes of planned times that have a run.",
+    help="What becomes of planned times that have a run; `rerun` runs the last one again if it has ended.",
 )
 @parameter_option
 @json_option
@@ -52,8 +52,11 @@ def backfill(name: str, *, parameters: tuple[str, ...], as_json: bool, **options
             return
         runs = document["workflow_instance_ids"]
         click.echo(f"backfill {document['backfill_id']}: {len(runs)} runs{_listed(runs)}")
+        if document["rerun"]:
+            print_message(f"{len(document['rerun'])} of them were there, and run again")
         if document["skipped"]:
-            print_message(f"{len(document['skipped'])} planned times have a run already: skipped")
+            why = "that has not ended" if options["existing"] == "rerun" else "already"
+            print_message(f"{len(document['skipped'])} planned times have a run {why}: skipped")
         say_why_nothing_happens(backend)
 
 

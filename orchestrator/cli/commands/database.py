@@ -2,13 +2,16 @@
 
 import rich_click as click
 
+from orchestrator.cli.options import json_option
+from orchestrator.cli.output import print_json, print_message
+from orchestrator.cli.session import open_backend
 from orchestrator.cli.settings import open_settings
-from orchestrator.service import schema
+from orchestrator.service import pruning, schema
 
 
 @click.group(epilog="Example: orchestrator db upgrade")
 def database() -> None:
-    """Bring the database's schema up to date."""
+    """Bring the database's schema up to date; delete old runs."""
 
 
 @database.command(epilog="Example: orchestrator db upgrade")
@@ -36,3 +39,26 @@ def downgrade(revision: str, *, force: bool) -> None:
 def current() -> None:
     """Print the schema's revision."""
     click.echo(schema.current(open_settings()) or "empty")
+
+
+@database.command(epilog="Example: orchestrator db prune --older-than 90d --dry-run")
+@click.option("--older-than", required=True, metavar="DURATION", help="Only what ended longer ago: 90d, 12h.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be deleted.")
+@json_option
+def prune(older_than: str, *, dry_run: bool, as_json: bool) -> None:
+    """Delete runs that ended long ago, with their children, attempts, alerts, kept results and logs.
+
+    What goes on, waits, or may still be looked at by a dependent task stays. Masters may work meanwhile.
+    """
+    with open_backend() as backend:
+        document = pruning.prune(backend, older_than, dry_run=dry_run)
+    if as_json:
+        print_json(document)
+        return
+    verb = "would be deleted" if dry_run else "deleted"
+    click.echo(
+        f"{document['runs']} runs with {document['attempts']} attempts, {document['backfills']} backfills and"
+        f" the logs of {document['logs']} runs {verb}"
+    )
+    if document["kept"]:
+        print_message(f"{document['kept']} old runs with their children are still needed, and stay")

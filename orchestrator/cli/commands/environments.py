@@ -49,6 +49,20 @@ def set_variables(name: str, variables: tuple[str, ...], without: tuple[str, ...
         click.echo(f"{name}: {len(stored['variables'])} variables")
 
 
+@environments.command(epilog="Example: orchestrator environments delete staging")
+@click.argument("name", metavar="NAME")
+@click.option("--force", is_flag=True, help="Also if a workflow or a run needs it: its tasks fail then.")
+@json_option
+def delete(name: str, *, force: bool, as_json: bool) -> None:
+    """Delete an environment that no workflow that is online, and no run that goes on, refers to."""
+    with open_backend() as backend:
+        document = service.delete(backend, name, force=force)
+    if as_json:
+        print_json(document)
+    else:
+        click.echo(f"{name} is deleted")
+
+
 def _split(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:

@@ -1,7 +1,7 @@
 """Owns the commands `runs …`: looking at runs, waiting for them, controlling them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import rich_click as click
@@ -11,7 +11,7 @@ from orchestrator.cli.explaining import explain
 from orchestrator.cli.follow import Watch, follow, last_line_reader
 from orchestrator.cli.live import duration, make_view, print_summary, run_word
 from orchestrator.cli.logs import logs
-from orchestrator.cli.options import id_argument, ids_argument, json_option, parameter_option
+from orchestrator.cli.options import id_argument, ids_argument, json_option, parameter_option, task_option
 from orchestrator.cli.output import cell, print_json, print_message, print_rows, print_table
 from orchestrator.cli.session import (
     NOT_SUCCESSFUL,
@@ -23,7 +23,7 @@ from orchestrator.cli.session import (
 from orchestrator.cli.settings import open_settings
 from orchestrator.core.command import CommandKind
 from orchestrator.core.status import WorkflowState
-from orchestrator.service import again, control
+from orchestrator.service import again, control, holding
 from orchestrator.service import runs as service
 from orchestrator.service.backend import Backend
 from orchestrator.service.parameters import read_pairs
@@ -104,18 +104,20 @@ def watch(ctx: click.Context, id: int) -> None:  # noqa: A002 - the option's pub
 
 @runs.command("pause", epilog="Example: orchestrator runs pause 17")
 @ids_argument
+@task_option
 @json_option
-def pause_runs(ids: tuple[int, ...], *, as_json: bool) -> None:
-    """Let nothing new start; what runs ends, what waits is held."""
-    _control(CommandKind.PAUSE, ids, as_json=as_json)
+def pause_runs(ids: tuple[int, ...], task: str | None, *, as_json: bool) -> None:
+    """Let nothing new start; what runs ends, what waits is held. Or only one task: held when it is ready."""
+    _control(CommandKind.PAUSE, ids, task, as_json=as_json)
 
 
 @runs.command(epilog="Example: orchestrator runs resume 17")
 @ids_argument
+@task_option
 @json_option
-def resume(ids: tuple[int, ...], *, as_json: bool) -> None:
-    """Go on with paused runs."""
-    _control(CommandKind.RESUME, ids, as_json=as_json)
+def resume(ids: tuple[int, ...], task: str | None, *, as_json: bool) -> None:
+    """Go on with paused runs, or with one task that was paused by name: its run alone does not resume it."""
+    _control(CommandKind.RESUME, ids, task, as_json=as_json)
 
 
 @runs.command(epilog="Example: orchestrator runs stop 17")
@@ -201,9 +203,13 @@ def force_success(id: int, task: str, outputs: tuple[str, ...], *, as_json: bool
         _print_answers(backend, CommandKind.FORCE_SUCCESS, answers, as_json=as_json)
 
 
-def _control(kind: CommandKind, ids: Sequence[int], *, as_json: bool) -> None:
+def _control(kind: CommandKind, ids: Sequence[int], task: str | None = None, *, as_json: bool) -> None:
     with open_backend() as backend:
-        _print_answers(backend, kind, control.control(backend, kind, ids), as_json=as_json)
+        if task is None:
+            answers = control.control(backend, kind, ids)
+        else:
+            answers = holding.control_task(backend, kind, ids, task)
+        _print_answers(backend, kind, answers, as_json=as_json)
 
 
 def _print_answers(
@@ -213,11 +219,19 @@ def _print_answers(
         print_json(answers)
         return
     for answer in answers:
-        state = "forced" if kind is CommandKind.FORCE_SUCCESS else answer["state"]
-        said = control.RULES[kind].done if answer["sent"] else f"already {state}"
+        said = control.RULES[kind].done if answer["sent"] else f"already {_present(kind, answer)}"
         click.echo(f"run {answer['workflow_instance_id']}: {said} {answer.get('task', '')}".rstrip())
     if any(answer["sent"] for answer in answers):
         say_why_nothing_happens(backend)
+
+
+def _present(kind: CommandKind, answer: Mapping[str, Any]) -> str:
+    """Return what is so already, for a command that had nothing to do."""
+    if kind is CommandKind.FORCE_SUCCESS:
+        return "forced"
+    if "task" in answer:
+        return "paused" if kind is CommandKind.PAUSE else "going on"
+    return str(answer["state"])
 
 
 def _code(documents: Sequence[dict[str, Any]]) -> int:
@@ -239,6 +253,8 @@ def _print_run(document: dict[str, Any]) -> None:
     for name in ("params", "outputs"):
         if document[name]:
             click.echo(f"{name}: {cell(name, document[name])}")
+    for task in document["held"]:
+        click.echo(f"{task} is paused by name: orchestrator runs resume {document['id']} --task {task}")
     rows = [
         {**task, "time": duration(task), "outputs": task["outputs"] or None} for task in document["tasks"]
     ]

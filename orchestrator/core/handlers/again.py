@@ -151,6 +151,7 @@ def _begin_again(draft: Draft, instance: WorkflowInstance, **changes: Any) -> No
         timeout_at=draft.due(timeout_s) if timeout_s and not waits else None,
         timed_out=False,
         ending=False,
+        held=(),
         reason=None,
         **changes,
     )

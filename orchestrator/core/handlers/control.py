@@ -5,9 +5,11 @@ from datetime import timedelta
 from orchestrator.core.command import Command
 from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
+from orchestrator.core.elements import group_of
+from orchestrator.core.family import is_mail
 from orchestrator.core.run import STOPPED_REASON, WorkflowInstance, is_stopping
 from orchestrator.core.serial import HOLDS
-from orchestrator.core.status import WORKFLOW_FINAL, TaskState, WorkflowState
+from orchestrator.core.status import TASK_FINAL, WORKFLOW_FINAL, TaskState, WorkflowState
 from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import Conflict, RepeatedEvent
 
@@ -39,8 +41,11 @@ def handle_wake(instance: WorkflowInstance, command: Command, context: Context) 
     return draft.transition()
 
 
-def handle_pause(instance: WorkflowInstance, context: Context) -> Transition:
-    """Let nothing new start; what waits in the broker is recalled, what runs ends."""
+def handle_pause(instance: WorkflowInstance, command: Command, context: Context) -> Transition:
+    """Let nothing new start; what waits in the broker is recalled, what runs ends. Or only one task (`task`)."""
+    task = _task_of(instance, command, "pause")
+    if task is not None:
+        return _pause_task(instance, task, context)
     head = instance.head
     _refuse_if_stopping(instance, "pause")
     if head.state in (W.PAUSING, W.PAUSED):
@@ -53,8 +58,14 @@ def handle_pause(instance: WorkflowInstance, context: Context) -> Transition:
     return draft.transition()
 
 
-def handle_resume(instance: WorkflowInstance, context: Context) -> Transition:
-    """Go on with the same rows; paused time does not count for the run's timeout."""
+def handle_resume(instance: WorkflowInstance, command: Command, context: Context) -> Transition:
+    """Go on with the same rows; paused time does not count for the run's timeout. Or only one task (`task`).
+
+    A task that was paused by name stays so when its run is resumed.
+    """
+    task = _task_of(instance, command, "resume")
+    if task is not None:
+        return _resume_task(instance, task, context)
     head = instance.head
     if head.state in (W.RUNNING, W.WAITING):
         raise RepeatedEvent(f"run {head.id}: already {head.state}")
@@ -105,6 +116,52 @@ def _begin_or_wait(draft: Draft, instance: WorkflowInstance) -> None:
         return
     _begin(draft, instance)
     converge(draft)
+
+
+def _pause_task(instance: WorkflowInstance, task: str, context: Context) -> Transition:
+    """Hold a task when it is ready: it is recalled where it waits, and what runs of it ends."""
+    attempt = instance.attempts.get(task)
+    if task in instance.head.held:
+        raise RepeatedEvent(f"{task}: already held")
+    if attempt is not None and attempt.state in TASK_FINAL:
+        raise Conflict(
+            f"run {instance.head.id}: {task} has ended {attempt.state}: it cannot be asked to pause"
+        )
+    return _held(instance, (*instance.head.held, task), context)
+
+
+def _resume_task(instance: WorkflowInstance, task: str, context: Context) -> Transition:
+    if task not in instance.head.held:
+        raise RepeatedEvent(f"{task}: not held")
+    return _held(instance, tuple(one for one in instance.head.held if one != task), context)
+
+
+def _held(instance: WorkflowInstance, names: tuple[str, ...], context: Context) -> Transition:
+    """Let exactly these tasks be held."""
+    draft = Draft(instance, context)
+    draft.set_head(held=names)
+    converge(draft)
+    return draft.transition()
+
+
+def _task_of(instance: WorkflowInstance, command: Command, verb: str) -> str | None:
+    """Return the one task that a person's command is about; `None`: the whole run.
+
+    Raises:
+        Conflict: The run is ending or has ended, or has no such task.
+    """
+    task = command.body.get("task")
+    if task is None or is_mail(command):  # a parent's mail names the parent's task
+        return None
+    _refuse_if_stopping(instance, verb)
+    refuse_unless(instance, verb, W.SUBMITTED, W.WAITING, W.RUNNING, W.PAUSING, W.PAUSED)
+    if task not in instance.graph.tasks:
+        raise Conflict(f"run {instance.head.id} has no task '{task}' that could run")
+    if group_of(task) is not None:
+        raise Conflict(
+            f"run {instance.head.id}: {task} is an element; a map can be asked to {verb} as a whole"
+        )
+    return str(task)
 
 
 def _begin(draft: Draft, instance: WorkflowInstance) -> None:

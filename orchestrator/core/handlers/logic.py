@@ -12,8 +12,8 @@ from orchestrator.core.handlers.token import noticed_attempt
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.logic import APPROVAL
 from orchestrator.core.notice import Judged, Looked, Withdrawn
-from orchestrator.core.run import STOPPED_REASON, WorkflowInstance, is_doomed
-from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.core.run import STOPPED_REASON, WorkflowInstance, is_doomed, is_held
+from orchestrator.core.status import TaskState
 from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import Conflict, RepeatedEvent
 
@@ -58,7 +58,7 @@ def handle_withdrawn(instance: WorkflowInstance, notice: Withdrawn, context: Con
     draft = Draft(instance, context)
     if is_doomed(draft.head, draft.definition(attempt.task)):
         draft.end(attempt, TaskState.KILLED, reason=STOPPED_REASON)
-    elif draft.head.state is WorkflowState.PAUSING and attempt.state is TaskState.SUBMITTED:
+    elif is_held(draft.head, attempt.task) and attempt.state is TaskState.SUBMITTED:
         draft.update(attempt, state=TaskState.PAUSED)
     else:
         raise RepeatedEvent(f"{notice.task}: nothing wants it back any more")

@@ -22,7 +22,7 @@ from orchestrator.core.notice import (
     Unsubmittable,
 )
 from orchestrator.core.pool import waits_for_slot
-from orchestrator.core.run import QUEUE_TIMEOUT, WorkflowInstance, is_doomed
+from orchestrator.core.run import QUEUE_TIMEOUT, WorkflowInstance, is_doomed, is_held
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 from orchestrator.core.transition import Context, Transition
 from orchestrator.core.wants import queue_deadline
@@ -113,7 +113,7 @@ def handle_recall_won(instance: WorkflowInstance, notice: RecallWon, context: Co
     draft = Draft(instance, context)
     if is_doomed(draft.head, draft.definition(attempt.task)):
         draft.end(attempt, TaskState.KILLED, reason="stopped")
-    elif draft.head.state is WorkflowState.PAUSING:
+    elif is_held(draft.head, attempt.task):
         reason = None if attempt.reason == QUEUE_TIMEOUT else attempt.reason
         draft.update(attempt, state=TaskState.PAUSED, reason=reason, **next_dispatch(attempt, context))
     elif attempt.reason == QUEUE_TIMEOUT:

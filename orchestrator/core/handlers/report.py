@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from orchestrator.core.cache import CacheEntry, entries_of
 from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
 from orchestrator.core.event import (
@@ -97,8 +98,9 @@ def handle_result(instance: WorkflowInstance, event: TaskResult, context: Contex
         **_start(draft, attempt),
         **_place(event),
     )
+    cached: tuple[CacheEntry, ...] = ()
     if event.state is TaskState.SUCCESS:
-        _succeed(draft, ended)
+        cached = _succeed(draft, ended)
     elif event.state is not TaskState.FAILURE:
         draft.end(ended, event.state)
     elif event.error == CHILD_DIED:
@@ -109,7 +111,7 @@ def handle_result(instance: WorkflowInstance, event: TaskResult, context: Contex
             draft.alert_if_asked("task_timeout", key, task=ended.task, timeout_s=timeout_s)
         fail(draft, ended, event.error)
     converge(draft)
-    return draft.transition()
+    return replace(draft.transition(), cached=cached)
 
 
 def handle_reject(instance: WorkflowInstance, event: WorkerReject, context: Context) -> Transition:
@@ -144,6 +146,7 @@ def next_dispatch(attempt: TaskInstance, context: Context) -> dict[str, Any]:
         "dispatched_at": None,
         "worker": None,
         "incarnation": None,
+        "cache_key": None,
     }
 
 
@@ -181,26 +184,28 @@ def fail(draft: Draft, ended: TaskInstance, error: str | None) -> None:
         draft.end(ended, TaskState.FAILURE)
 
 
-def _succeed(draft: Draft, ended: TaskInstance) -> None:
-    """End what its worker calls a success, unless the check of its outputs says otherwise."""
+def _succeed(draft: Draft, ended: TaskInstance) -> tuple[CacheEntry, ...]:
+    """End what its worker calls a success, unless the check of its outputs says otherwise; return what is kept."""
     task = draft.definition(ended.task)
     if task.check is None:
         draft.end(ended, TaskState.SUCCESS)
-        return
-    reason = f"check: {task.check['expression']}"
+        return entries_of(draft.head, ended)
+    key, reason = f"{ended.task}:{ended.attempt}", f"check: {task.check['expression']}"
     try:
         holds = draft.context.inspect(task, ended)
     except UnresolvedParameter as error:
         fail(draft, replace(ended, reason=f"check: {error}"), CHECK_FAILED)
-        return
+        return ()
     if holds:
         draft.end(ended, TaskState.SUCCESS)
-    elif task.check.get("on_false") == "alert":
-        draft.alert("check_failed", f"{ended.task}:{ended.attempt}", task=ended.task, reason=reason)
+        return entries_of(draft.head, ended)
+    if task.check.get("on_false") == "alert":
+        draft.alert("check_failed", key, task=ended.task, reason=reason)
         draft.end(ended, TaskState.SUCCESS, reason=reason)
     else:
-        draft.alert_if_asked("check_failed", f"{ended.task}:{ended.attempt}", task=ended.task, reason=reason)
+        draft.alert_if_asked("check_failed", key, task=ended.task, reason=reason)
         fail(draft, replace(ended, reason=reason), CHECK_FAILED)
+    return ()
 
 
 def _start(draft: Draft, attempt: TaskInstance) -> dict[str, Any]:

@@ -62,7 +62,9 @@ def _doomed(attempt: TaskInstance) -> Cause:
 
 
 def _held(facts: Facts, attempt: TaskInstance) -> Cause:
-    """Say who holds a paused attempt; the pause of a single task joins here."""
+    """Say who holds a paused attempt: a person who paused the task, or its run."""
+    if attempt.task in facts.run.head.held:
+        return held_by_name(facts, attempt.task, "is held: it was paused by name")
     return Cause(
         kind=Kind.HELD,
         task=attempt.task,
@@ -70,6 +72,12 @@ def _held(facts: Facts, attempt: TaskInstance) -> Cause:
         since=facts.run.head.paused_at,
         remedy=f"orchestrator runs resume {facts.number}",
     )
+
+
+def held_by_name(facts: Facts, task: str, detail: str) -> Cause:
+    """Return that a person has paused this very task."""
+    remedy = f"orchestrator runs resume {facts.number} --task {task}"
+    return Cause(kind=Kind.HELD, task=task, detail=detail, remedy=remedy)
 
 
 def _timed(facts: Facts, attempt: TaskInstance) -> Cause:
@@ -134,6 +142,9 @@ def _unstarted(facts: Facts, attempt: TaskInstance) -> Iterator[Cause]:
         yield _rejected(facts, attempt)
     if facts.run.head.state is WorkflowState.PAUSING:
         yield Cause(kind=Kind.HELD, task=attempt.task, detail="is being recalled, because its run pauses")
+        return
+    if attempt.task in facts.run.head.held:
+        yield held_by_name(facts, attempt.task, "is being recalled: it was paused by name")
         return
     if waits_for_slot(facts.run.graph.tasks[attempt.task], attempt):
         yield without_slot(facts, attempt)

@@ -6,7 +6,7 @@ from orchestrator.core.elements import MAP, group_of
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.node import Outcome
 from orchestrator.core.status import TASK_FINAL, TaskState
-from orchestrator.service.explaining.attempt_causes import attempt_causes
+from orchestrator.service.explaining.attempt_causes import attempt_causes, held_by_name
 from orchestrator.service.explaining.causes import Cause, Kind, by_weight
 from orchestrator.service.explaining.facts import Facts
 from orchestrator.service.explaining.graph_causes import ended_cause, front, outside_cause, unreached_cause
@@ -83,6 +83,8 @@ def _of_task(facts: Facts, task: str) -> Iterator[Cause]:
     attempt = facts.run.attempts.get(task)
     if attempt is None:
         yield unreached_cause(facts, task)
+        if task in facts.run.head.held and facts.run.nodes[task].outcome is None:
+            yield held_by_name(facts, task, "will be held when it is ready: it was paused by name")
     elif attempt.state in TASK_FINAL:
         yield ended_cause(facts, attempt)
     else:

@@ -27,7 +27,7 @@ class Case:
         writes: Whether the item changes anything.
         told: Whether a worker waits for a verdict on it.
         ended: The run has ended: memory does not hold it, so that no revision of it can be out of date.
-        changing: Fields that may rightly read otherwise when another master finds out in its own way.
+        changing: Fields that may rightly read otherwise in a twin world: they name ids, or who found out.
     """
 
     name: str
@@ -348,6 +348,34 @@ def in_the_broker(world: World) -> None:
     world.rig.master.messenger.step()
 
 
+def keeping(world: World) -> Order:
+    """The first task runs, and its outputs will be kept."""
+    world.submit(*flow(cache=True))
+    return world.started()
+
+
+def looked_up(world: World) -> None:
+    """The start is committed; the cache was asked, and has nothing."""
+    world.submit(*flow(cache=True))
+    world.read()
+    world.instance  # noqa: B018  loads it
+    world.step()
+
+
+def found(world: World) -> None:
+    """The start is committed; the cache was asked, and has what an earlier run has kept."""
+    world.worker.result(keeping(world), outputs={**NESTED, "text": "é" * 2000})
+    world.finish()
+    looked_up(world)
+
+
+def held_by_name(world: World) -> None:
+    """The first task is held: a person has paused it, not its run."""
+    dispatched(world)
+    world.command(CommandKind.PAUSE, task="first")
+    world.settle()
+
+
 EVENTS = (
     Case(name="DISPATCH", arrange=started_only, deliver=in_the_broker),
     Case(
@@ -372,6 +400,12 @@ EVENTS = (
         name="RESULT with big outputs",
         arrange=running,
         deliver=ending(TaskState.SUCCESS, outputs={**NESTED, "text": "é" * 2000}),
+        told=True,
+    ),
+    Case(
+        name="RESULT that is kept",
+        arrange=keeping,
+        deliver=ending(TaskState.SUCCESS, outputs=NESTED),
         told=True,
     ),
     Case(
@@ -455,6 +489,8 @@ COMMANDS = (
     Case(name="GRANTED", arrange=pooled, deliver=nothing),
     Case(name="PAUSE", arrange=running, deliver=commanding(CommandKind.PAUSE)),
     Case(name="RESUME", arrange=paused, deliver=commanding(CommandKind.RESUME)),
+    Case(name="PAUSE of a task", arrange=dispatched, deliver=asking(CommandKind.PAUSE, task="first")),
+    Case(name="RESUME of a task", arrange=held_by_name, deliver=asking(CommandKind.RESUME, task="first")),
     Case(name="STOP", arrange=waiting_for_retry, deliver=commanding(CommandKind.STOP)),
     Case(name="STOP of a paused one", arrange=paused, deliver=commanding(CommandKind.STOP)),
     Case(name="RECOVER", arrange=ended_badly, deliver=asking(CommandKind.RECOVER, run_count=1), ended=True),
@@ -511,6 +547,8 @@ NOTICES = (
     Case(name="spread", arrange=mapped, deliver=nothing),
     Case(name="gathered", arrange=gathering, deliver=nothing),
     Case(name="withdrawn from the line", arrange=in_line, deliver=nothing),
+    Case(name="cache missed", arrange=looked_up, deliver=nothing),
+    Case(name="cache hit", arrange=found, deliver=nothing, changing=("reason",)),
     Case(name="continue", arrange=wide, deliver=nothing),
     Case(name="ONLINE", arrange=running, deliver=restart, told=True, changing=("reason",)),
 )

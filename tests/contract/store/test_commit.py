@@ -36,6 +36,7 @@ def test_rows_are_read_back_as_they_were_written(bench: Bench) -> None:
         reason="because ' of \" \\ é 日本 :name %s",
         params={"z": 1, "a": [None, {"deep": [1.5, True]}]},
         start_nodes=("a", "b"),
+        held=("c", "d'é"),
     )
     attempt = make_attempt(
         loaded,
@@ -62,6 +63,7 @@ def test_rows_are_read_back_as_they_were_written(bench: Bench) -> None:
         reason="signal SIGKILL",
         outputs={"b": 2**70, "a": {"list": [1, "zwei", 3.5, None, False]}, "text": "\\u0000 %(x)s"},
         rejected_by=("w2 overload", "w3 draining"),
+        cache_key="c" * 64,
     )
 
     bench.commit(InstanceChange(head=head, revision=0, new=(attempt,)))

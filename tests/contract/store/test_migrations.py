@@ -77,6 +77,7 @@ def test_older_schema_is_refused_and_brought_up_with_its_rows(empty: Engine) -> 
         "pool_place",
         "pool_slot",
         "serial_holder",
+        "task_cache",
     }
     migrate.upgrade(empty)
     migrate.check(empty)

@@ -456,7 +456,6 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 LATER = {
-    "cache": "{name: a, type: noop, cache: true}",
     "bundle": "{name: a, type: noop, bundle: b}",
 }
 
@@ -526,7 +525,9 @@ def test_what_this_version_runs_is_not_refused() -> None:
 def test_refusing_lists_everything() -> None:
     """All fields in one error."""
     with pytest.raises(DefinitionError, match="bundle") as caught:
-        refuse_unsupported(one(tasks_of("{name: a, type: noop, bundle: b, cache: true}")))
+        refuse_unsupported(
+            one(tasks_of("{name: a, type: noop, bundle: b}", "{name: b, type: noop, bundle: b}"))
+        )
 
     assert len(caught.value.faults) == 2
 

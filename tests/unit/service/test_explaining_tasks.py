@@ -353,3 +353,27 @@ def test_cause_is_a_document_with_iso_times() -> None:
         "detail": "waits for its delay until 2026-11-01T12:00:42Z",
         "remedy": None,
     }
+
+
+def test_task_that_was_paused_by_name_says_so() -> None:
+    """Held, being recalled, and before it is reached: the remedy names the task."""
+    tasks = (a_task("a"), a_task("b"), a_task("c", "b"))
+    attempts = [an_attempt("a", state=TaskState.PAUSED), an_attempt("b")]
+    facts = some_facts(*tasks, attempts=attempts, head={"held": ("a", "b", "c")})
+
+    for task, words in (
+        ("a", "is held: it"),
+        ("b", "is being recalled: it"),
+        ("c", "will be held when it is ready: it"),
+    ):
+        (cause,) = [one for one in causes_of_task(facts, task) if one.task == task and one.kind is Kind.HELD]
+        assert cause.detail == f"{words} was paused by name"
+        assert cause.remedy.endswith(f"--task {task}")
+
+
+def test_task_whose_outputs_were_kept_names_the_run() -> None:
+    """From which run they came stands in the reason."""
+    reason = "from cache of run 12"
+    facts = some_facts(attempts=[ended("a", TaskState.SUCCESS, reason=reason)])
+
+    assert said(causes_of_task(facts, "a")) == [f"a ended: ended SUCCESS: {reason}"]

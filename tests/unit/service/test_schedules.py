@@ -148,10 +148,8 @@ def test_range_that_is_wrong_is_refused(backend: Backend, first: str, last: str,
 
 
 def test_what_cannot_be_filled_is_refused(backend: Backend) -> None:
-    """An offline workflow, an unknown one, a parameter that is not declared, and what comes later."""
+    """An offline workflow, an unknown one, and a parameter that is not declared."""
     deploy(backend)
-    with pytest.raises(UserError, match="--existing rerun"):
-        fill(backend, "2026-11-01", "2026-11-01", existing="rerun")
     with pytest.raises(UserError, match="did you mean 'region'"):
         fill(backend, "2026-11-01", "2026-11-01", parameters=("regoin=x",))
     with pytest.raises(NotFound, match="nightly"):

@@ -135,6 +135,14 @@ class RevisionLost(OrchestratorError):
         super().__init__(f"workflow instances changed underneath: {self.workflow_instance_ids}")
 
 
+class CommandsGone(OrchestratorError):
+    """Commands that were to be applied had no row any more: a commit in doubt had applied them."""
+
+    def __init__(self, ids: Collection[int]) -> None:
+        self.ids = tuple(sorted(ids))
+        super().__init__(f"commands were applied before: {self.ids}")
+
+
 class LeaseLost(OrchestratorError):
     """Another master owns these slots, or the epoch moved on."""
 

@@ -89,3 +89,13 @@ class RefusedItem:
 
 InstanceItem = ReportItem | CommandItem | NoticeItem
 Item = InstanceItem | OnlineItem | PoisonItem | WakeItem | RefusedItem
+
+
+def command_of(item: Item) -> int | None:
+    """Return the id of the command that an item is about, if it is about one."""
+    match item:
+        case CommandItem(command):
+            return command.id
+        case RefusedItem(command_id):
+            return command_id
+    return None

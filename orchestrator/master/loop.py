@@ -14,6 +14,7 @@ from orchestrator.core.transition import Context
 from orchestrator.crash import crash_point
 from orchestrator.errors import (
     BrokerUnavailable,
+    CommandsGone,
     CommitInDoubt,
     LeaseLost,
     RevisionLost,
@@ -38,6 +39,7 @@ from orchestrator.master.items import (
     RefusedItem,
     ReportItem,
     WakeItem,
+    command_of,
 )
 from orchestrator.master.judge import Judge
 from orchestrator.master.lanes import Lanes
@@ -269,6 +271,9 @@ class Loop:
                 self._conflicts += 1
                 log.warning("revision.lost", workflow_instance_ids=error.workflow_instance_ids)
                 self._put_back([*self._crew.aftermath.reload(error.workflow_instance_ids), *items])
+            case CommandsGone():
+                log.info("command.repeated", command_ids=error.ids)
+                self._put_back([one for one in items if command_of(one) not in error.ids])
             case LeaseLost():
                 raise error
             case Exception():

@@ -9,7 +9,7 @@ from orchestrator.core.changes import Changes, InstanceChange, Leases
 from orchestrator.core.command import Mail
 from orchestrator.core.instance import Head
 from orchestrator.crash import crash_point
-from orchestrator.errors import LeaseLost, RevisionLost
+from orchestrator.errors import CommandsGone, LeaseLost, RevisionLost
 from orchestrator.store import bulk, clock, one_call, pool_slots
 from orchestrator.store.among import among
 from orchestrator.store.cache import write_entries
@@ -27,7 +27,7 @@ FENCE = (
     .order_by(lease.slot)
     .with_for_update(read=True)
 )
-END_COMMANDS = delete(command).where(among(command.c.id, "ids"))
+END_COMMANDS = delete(command).where(among(command.c.id, "ids")).returning(command.c.id)
 
 
 class GroupCommit:
@@ -53,6 +53,7 @@ class GroupCommit:
         Raises:
             LeaseLost: Another master owns a slot, or its epoch moved on; nothing was written.
             RevisionLost: An instance, or an attempt's row, is not what memory took it for; nothing was written.
+            CommandsGone: A command has been applied before; nothing was written.
             StoreUnavailable: The database is away; nothing was written.
             CommitInDoubt: The reply of the COMMIT was lost.
         """
@@ -136,12 +137,19 @@ def _write_instances(
 
 
 def _end_commands(connection: Connection, changes: Changes, now: datetime) -> None:
-    """Delete the commands that were applied; keep those that never can be, with the reason."""
+    """Delete the commands that were applied; keep those that never can be, with the reason.
+
+    Raises:
+        CommandsGone: Some have no row any more.
+    """
     for number, reason in changes.failed_commands.items():
         connection.execute(_keep_failed(number, reason, now))
     ended = [*changes.done_commands, *changes.failed_commands]
-    if ended:
-        connection.execute(END_COMMANDS, {"ids": ended})
+    if not ended:
+        return
+    gone = set(ended) - set(connection.execute(END_COMMANDS, {"ids": ended}).scalars())
+    if gone:
+        raise CommandsGone(gone)
 
 
 def _keep_failed(command_id: int, reason: str, now: datetime) -> Insert:

@@ -94,6 +94,31 @@ def test_a_command_in_doubt_is_neither_lost_nor_refused(
     assert world.state is (WorkflowState.PAUSING if kind is CommandKind.PAUSE else WorkflowState.STOPPING)
 
 
+@pytest.mark.parametrize("sequence", SEQUENCES)
+def test_commands_in_doubt_are_applied_once(world: World, sequence: str) -> None:
+    """A pause whose resume was applied with it does not count again, whoever dies before the resume could.
+
+    Teeth: fails when `store.commit` does not compare what it deleted with what it was to end.
+    """
+    running(world)
+    world.command(CommandKind.PAUSE)
+    world.command(CommandKind.RESUME)
+
+    with capture_logs() as logs:
+        for fault in SEQUENCES[sequence]:
+            with fault.during(world):
+                fail_once(world, fault)
+            world.rig.clock.advance(1.0)
+        world.pass_time(3)
+
+    repeated = [line for line in logs if line["event"] == "command.repeated"]
+    assert bool(repeated) is (
+        SEQUENCES[sequence][0] is LOST_REPLY
+    )  # later ones meet what comes before commands
+    assert world.state is WorkflowState.RUNNING
+    assert (world.picture()["commands"], world.picture()["failed"]) == ([], [])
+
+
 def test_a_run_that_only_an_online_touched_is_loaded_again_after_a_commit_in_doubt(world: World) -> None:
     """Nothing else speaks of it any more: without a reload its rows would ask for nothing.
 

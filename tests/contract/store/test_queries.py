@@ -74,6 +74,7 @@ def test_run_is_shown_with_every_attempt_in_order_of_submission(bench: Bench) ->
         "params": {"region": "eu"},
         "outputs": {"path": "/r", "n": 2},
         "reason": None,
+        "held": [],
     }
     assert [(task["name"], task["attempt"], task["current"]) for task in tasks] == [
         ("extract", 1, False),

@@ -102,7 +102,9 @@ def test_full_disk_under_sqlite_is_an_outage_with_a_clear_message(sqlite_url: st
         with writing(engine) as connection:
             pages = connection.execute(text("PRAGMA page_count")).scalar_one()
             connection.execute(text(f"PRAGMA max_page_count = {pages}"))
-            connection.execute(text("INSERT INTO pool VALUES (:name, 1)"), {"name": "x" * 10**6})
+            connection.execute(
+                text("INSERT INTO pool (name, slots) VALUES (:name, 1)"), {"name": "x" * 10**6}
+            )
 
     with pytest.raises(StoreUnavailable, match="disk under the SQLite database is full"):
         fill()

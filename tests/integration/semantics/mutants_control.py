@@ -15,8 +15,8 @@ CONTROL_MUTANTS = (
         statement="7.2",
         breaks="a pause recalls nothing",
         target="orchestrator.core.wants:_wants_handed_over",
-        old="doomed or head.state is WorkflowState.PAUSING or",
-        new="doomed or",
+        old="doomed or is_held(head, attempt.task)",
+        new="doomed",
         noticed_by="unit/core/test_control.py::test_pause_holds_what_waits_recalls_what_is_handed_over_and_lets_run_what_runs",
     ),
     SemanticMutant(

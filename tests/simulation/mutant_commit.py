@@ -85,14 +85,26 @@ COMMIT_MUTANTS = (
         breaks="alerts are written by a transaction of their own, after the other",
         target=COMMIT,
         old="        write_outbox(connection, changes.alerts, now)\n"
+        "        write_entries(connection, changes.cached, now)\n"
+        "        _move_in_pools(connection, changes, now)\n"
         "        one_call.remember(connection)\n"
         '        crash_point("store.after_flush")\n'
         '    crash_point("store.after_commit")\n',
-        new='        crash_point("store.after_flush")\n'
+        new="        write_entries(connection, changes.cached, now)\n"
+        "        _move_in_pools(connection, changes, now)\n"
+        '        crash_point("store.after_flush")\n'
         '    crash_point("store.after_commit")\n'
         "    with writing(self._engine) as connection:\n"
         "        write_outbox(connection, changes.alerts, now)\n",
         caught_by=410,
+    ),
+    Mutant(
+        name="command-applied-twice",
+        breaks="what a commit in doubt had applied is applied again",
+        target="orchestrator.store.commit:_end_commands",
+        old="if gone:",
+        new="if False:",
+        caught_by=1,
     ),
     Mutant(
         name="start-deleted-too-early",

@@ -140,7 +140,7 @@ MASTER_MUTANTS = (
         name="nothing-is-absorbed",
         breaks="a failure that conditions name makes the run fail all the same",
         target="orchestrator.core.draft:Draft.failed",
-        old=" if one.task not in absorbed",
+        old="task not in absorbed and ",
         new="",
         caught_by=244,
     ),

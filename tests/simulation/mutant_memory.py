@@ -18,7 +18,7 @@ MEMORY_MUTANTS = (
         target=f"{CLAIMS}:CLAIM",
         old=GENERATION_CHECKS,
         new="",
-        caught_by=290,
+        caught_by=608,
     ),
     Mutant(
         name="no-generation-check",
@@ -26,7 +26,7 @@ MEMORY_MUTANTS = (
         target=f"{CLAIMS}:CLAIM",
         old="if known[1] ~= ARGV[2] then return {'OLD_GENERATION'} end",
         new="",
-        caught_by=290,
+        caught_by=1_091,
     ),
     Mutant(
         name="heartbeat-lists-nothing",

@@ -28,7 +28,7 @@ PROTOCOL_MUTANTS = (
         target=f"{CLAIMS}:RECALL",
         old="'NX', 'GET', 'PX', ARGV[2]) or ARGV[1]",
         new="'PX', ARGV[2]) and ARGV[1]",
-        caught_by=81,
+        caught_by=59,
     ),
     Mutant(
         name="recall-guesses",
@@ -36,7 +36,7 @@ PROTOCOL_MUTANTS = (
         target="orchestrator.master.messenger:_answer",
         old="if answer.won:",
         new="if True:",
-        caught_by=81,
+        caught_by=59,
     ),
     Mutant(
         name="spool-deleted-on-send",
@@ -44,7 +44,7 @@ PROTOCOL_MUTANTS = (
         target="orchestrator.worker.reporter:Reporter._send",
         old="self._spool.sent(spool_id, entry)",
         new="self._spool.settle([spool_id])",
-        caught_by=60,
+        caught_by=110,
     ),
     Mutant(
         name="inherited-spool-thrown-away",
@@ -60,7 +60,7 @@ PROTOCOL_MUTANTS = (
         target=f"{RESENDER}.resend",
         old="self._send_missing(self._spool.events(up_to=self._looked_at))",
         new="pass",
-        caught_by=9,
+        caught_by=20,
     ),
     Mutant(
         name="online-before-reports",

@@ -46,4 +46,4 @@ def _number(value: Any) -> float:
             return sum(float(part or 0) * unit for part, unit in zip(parts.groups(), _UNITS_S, strict=True))
         case _:
             pass
-    raise ValueError("not a duration; write 10s, 5m, 1h30m, 2d, or seconds as a number")
+    raise ValueError("not a duration; write 10s, 5m, 1h30m or 2d")

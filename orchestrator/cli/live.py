@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.cli.output import cell, parse_time, state_text
+from orchestrator.cli.output import parse_time, plain_value, state_text
 
 MARKS = {
     "SUCCESS": "✔",
@@ -163,7 +163,7 @@ def make_view(last_line: LastLine, *, silent: bool) -> View:
     """Return the view that fits where the output goes."""
     if silent:
         return SilentView()
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, markup=False)
     return LiveView(last_line, console) if console.is_terminal else LineView(last_line)
 
 
@@ -188,7 +188,7 @@ def spell(seconds: float) -> str:
 def print_summary(document: Mapping[str, Any]) -> None:
     """Print the outputs on standard output, and how the run ended on standard error."""
     for name, value in document["outputs"].items():
-        click.echo(f"{name} = {cell(name, value)}")
+        click.echo(f"{name} = {plain_value(value)}")
     sys.stdout.flush()
     counts: dict[str, int] = {}
     for task in document["tasks"]:

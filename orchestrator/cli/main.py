@@ -45,7 +45,10 @@ CATALOGUE = {
     ),
     "doctor": Entry(target=f"{COMMANDS}.doctor:doctor", summary="Check everything; name each remedy."),
     "config": Entry(target=f"{COMMANDS}.config:config", summary="Print the effective settings."),
-    "db": Entry(target=f"{COMMANDS}.database:database", summary="Bring the database's schema up to date."),
+    "db": Entry(
+        target=f"{COMMANDS}.database:database",
+        summary="Bring the database's schema up to date; delete old runs.",
+    ),
     "master": Entry(target=f"{COMMANDS}.master:master", summary="Run one master."),
     "worker": Entry(target=f"{COMMANDS}.worker:worker", summary="Run one Celery worker."),
     "supervise": Entry(target=f"{COMMANDS}.supervise:supervise", summary="Run a home's set-up.", hidden=True),

@@ -39,7 +39,7 @@ def print_message(text: str) -> None:
 
 def output_console() -> Console:
     """Return the console of standard output."""
-    return Console(file=sys.stdout, highlight=False, soft_wrap=not sys.stdout.isatty())
+    return Console(file=sys.stdout, highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
 
 
 def print_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
@@ -82,6 +82,11 @@ def cell(column: str, value: Any) -> str:
     return str(value)
 
 
+def plain_value(value: Any) -> str:
+    """Return data as it is: a text alone as itself, everything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, default=_plain)
+
+
 def local_time(value: str | datetime) -> str:
     """Return an ISO 8601 time in the local zone, to the second."""
     moment = parse_time(value)
@@ -103,8 +108,8 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")
-    render: Callable[[str, Any], str | Text] = lambda column, value: (  # noqa: E731 - reads best in place
-        state_text(value) if column == "state" else cell(column, value)
+    render: Callable[[str, Any], Text] = lambda column, value: (  # noqa: E731 - reads best in place
+        state_text(value) if column == "state" else Text(cell(column, value))  # never read as Rich's markup
     )
     for row in rows:
         table.add_row(*(render(column, row.get(column)) for column in columns))

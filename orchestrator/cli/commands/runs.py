@@ -253,7 +253,7 @@ def _print_run(document: dict[str, Any]) -> None:
     for name in ("params", "outputs"):
         if document[name]:
             click.echo(f"{name}: {cell(name, document[name])}")
-    for task in document["held"]:
+    for task in () if service.is_final(document) else document["held"]:
         click.echo(f"{task} is paused by name: orchestrator runs resume {document['id']} --task {task}")
     rows = [
         {**task, "time": duration(task), "outputs": task["outputs"] or None} for task in document["tasks"]

@@ -1,12 +1,14 @@
 """How values are printed."""
 
+import sys
 from datetime import UTC, datetime
+from io import StringIO
 from typing import Any
 
 import pytest
 
 from orchestrator.cli.commands.masters import ranges
-from orchestrator.cli.output import cell, print_json, print_rows
+from orchestrator.cli.output import cell, plain_value, print_json, print_rows, print_table
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,33 @@ def test_empty_list_is_an_empty_document_or_a_message(capsys: pytest.CaptureFixt
 def test_slots_of_a_master_are_written_as_ranges(numbers: list[int], text: str) -> None:
     """Sixty-four numbers in a row say less than the first and the last."""
     assert ranges(numbers) == text
+
+
+class Terminal(StringIO):
+    """Standard output that is a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+def test_data_in_a_table_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Brackets are no markup: they are neither swallowed nor a fault."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    print_table(
+        [{"name": "load[a]", "outputs": {"x": "see [/etc]", "y": [None]}}], ["name", "outputs"], empty=""
+    )
+
+    assert 'load[a]  {"x": "see [/etc]", "y": [null]}' in terminal.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("late", "late"), (True, "true"), (None, "null"), ([1], "[1]"), ({"a": "[b]"}, '{"a": "[b]"}')],
+)
+def test_outputs_are_said_as_they_are(value: Any, text: str) -> None:
+    """A text is itself, also under a name like `ended_at`; the rest is JSON."""
+    assert plain_value(value) == text

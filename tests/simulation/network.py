@@ -116,7 +116,7 @@ class Cable:
             self._say(who, commands, "never arrives")
             raise NoReply("a command got lost")
         replies = execute()
-        self._tell(commands)
+        self._tell(commands, replies)
         if self._spoilt and self._weather.aim_at(self._process, commands, after=True):
             self._say(who, commands, "its reply is lost")
             raise NoReply("a reply got lost")
@@ -139,13 +139,13 @@ class Cable:
             weather.troubles += 1
             raise Unreachable("the simulated Redis has closed the connection")
 
-    def _tell(self, commands: Sequence[tuple[Any, ...]]) -> None:
-        for command in commands:
+    def _tell(self, commands: Sequence[tuple[Any, ...]], replies: Sequence[Any]) -> None:
+        for command, reply in zip(commands, replies, strict=True):
             match command[0]:
                 case "XADD":
                     self._note(command)
                     self._schedule.notify(self._signals.stream)
-                case "EVALSHA" if is_running(command):
+                case "EVALSHA" if is_running(command) and _is_claimed(reply):
                     self._remember(command[5], command[-3], command[-2], command[-1])
                     self._schedule.notify(self._signals.stream)
                 case "RPUSH" | "LPUSH":
@@ -180,3 +180,8 @@ class Cable:
         self._weather.sent_events.append((as_bytes(stream), fields))
         if RESULT in fields[b"p"]:
             self._weather.results.append((self._schedule.now_s, fields[b"p"]))
+
+
+def _is_claimed(reply: object) -> bool:
+    """Whether a claim was given: only then its RUNNING stands in the stream."""
+    return isinstance(reply, list) and as_bytes(reply[0]) == b"CLAIMED"

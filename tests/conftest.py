@@ -9,7 +9,6 @@ import pytest
 pytest_plugins = ["tests.fixtures.postgres", "tests.fixtures.redis"]
 
 UNIT = Path(__file__).parent / "unit"
-FIRST = tuple(Path(__file__).parent / name for name in ("acceptance", "simulation"))
 COMPUTING, WAITING = 2, 3
 """Processes for tests that only compute, one for each core; and where tests also wait for servers."""
 
@@ -24,15 +23,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if sys.dont_write_bytecode and sys.pycache_prefix is None and cache is not None:
         sys.pycache_prefix = str(cache.mkdir("bytecode"))
         sys.dont_write_bytecode = False
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let first run what takes longest: what waits for processes, beside what only computes."""
-    items.sort(
-        key=lambda item: next(
-            (rank for rank, path in enumerate(FIRST) if path in item.path.parents), len(FIRST)
-        )
-    )
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:

@@ -18,7 +18,7 @@ MEMORY_MUTANTS = (
         target=f"{CLAIMS}:CLAIM",
         old=GENERATION_CHECKS,
         new="",
-        caught_by=608,
+        caught_by=623,
     ),
     Mutant(
         name="no-generation-check",

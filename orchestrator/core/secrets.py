@@ -16,6 +16,7 @@ _NO_WORD = (
     'elsewhere write params: {token: "secret://name"} and ${token}'
 )
 _NAME = r"[A-Za-z_][A-Za-z0-9_.-]*"
+_BEGINS_WITH_NAME = re.compile(_NAME)
 _WRITTEN = re.compile(rf"(?<!\S){SCHEME}({_NAME})(?!\S)")
 
 
@@ -37,8 +38,8 @@ def resolve(value: Any, ticket: str, secret: Callable[[str], str]) -> Any:
         ticket: The ticket it was marked with.
         secret: Returns a secret by its name.
     """
-    found = re.compile(rf"{re.escape(_marked(ticket))}({_NAME})")
-    return _replaced(value, lambda text: found.sub(lambda match: secret(match[1]), text), _marked(ticket))
+    marked = _marked(ticket)  # another one for every dispatch: no pattern is made of it
+    return _replaced(value, lambda text: _resolved(text, marked, secret), marked)
 
 
 def unmark(value: Any, ticket: str) -> Any:
@@ -53,6 +54,15 @@ def find_faults(text: str) -> list[str]:
 
 def _marked(ticket: str) -> str:
     return f"secret+{ticket}://"
+
+
+def _resolved(text: str, marked: str, secret: Callable[[str], str]) -> str:
+    before, *named = text.split(marked)
+    parts = [before]
+    for rest in named:
+        name = _BEGINS_WITH_NAME.match(rest)
+        parts.append(secret(name[0]) + rest[name.end() :] if name else marked + rest)
+    return "".join(parts)
 
 
 def _replaced(value: Any, replace: Callable[[str], str], trace: str) -> Any:

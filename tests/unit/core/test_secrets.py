@@ -41,6 +41,13 @@ def test_a_resolved_value_is_not_read_again() -> None:
     assert secrets.resolve(marked, TICKET, lambda _: f"secret+{TICKET}://b") == f"secret+{TICKET}://b"
 
 
+def test_two_secrets_may_touch() -> None:
+    """A text that is put together from two parameters has them side by side: neither takes of the other."""
+    marked = "".join(secrets.mark(word, TICKET) for word in ("secret://a", "secret://b"))
+
+    assert resolved(f"{marked}!") == "<a><b>!"
+
+
 def test_unmark_gives_back_what_was_written() -> None:
     """For people, and for tests of users."""
     assert secrets.unmark(secrets.mark({"a": "x secret://b"}, TICKET), TICKET) == {"a": "x secret://b"}

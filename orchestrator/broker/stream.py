@@ -193,8 +193,7 @@ class EventStream:
         self, after: Mapping[int, str], count: int, block_ms: int | None
     ) -> tuple[list[Entry], dict[int, list[str]]]:
         """Return the entries that are there, and the ids of those that were deleted, by slot."""
-        self._name(after)
-        streams: dict[Any, Any] = {self._key_of[slot]: last for slot, last in after.items()}
+        streams = self._named(after)
         with redis_errors():
             answer: Any = self._regroup(
                 after,
@@ -211,11 +210,15 @@ class EventStream:
                     deleted.setdefault(slot, []).append(item[0].decode())
         return found, deleted
 
-    def _name(self, slots: Iterable[int]) -> None:
-        """Make the names of slots' streams once: every read names them all."""
-        for slot in set(slots) - self._key_of.keys():
-            key = self._key_of[slot] = self._keys.events(slot).encode()
-            self._slot_of[key] = slot
+    def _named(self, after: Mapping[int, str]) -> dict[Any, Any]:
+        """Return `after` by the names of the streams, which are made once: every read names them all."""
+        try:
+            return {self._key_of[slot]: last for slot, last in after.items()}
+        except KeyError:
+            for slot in after.keys() - self._key_of.keys():
+                key = self._key_of[slot] = self._keys.events(slot).encode()
+                self._slot_of[key] = slot
+            return self._named(after)
 
     def _regroup(self, slots: Iterable[int], command: Callable[[], T]) -> T:
         """Run `command`; if Redis was wiped, create the groups again and run it once more."""
@@ -255,7 +258,10 @@ class EventSender:
         Raises:
             BrokerUnavailable: Redis did not answer; the event may or may not be there.
         """
-        return self.send_all([Outgoing(slot=slot, worker=worker, spool_id=spool_id, payload=payload)])[0]
+        with redis_errors():
+            added: Any = self._client.xadd(self._keys.events(slot), _fields(worker, spool_id, payload))
+        entry_id: str = added.decode()
+        return entry_id
 
     def send_all(self, events: Sequence[Outgoing]) -> list[str]:
         """Add events in order, in one round trip, and return the entries' ids.
@@ -265,8 +271,7 @@ class EventSender:
         """
         with redis_errors(), self._client.pipeline(transaction=False) as pipe:
             for one in events:
-                fields: dict[Any, Any] = {"w": one.worker, "s": one.spool_id, "p": one.payload}
-                pipe.xadd(self._keys.events(one.slot), fields)
+                pipe.xadd(self._keys.events(one.slot), _fields(one.worker, one.spool_id, one.payload))
             return [entry_id.decode() for entry_id in pipe.execute()]
 
     def existing(self, slot: int, ids: Collection[str]) -> set[str]:
@@ -287,6 +292,10 @@ class EventSender:
             BrokerUnavailable: Redis did not answer.
         """
         wake(self._client, self._keys, slot)
+
+
+def _fields(worker: str, spool_id: int, payload: bytes) -> dict[Any, Any]:
+    return {"w": worker, "s": spool_id, "p": payload}
 
 
 def wake(client: redis.Redis, keys: Keys, slot: int) -> None:

@@ -1,5 +1,6 @@
 """Owns reading: stream entries become items; own pending entries first, and again after every Redis error."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -131,11 +132,15 @@ class Reader:
         began = self._monotonic()
         entries = self._source.read(self._slots, count=count, block_ms=block_ms)
         self._pass_on(entries)
-        number: dict[int, int] = {}
-        for entry in entries:
-            number[entry.slot] = number.get(entry.slot, 0) + 1
-        self._inbox.read_to_end([slot for slot in self._slots if number.get(slot, 0) < count], began)
+        self._inbox.read_to_end(self._read_to_end(entries, count), began)
         return len(entries)
+
+    def _read_to_end(self, entries: Sequence[Entry], count: int) -> Sequence[int]:
+        """Return the slots of which fewer than `count` entries came: no more were there."""
+        if len(entries) < count:
+            return self._slots
+        number = Counter(entry.slot for entry in entries)
+        return [slot for slot in self._slots if number[slot] < count]
 
     def _pass_on(self, entries: Sequence[Entry], *, repeated: bool = False) -> None:
         items = [item_of(entry, repeated=repeated) for entry in entries]

@@ -1,6 +1,7 @@
 """Owns the group commit: everything one batch writes, in one fenced transaction."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, Insert, delete, insert, literal, select
@@ -17,7 +18,7 @@ from orchestrator.store.new_runs import send_starts, slots_of
 from orchestrator.store.outbox_rows import write_outbox
 from orchestrator.store.rows import head_values
 from orchestrator.store.schema import command, error_command, slot_lease, workflow_instance
-from orchestrator.store.session import reading, writing
+from orchestrator.store.session import at_once, is_postgres, reading, writing
 from orchestrator.store.turn_rows import settle_turns
 
 lease = slot_lease.c
@@ -27,6 +28,7 @@ FENCE = (
     .order_by(lease.slot)
     .with_for_update(read=True)
 )
+BESIDE_ROWS = tuple(one.name for one in fields(Changes) if one.name != "instances")
 END_COMMANDS = delete(command).where(among(command.c.id, "ids")).returning(command.c.id)
 
 
@@ -57,17 +59,9 @@ class GroupCommit:
             StoreUnavailable: The database is away; nothing was written.
             CommitInDoubt: The reply of the COMMIT was lost.
         """
-        with writing(self._engine) as connection:
-            now = _write_rows(connection, changes.instances, leases)
-            _end_commands(connection, changes, now)
-            _insert_children(connection, changes.children, now)
-            _send_mail(connection, changes.mail, now)
-            settle_turns(connection, changes.turns, now)
-            write_outbox(connection, changes.alerts, now)
-            write_entries(connection, changes.cached, now)
-            _move_in_pools(connection, changes, now)
-            one_call.remember(connection)
-            crash_point("store.after_flush")
+        now = self._commit_at_once(changes, leases)
+        if now is None:
+            now = self._commit_in_steps(changes, leases)
         crash_point("store.after_commit")
         if changes.released or changes.lined_up:
             crash_point("pool.after_commit")
@@ -84,12 +78,48 @@ class GroupCommit:
         with reading(self._engine) as connection:
             return clock.database_now(connection)
 
+    def _commit_at_once(self, changes: Changes, leases: Leases) -> datetime | None:
+        """Write a batch of nothing but runs and attempts by one call; `None` where that cannot be done."""
+        if not is_postgres(self._engine) or not _is_rows_only(changes):
+            return None
+        _check_leased(changes.instances, leases)
+        with at_once(self._engine) as connection:
+            if not one_call.is_known(connection):
+                return None
+            crash_point("store.before_flush")
+            return one_call.write(connection, changes.instances, leases)
 
-def _write_rows(connection: Connection, changes: Sequence[InstanceChange], leases: Leases) -> datetime:
-    """Write runs and attempts under the fence, on PostgreSQL in one round trip; return the database's time."""
+    def _commit_in_steps(self, changes: Changes, leases: Leases) -> datetime:
+        with writing(self._engine) as connection:
+            now = _write_rows(connection, changes.instances, leases)
+            _end_commands(connection, changes, now)
+            _insert_children(connection, changes.children, now)
+            _send_mail(connection, changes.mail, now)
+            settle_turns(connection, changes.turns, now)
+            write_outbox(connection, changes.alerts, now)
+            write_entries(connection, changes.cached, now)
+            _move_in_pools(connection, changes, now)
+            one_call.remember(connection)
+            crash_point("store.after_flush")
+        return now
+
+
+def _is_rows_only(changes: Changes) -> bool:
+    """Whether nothing but rows of runs and attempts is to be written, and none withdrawn."""
+    return not any(getattr(changes, name) for name in BESIDE_ROWS) and not any(
+        one.withdrawn for one in changes.instances
+    )
+
+
+def _check_leased(changes: Sequence[InstanceChange], leases: Leases) -> None:
     unleased = {one.head.slot for one in changes} - leases.epochs.keys()
     if unleased:
         raise LeaseLost(unleased)
+
+
+def _write_rows(connection: Connection, changes: Sequence[InstanceChange], leases: Leases) -> datetime:
+    """Write runs and attempts under the fence, on PostgreSQL in one round trip; return the database's time."""
+    _check_leased(changes, leases)
     again = any(one.withdrawn for one in changes)  # a person's rare command, which the one call does not know
     if not again and one_call.is_possible(connection):
         crash_point("store.before_flush")

@@ -17,6 +17,9 @@ UNAVAILABLE_STATES = frozenset({"25P02", "25P03", "25P04", "25006", "55P03", "XX
 UNDEFINED_STATES = frozenset({"42883", "3F000"})
 """There is no such function, or no schema of temporary objects yet in which it could stand."""
 
+LOST_CONNECTION = ("08", "57P")
+"""The connection broke, or the server ended it: what ran on it may have been committed just before."""
+
 ROLLED_BACK_CLASSES = ("23", "40")
 """Answers to COMMIT that say for certain that it did not happen: a constraint, a serialization failure."""
 
@@ -66,6 +69,21 @@ def translated(place: str | None = None) -> Iterator[None]:
 
 
 @contextmanager
+def translated_at_once() -> Iterator[None]:
+    """Translate an error of a statement that is a transaction by itself: it may be done if its reply was lost.
+
+    Raises:
+        CommitInDoubt: It may have happened.
+    """
+    try:
+        yield
+    except exc.DBAPIError as error:
+        if _is_away(error) or (sql_state(error) or "").startswith(LOST_CONNECTION):
+            raise CommitInDoubt(f"no reply to a commit: {_first_line(error)}") from error
+        raise
+
+
+@contextmanager
 def translated_commit() -> Iterator[None]:
     """Translate an error of COMMIT: what does not say for certain that it failed leaves it in doubt.
 
@@ -91,10 +109,15 @@ def reason_unavailable(error: exc.DBAPIError) -> str | None:
     state = sql_state(error)
     if state == DISK_FULL:
         return f"the disk under PostgreSQL is full: {_first_line(error)}"
-    away = error.connection_invalidated or (state is None and isinstance(error, exc.OperationalError))
-    if away or (state or "").startswith(UNAVAILABLE_CLASSES) or state in UNAVAILABLE_STATES:
+    if _is_away(error) or (state or "").startswith(UNAVAILABLE_CLASSES) or state in UNAVAILABLE_STATES:
         return f"the database does not answer: {_first_line(error)}"
     return None
+
+
+def _is_away(error: exc.DBAPIError) -> bool:
+    return error.connection_invalidated or (
+        sql_state(error) is None and isinstance(error, exc.OperationalError)
+    )
 
 
 def sql_state(error: exc.DBAPIError) -> str | None:

@@ -6,6 +6,7 @@ for each connection. It lives as long as the connection, so that it always is th
 wrote; where it cannot be created, the statements of `bulk` do the same.
 """
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -21,10 +22,18 @@ from orchestrator.store.session import is_postgres, to_json
 KNOWN = "orchestrator_group_commit"
 """Key in a connection's notes: whether it has the function (`True`), or cannot have it (`False`)."""
 
+REVISION_LOST = "OR001"
+"""Our own SQLSTATE: as an error it undoes the whole batch, also where the call is the whole transaction."""
+
+REFUSE = (
+    "RAISE EXCEPTION 'a revision or an attempt is not what it was taken for'"
+    f" USING ERRCODE = '{REVISION_LOST}', DETAIL = CAST(array_to_json(missing) AS text)"
+)
+
 # Plans are kept, also when a table grows before the server has counted its rows: always by index, never by scan.
 DEFINITION = f"""(
     asking text, leases json, heads json, changed json, fresh json,
-    OUT lost integer[], OUT missing bigint[], OUT moment timestamptz
+    OUT lost integer[], OUT moment timestamptz
 ) LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan
@@ -32,6 +41,7 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     number bigint;
+    missing bigint[];
 BEGIN
     SELECT array_agg(asked.slot) INTO lost
     FROM (SELECT CAST(key AS integer) AS slot, CAST(value AS bigint) AS epoch FROM json_each_text(leases)) AS asked
@@ -49,7 +59,7 @@ BEGIN
     SELECT array_agg(given.id) INTO missing
     FROM json_to_recordset(heads) AS given(id bigint) WHERE given.id NOT IN (SELECT id FROM written);
     IF missing IS NOT NULL THEN
-        RETURN;
+        {REFUSE};
     END IF;
     IF changed IS NOT NULL THEN
         {bulk.update_attempts_from("changed")};
@@ -61,7 +71,7 @@ BEGIN
             IF missing IS NULL THEN
                 RAISE EXCEPTION 'a changed attempt is given twice';
             END IF;
-            RETURN;
+            {REFUSE};
         END IF;
     END IF;
     IF fresh IS NOT NULL THEN
@@ -76,12 +86,17 @@ FUNCTION = f"pg_temp.orchestrator_group_commit_{sha256(DEFINITION.encode()).hexd
 
 CREATE = f"CREATE OR REPLACE FUNCTION {FUNCTION}{DEFINITION}"
 ARGUMENTS = ", ".join(f"CAST(%({name})s AS json)" for name in ("leases", "heads", "changed", "fresh"))
-CALL = f"SELECT lost, missing, moment FROM {FUNCTION}(%(asking)s, {ARGUMENTS})"  # noqa: S608  constants
+CALL = f"SELECT lost, moment FROM {FUNCTION}(%(asking)s, {ARGUMENTS})"  # noqa: S608  constants
 """In the drivers' own spelling: nothing is left to compile."""
 
 FORGOTTEN = (
     "the database session was reset or exchanged; a master needs a direct connection or session pooling"
 )
+
+
+def is_known(connection: Connection) -> bool:
+    """Return whether the connection has the function already."""
+    return bool(connection.info.get(KNOWN))
 
 
 def is_possible(connection: Connection) -> bool:
@@ -121,14 +136,14 @@ def write(connection: Connection, changes: Sequence[InstanceChange], leases: Lea
     try:
         row = connection.exec_driver_sql(CALL, _arguments(changes, leases)).one()
     except exc.DBAPIError as error:
+        if sql_state(error) == REVISION_LOST:
+            raise RevisionLost(json.loads(error.orig.diag.message_detail)) from error  # type: ignore[union-attr]
         # Where it was created a moment ago, or never will be, the same state tells of a bug.
         if sql_state(error) in UNDEFINED_STATES and connection.info.pop(KNOWN, None):
             raise StoreUnavailable(FORGOTTEN) from error
         raise
     if row.lost is not None:
         raise LeaseLost(row.lost)
-    if row.missing is not None:
-        raise RevisionLost(row.missing)
     moment: datetime = row.moment
     return moment.astimezone(UTC)
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from orchestrator.errors import SettingsError, UserError
-from orchestrator.store.driver_errors import translated, translated_commit
+from orchestrator.store.driver_errors import translated, translated_at_once, translated_commit
 
 Role = Literal["master", "service", "migration"]
 
@@ -105,6 +105,20 @@ def writing(engine: Engine) -> Iterator[Connection]:
         except BaseException:
             _abandon(connection)
             raise
+
+
+@contextmanager
+def at_once(engine: Engine) -> Iterator[Connection]:
+    """Give a connection of PostgreSQL for one statement that is a whole transaction: one round trip, not three.
+
+    Raises:
+        StoreUnavailable: The database did not answer; nothing was committed.
+        CommitInDoubt: The reply was lost.
+    """
+    with translated(engine.url.database), engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        with translated_at_once():
+            yield connection
 
 
 def _abandon(connection: Connection) -> None:

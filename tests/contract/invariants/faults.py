@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import event, exc, update
+from sqlalchemy import Connection, event, exc, update
 
 from orchestrator.core.changes import Changes, Leases
 from orchestrator.errors import CommitInDoubt, LeaseLost, StoreUnavailable
@@ -14,6 +14,8 @@ from orchestrator.master.outside import Committer
 from orchestrator.store import schema
 from orchestrator.store.session import writing
 from tests.world import World
+
+TERMINATE = "SELECT pg_terminate_backend(pg_backend_pid())"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,24 @@ def raising(error: Exception, *, commits: bool = False) -> Callable[[World], Any
 
 
 @contextmanager
+def cut_off_at_once(world: World) -> Iterator[None]:
+    """The server ends the connection when one call has written everything and has not committed it."""
+
+    def cut_off(connection: Connection, _cursor: Any, statement: str, given: Any, *_rest: Any) -> Any:
+        if "group_commit" in statement and getattr(
+            connection.connection.dbapi_connection, "autocommit", False
+        ):
+            statement += f", LATERAL ({TERMINATE} OFFSET 0 * cardinality(lost)) AS after_the_call"
+        return statement, given
+
+    event.listen(world.rig.engine, "before_cursor_execute", cut_off, retval=True)
+    try:
+        yield
+    finally:
+        event.remove(world.rig.engine, "before_cursor_execute", cut_off)
+
+
+@contextmanager
 def in_flush(world: World) -> Iterator[None]:
     """The database goes away right after the fence, or after the first row was written."""
 
@@ -77,7 +97,8 @@ def in_flush(world: World) -> Iterator[None]:
 
     event.listen(world.rig.engine, "after_cursor_execute", listen)
     try:
-        yield
+        with cut_off_at_once(world):
+            yield
     finally:
         event.remove(world.rig.engine, "after_cursor_execute", listen)
 
@@ -106,7 +127,8 @@ def after_flush(world: World) -> Iterator[None]:
 
     event.listen(world.rig.engine, "commit", listen)
     try:
-        yield
+        with cut_off_at_once(world):
+            yield
     finally:
         event.remove(world.rig.engine, "commit", listen)
 

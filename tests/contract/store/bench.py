@@ -131,9 +131,9 @@ def make_alert(loaded: LoadedInstance, key: str = "17:workflow_failure:1") -> Al
 
 
 @contextmanager
-def listening(engine: Engine, name: str, listener: Any) -> Iterator[None]:
+def listening(engine: Engine, name: str, listener: Any, **how: bool) -> Iterator[None]:
     """Have SQLAlchemy call `listener` at the event `name` within the block."""
-    event.listen(engine, name, listener)
+    event.listen(engine, name, listener, **how)
     try:
         yield
     finally:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, event, exc, make_url, text
 
 from orchestrator.core.changes import InstanceChange
-from orchestrator.errors import LeaseLost, RevisionLost, StoreUnavailable
+from orchestrator.errors import CommitInDoubt, LeaseLost, RevisionLost, StoreUnavailable
 from orchestrator.store import one_call
 from orchestrator.store.session import open_engine
 from tests.contract.store.bench import Bench, listening, make_attempt, make_bench
@@ -85,6 +85,51 @@ def test_a_batch_is_one_statement_on_a_connection_that_knows_the_call(postgres_u
 
     assert len(statements) == 1
     assert "group_commit" in statements[0]
+    bench.engine.dispose()
+
+
+def test_a_call_that_is_the_whole_transaction_is_refused_as_a_whole(postgres_url: str) -> None:
+    """One run is not what memory took it for: nothing of the others stays either, although they were written."""
+    # Teeth: fails when the function returns what is missing instead of raising.
+    bench = make_bench(open_engine(postgres_url, "master", pool_size=1))
+    good, bad = bench.run_with("a"), bench.run_with("a")
+    before = bench.contents()
+
+    with pytest.raises(RevisionLost) as raised:
+        bench.commit(
+            InstanceChange(head=replace(good.head, reason="x"), revision=good.revision),
+            InstanceChange(head=replace(bad.head, reason="x"), revision=bad.revision + 1),
+        )
+
+    assert raised.value.workflow_instance_ids == (bad.head.id,)
+    assert bench.contents() == before
+    bench.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("broken", "written"),
+    [
+        ("{call}, LATERAL (SELECT {end} OFFSET 0 * cardinality(lost)) AS cut", False),
+        ("{call}; COMMIT; SELECT {end}", True),
+    ],
+    ids=["before it is committed", "before the reply is sent"],
+)
+def test_a_connection_that_dies_in_the_call_leaves_it_in_doubt(
+    postgres_url: str, broken: str, *, written: bool
+) -> None:
+    """Whoever has no reply does not know; the rows do."""
+    # Teeth: fails without `translated_at_once` in `session.at_once`.
+    bench = make_bench(open_engine(postgres_url, "master", pool_size=1))
+    loaded = bench.run_with("a")
+    end = "pg_terminate_backend(pg_backend_pid())"
+
+    def cut(_connection: Connection, _cursor: Any, statement: str, given: Any, *_: Any) -> Any:
+        return broken.format(call=statement, end=end), given
+
+    with listening(bench.engine, "before_cursor_execute", cut, retval=True), pytest.raises(CommitInDoubt):
+        bench.commit(InstanceChange(head=replace(loaded.head, reason="x"), revision=loaded.revision))
+
+    assert bench.load(loaded.head.id).head.reason == ("x" if written else None)
     bench.engine.dispose()
 
 

@@ -89,6 +89,7 @@ class _Judgement:
         )
         self._ending = self._failed and run.definition.on_failure is OnFailure.END
         self.outcomes: dict[str, Outcome] = {}
+        self._spared: set[str] = set()
         self._cut: list[str] = []
 
     def faults(self) -> Iterator[str]:
@@ -101,6 +102,8 @@ class _Judgement:
             for line in self._task_faults(name, word):
                 yield f"{name} {word}: {line}" if self._rows.get(name) else f"{name} {line}"
             self.outcomes[name] = self._outcome(name, word)
+            if self._is_spared(name, word):
+                self._spared.add(name)
             yield from self._earlier_faults(name)
             if name in self._mapped:
                 yield from (f"{name}: {line}" for line in self._element_faults(name))
@@ -143,12 +146,20 @@ class _Judgement:
     def _may_exist(self, name: str) -> bool:
         """Whether a task can have been submitted: under `end`, a failure starts nothing but clean-up.
 
-        A rerun from another task begins anew: a failure that it left where it was ends nothing again.
+        A failure that is absorbed ends nothing, so it is answered. A rerun from another task begins anew: a
+        failure that it left where it was ends nothing again.
         """
-        if self._seen.run_count > 1:
+        if self._seen.run_count > 1 or self._run.definition.on_failure is not OnFailure.END:
             return True
-        answers_failure = self._tasks[name].trigger is Trigger.ONE_FAILED and self._upstreams[name]
-        return not (answers_failure and self._run.definition.on_failure is OnFailure.END)
+        upstreams = self._upstreams[name]
+        answers_failure = self._tasks[name].trigger is Trigger.ONE_FAILED and upstreams
+        return not answers_failure or not self._spared.isdisjoint(upstreams)
+
+    def _is_spared(self, name: str, word: Word) -> bool:
+        """Whether a task failed without ending its run, since that is absorbed, or was not run for such a one."""
+        if name in self._rows:
+            return self._last[name] == "FAILURE" and name in self._branches.absorbed
+        return word is Word.NOT_RUN and not self._spared.isdisjoint(self._upstreams[name])
 
     def _outcome(self, name: str, word: Word) -> Outcome:
         if name in self._rows:

@@ -126,6 +126,18 @@ ENDED = PlannedRun(
     ),
     scripts={"a": Script(failures=ALWAYS)},
 )
+ABSORBED = PlannedRun(
+    definition=a_definition(
+        a_task("a"),
+        a_task("b", "a"),
+        a_task("rescue", "a", trigger=Trigger.ONE_FAILED),
+        a_task("last", "b", trigger=Trigger.ONE_FAILED),
+        a_task("verdict", "a", type="conditions", spec={"any": [{"task": "a", "is": "failure"}]}),
+        a_task("other"),
+        on_failure=OnFailure.END,
+    ),
+    scripts={"a": Script(failures=ALWAYS), "other": Script(failures=ALWAYS)},
+)
 WIRED = PlannedRun(definition=a_definition(a_task("a", disabled=True)))
 
 RIGHT: dict[str, tuple[PlannedRun, Seen]] = {
@@ -155,6 +167,17 @@ RIGHT: dict[str, tuple[PlannedRun, Seen]] = {
             an_end("b", "SUCCESS"),
             an_end("c", "SUCCESS"),
             an_end("cleanup", "SUCCESS"),
+        ),
+    ),
+    "an absorbed failure ends nothing and is answered, and so is what it kept from running": (
+        ABSORBED,
+        seen(
+            "FAILURE",
+            an_end("a", "FAILURE"),
+            an_end("rescue", "SUCCESS"),
+            an_end("last", "SUCCESS"),
+            an_end("verdict", "SUCCESS"),
+            an_end("other", "FAILURE"),
         ),
     ),
     "stopped before the start": (PAIR, seen("STOPPED", stop=True)),
@@ -266,6 +289,17 @@ WRONG: dict[str, tuple[PlannedRun, Seen, str]] = {
             an_end("b", "KILLED"),
             an_end("rescue", "SUCCESS"),
             an_end("cleanup", "SUCCESS"),
+        ),
+        "rescue runs: it has attempts",
+    ),
+    "something new behind what was killed, although its failure would have been absorbed": (
+        ABSORBED,
+        seen(
+            "FAILURE",
+            an_end("a", "KILLED"),
+            an_end("rescue", "SUCCESS"),
+            an_end("verdict", "SUCCESS"),
+            an_end("other", "FAILURE"),
         ),
         "rescue runs: it has attempts",
     ),

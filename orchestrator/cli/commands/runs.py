@@ -6,6 +6,7 @@ from typing import Any
 
 import rich_click as click
 
+from orchestrator.cli.deleting import delete
 from orchestrator.cli.elements import in_short
 from orchestrator.cli.explaining import explain
 from orchestrator.cli.follow import Watch, follow, last_line_reader
@@ -40,6 +41,7 @@ def runs() -> None:
 
 runs.add_command(logs)
 runs.add_command(explain)
+runs.add_command(delete)
 
 
 @runs.command("list", epilog="Example: orchestrator runs list --state FAILURE")

@@ -10,7 +10,6 @@ from orchestrator.errors import DefinitionError, NotFound
 from orchestrator.service.alert_targets import refuse_unknown_targets
 from orchestrator.service.backend import Backend
 from orchestrator.service.environments import refuse_unknown_environments
-from orchestrator.service.files import refuse_unsupported
 from orchestrator.service.pools import refuse_unknown_pools
 from orchestrator.store.definitions import StoredDefinition
 
@@ -27,11 +26,10 @@ def deploy(
         schedules: Whether they run by themselves from now on, if they say so; `run` wants the one run only.
 
     Raises:
-        DefinitionError: One that shall go online uses what this version cannot run, or names a target of
+        DefinitionError: One that shall go online names a target of
             alerts that nobody knows; or they and what is stored call each other without end.
     """
     if online:
-        refuse_unsupported(definitions)
         refuse_unknown_targets(definitions)
         refuse_unknown_environments(backend, definitions)
         refuse_unknown_pools(backend, definitions)
@@ -67,12 +65,11 @@ def set_online(backend: Backend, name: str, *, online: bool) -> dict[str, Any]:
 
     Raises:
         NotFound: There is no such workflow.
-        DefinitionError: It shall go online and uses what this version cannot run, or names a target of alerts
+        DefinitionError: It shall go online and names a target of alerts
             that nobody knows.
     """
     stored = find(backend, name, None)
     if online:
-        refuse_unsupported([stored.definition])
         refuse_unknown_targets([stored.definition])
         refuse_unknown_environments(backend, [stored.definition])
         refuse_unknown_pools(backend, [stored.definition])

@@ -69,6 +69,7 @@ SMALL = {
     "check.yaml": Expected(states={"load": ("FAILURE", "SUCCESS")}, outputs={"rows": 2}),
     "map.yaml": Expected(outputs={"text": "north 10, south 11, west 12"}),
     "sub_workflow.yaml": Expected(outputs={"text": "3 orders in Lyon."}),
+    "bundle.yaml": Expected(outputs={"text": "2 orders from Lyon, 42 in all"}),
     "cache.yaml": Expected(outputs={"same": True}),
     "continue.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "behind": ()}),
     "end.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "slow": ("KILLED",), "behind": ()}),
@@ -252,6 +253,7 @@ def _environment(home: Path) -> dict[str, str]:
         "ORCHESTRATOR_HOME": str(home),
         "ORCHESTRATOR_CONNECTION_SHOP": f"sqlite:///{home / 'shop.db'}",
         "ORCHESTRATOR_SECRET_API_TOKEN": TOKEN,
+        "ORCHESTRATOR_BUNDLES": str(EXAMPLES / "bundles"),
         "ORCHESTRATOR_ALERT_NOTEBOOK": f"tee -a {home / 'alerts.jsonl'}",
         "PYTHONDONTWRITEBYTECODE": "1",
     }

@@ -46,12 +46,30 @@ def load_file(path: str | Path) -> list[WorkflowDefinition]:
     Raises:
         DefinitionError: The file cannot be read, holds no workflow, or has faults; all of them are listed.
     """
+    return _checked(_drafts(path), str(path))
+
+
+def locate(faults: Iterable[Fault], paths: Iterable[str | Path]) -> list[Fault]:
+    """Return faults that were found in definitions with file and line, where these files have them.
+
+    Args:
+        faults: With `workflow`; what has a line stays as it is.
+        paths: Files that could be loaded.
+    """
+    drafts = {draft.workflow.name: draft for path in paths for draft in _drafts(path) if draft.workflow}
+    return [
+        _placed(fault, drafts[fault.workflow])
+        if fault.line is None and fault.workflow is not None and fault.workflow in drafts
+        else fault
+        for fault in faults
+    ]
+
+
+def _drafts(path: str | Path) -> list[Draft]:
     file = Path(path)
     if file.suffix == ".py":
-        drafts = list(_drawn_with_called(workflows_in(file), str(path)))
-    else:
-        drafts = _written(_read(file), str(path), str(file.resolve().parent))
-    return _checked(drafts, str(path))
+        return list(_drawn_with_called(workflows_in(file), str(path)))
+    return _written(_read(file), str(path), str(file.resolve().parent))
 
 
 def load_text(

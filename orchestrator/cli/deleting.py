@@ -7,9 +7,10 @@ from typing import Any
 import rich_click as click
 
 from orchestrator.cli.options import ids_argument, json_option
-from orchestrator.cli.output import counted, print_json
+from orchestrator.cli.output import print_json
 from orchestrator.cli.session import open_backend
 from orchestrator.service import pruning
+from orchestrator.service.wording import counted
 
 
 @click.command(epilog="Example: orchestrator runs delete 17 18 --yes")
@@ -33,7 +34,7 @@ def delete(ids: tuple[int, ...], *, yes: bool, as_json: bool) -> None:
 
 
 def _named(ids: Sequence[int]) -> str:
-    return f"run {ids[0]}" if len(ids) == 1 else f"{len(ids)} runs"
+    return f"run {ids[0]}" if len(ids) == 1 else counted(len(ids), "run")
 
 
 def _said(answer: Mapping[str, Any]) -> str:

@@ -87,11 +87,6 @@ def plain_value(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=_plain)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it needs one: `1 task`, `2 tasks`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def local_time(value: str | datetime) -> str:
     """Return an ISO 8601 time in the local zone, to the second."""
     moment = parse_time(value)

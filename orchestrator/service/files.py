@@ -1,11 +1,12 @@
 """Owns what is known of workflows before any server is asked: reading files, and what running them needs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from orchestrator.authoring.calls import called_by, cycle_fault, without_callers
-from orchestrator.authoring.load import load_file
+from orchestrator.authoring.load import load_file, locate
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.authoring.references import missing_inputs
 from orchestrator.config import Settings
@@ -43,9 +44,20 @@ def read_runnable(paths: Iterable[Path]) -> list[WorkflowDefinition]:
     Raises:
         DefinitionError: As `read_files`; or they name a target of alerts that nobody knows.
     """
-    definitions = read_files(paths)
-    refuse_unknown_targets(definitions)
+    files = list(paths)
+    definitions = read_files(files)
+    with placing(files):
+        refuse_unknown_targets(definitions)
     return definitions
+
+
+@contextmanager
+def placing(paths: Iterable[Path]) -> Iterator[None]:
+    """Give faults that are found in loaded definitions their places in the files that these were read from."""
+    try:
+        yield
+    except DefinitionError as error:
+        raise DefinitionError(locate(error.faults, paths)) from None
 
 
 def what_it_is_about(definitions: Sequence[WorkflowDefinition]) -> WorkflowDefinition | None:

@@ -119,5 +119,5 @@ def deploy_file(backend: Backend, path: Path) -> str:
         DefinitionError: The file has faults.
     """
     found = read_runnable([path])
-    deploy(backend, found, online=True)
+    deploy(backend, found, online=True, files=[path])
     return (what_it_is_about(found) or found[-1]).name

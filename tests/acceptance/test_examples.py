@@ -81,9 +81,10 @@ SMALL = {
     "http.yaml": Expected(arguments=("-p", f"server={SERVER}"), outputs={"status": 200}),
     "secrets.yaml": Expected(outputs={"shown": "******"}),
     "schedules.yaml": Expected(),
-    "serial.yaml": Expected(),
+    "serial.yaml": Expected(arguments=("-p", "seconds=0.1")),
+    "hold.yaml": Expected(arguments=("-p", "seconds=0.1")),
     "environments.yaml": Expected(outputs={"region": "eu", "bucket": "s3://staging-eu"}),
-    "pools.yaml": Expected(outputs={"text": "3 orders, 2 shops, 1 refunds"}),
+    "pools.yaml": Expected(arguments=("-p", "seconds=0.1"), outputs={"text": "3 orders, 2 shops, 1 refunds"}),
     "alerts.yaml": Expected(state="FAILURE", states={"load": ("FAILURE",)}),
     "python_task.py": Expected(arguments=("-p", "limit=50")),
 }

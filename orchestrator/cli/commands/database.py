@@ -3,10 +3,11 @@
 import rich_click as click
 
 from orchestrator.cli.options import json_option
-from orchestrator.cli.output import counted, print_json, print_message
+from orchestrator.cli.output import print_json, print_message
 from orchestrator.cli.session import open_backend
 from orchestrator.cli.settings import open_settings
 from orchestrator.service import pruning, schema
+from orchestrator.service.wording import counted
 
 
 @click.group(epilog="Example: orchestrator db upgrade")

@@ -2,13 +2,15 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import rich_click as click
 
 from orchestrator.cli.options import files_argument, json_option
-from orchestrator.cli.output import counted, print_json
-from orchestrator.errors import DefinitionError
+from orchestrator.cli.output import print_json
+from orchestrator.errors import DefinitionError, Fault
 from orchestrator.service import files as service
+from orchestrator.service.wording import counted
 
 FAULTY = 2
 
@@ -30,10 +32,14 @@ def validate(ctx: click.Context, files: tuple[Path, ...], *, runnable: bool, as_
     except DefinitionError as error:
         if not as_json:
             raise
-        print_json({"faults": [asdict(fault) for fault in error.faults]})
+        print_json({"faults": [_document(fault) for fault in error.faults]})
         ctx.exit(FAULTY)
     if as_json:
         print_json([{"name": one.name, "tasks": len(one.tasks)} for one in found])
         return
     for one in found:
         click.echo(f"{one.name}: {counted(len(one.tasks), 'task')}, no fault")
+
+
+def _document(fault: Fault) -> dict[str, Any]:
+    return {name: value for name, value in asdict(fault).items() if name != "workflow"}

@@ -595,3 +595,14 @@ def test_map_over_outputs_of_a_map_is_a_list() -> None:
     upstream = "{name: b, type: noop, outputs: {m: integer}, map: [1]}"
 
     assert one(tasks_of(upstream, "{name: a, type: noop, needs: [b], map: '${b.m}'}")).tasks[1].map_over
+
+
+@pytest.mark.parametrize(("default", "kind"), [("3", "integer"), ("north", "string"), ("{a: 1}", "map")])
+def test_map_over_a_parameter_whose_default_is_no_list_is_a_fault(default: str, kind: str) -> None:
+    """Known before anything runs; what is worked out later, or is given at the start, may be a list."""
+    over_n = "{name: a, type: noop, map: '${n}'}"
+    fault = only_fault(over_n, workflow=f"{{name: w, params: {{n: {default}}}}}")
+
+    assert f"field 'map': the default of ${{n}} is {kind}; needs a list" in fault
+    for params in ("n: null", "n: [1]", "n: {required: true}", "n: {type: list, default: [1]}"):
+        assert one(tasks_of(over_n, workflow=f"{{name: w, params: {{{params}}}}}")).name == "w"

@@ -108,7 +108,6 @@ def run(found: Sequence[WorkflowDefinition], params: Mapping[str, Any]) -> Handl
         KeyboardInterrupt: Ctrl-C was pressed: once, and the run was stopped; or twice.
     """
     settings = with_running(load_settings())
-    files.refuse_unsupported(found)
     refuse_unknown_targets(found)
     values = parameters_from_values(found[0], params)
     prepared = Prepared(found=list(found), chosen=found[0], parameters=values)

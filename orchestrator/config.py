@@ -36,6 +36,9 @@ class Settings(BaseModel):
     broker_url: str | None = Field(None, description="Celery broker URL; default: the Redis URL.")
     key_prefix: str = Field("orchestrator:", description="Prefix of every Redis key, Celery's included.")
     source_dir: Path | None = Field(None, description="Where workers find the definitions' files.")
+    bundles: Path | None = Field(
+        None, description="Where workers find bundles; default: bundles in the home."
+    )
     secrets_dir: Path | None = Field(None, description="Directory with one file for each secret.")
     alerts: str | None = Field(None, description="Whom to tell what concerns the deployment: webhook:NAME, …")
     smtp_url: str | None = Field(
@@ -67,7 +70,7 @@ class Settings(BaseModel):
     connect_timeout_seconds: float = Field(5.0, gt=0, description="Database and Redis connect timeout.")
     crash_at: str | None = Field(None, description="<point>[:N], for tests: end the process there.")
 
-    @field_validator("home", "source_dir", "secrets_dir")
+    @field_validator("home", "source_dir", "bundles", "secrets_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None
@@ -155,6 +158,16 @@ class Settings(BaseModel):
         return self.home / "spools"
 
     @property
+    def bundle_directory(self) -> Path:
+        """Directory in which this machine's workers find bundles."""
+        return self.bundles or self.home / "bundles"
+
+    @property
+    def unpacked(self) -> Path:
+        """Directory of the bundles that were archives, by the hash of their content."""
+        return self.home / "unpacked"
+
+    @property
     def host(self) -> str:
         """This machine's name, as workers and masters show it."""
         return socket.gethostname()
@@ -173,7 +186,7 @@ class Settings(BaseModel):
         """Every setting with its effective value, JSON-ready, passwords masked."""
         values = self.model_dump(mode="json")
         values.update(database_url=self.database, renewal_seconds=self.renewal)
-        values.update(smtp_sender=self.mail_sender)
+        values.update(smtp_sender=self.mail_sender, bundles=str(self.bundle_directory))
         values["redis_url"] = values["redis_url"] or "(private embedded server)"
         values["broker_url"] = values["broker_url"] or values["redis_url"]
         values["alerts"] = (

@@ -42,6 +42,7 @@ class Fault:
         line: Line in that file, from 1.
         task: Name of the task concerned.
         field: Name of the field concerned.
+        workflow: Name of the workflow, where the place alone does not tell it.
     """
 
     message: str
@@ -49,11 +50,13 @@ class Fault:
     line: int | None = None
     task: str | None = None
     field: str | None = None
+    workflow: str | None = None
 
     def __str__(self) -> str:
         """Render as `file:line: task 'x', field 'y': message`."""
         place = ":".join(str(part) for part in (self.file, self.line) if part is not None)
-        named = [f"{word} '{value}'" for word, value in (("task", self.task), ("field", self.field)) if value]
+        words = (("workflow", self.workflow), ("task", self.task), ("field", self.field))
+        named = [f"{word} '{value}'" for word, value in words if value]
         return ": ".join(part for part in (place, ", ".join(named), self.message) if part)
 
 

@@ -3,7 +3,7 @@
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +17,6 @@ from orchestrator.authoring.document import (
     read_documents,
     without_control_characters,
 )
-from orchestrator.authoring.later import unsupported
 from orchestrator.authoring.pyfile import fault_of, workflows_in
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.errors import DefinitionError, Fault
@@ -41,44 +40,36 @@ class DrawnWorkflow(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadedFile:
-    """What a file without faults holds.
-
-    Attributes:
-        definitions: Its workflows, in their order.
-        later: What this version cannot run of them, each with its line.
-    """
-
-    definitions: tuple[WorkflowDefinition, ...]
-    later: tuple[Fault, ...] = ()
-
-
 def load_file(path: str | Path) -> list[WorkflowDefinition]:
     """Return the definitions in a file: YAML, or Python (`.py`) with `@workflow` functions.
 
     Raises:
         DefinitionError: The file cannot be read, holds no workflow, or has faults; all of them are listed.
     """
-    return list(read_file(path).definitions)
+    return _checked(_drafts(path), str(path))
 
 
-def read_file(path: str | Path) -> LoadedFile:
-    """Return the definitions in a file, and where they ask for what this version cannot run.
+def locate(faults: Iterable[Fault], paths: Iterable[str | Path]) -> list[Fault]:
+    """Return faults that were found in definitions with file and line, where these files have them.
 
-    Raises:
-        DefinitionError: As `load_file`.
+    Args:
+        faults: With `workflow`; what has a line stays as it is.
+        paths: Files that could be loaded.
     """
+    drafts = {draft.workflow.name: draft for path in paths for draft in _drafts(path) if draft.workflow}
+    return [
+        _placed(fault, drafts[fault.workflow])
+        if fault.line is None and fault.workflow is not None and fault.workflow in drafts
+        else fault
+        for fault in faults
+    ]
+
+
+def _drafts(path: str | Path) -> list[Draft]:
     file = Path(path)
     if file.suffix == ".py":
-        drafts = list(_drawn_with_called(workflows_in(file), str(path)))
-    else:
-        drafts = _written(_read(file), str(path), str(file.resolve().parent))
-    definitions = _checked(drafts, str(path))
-    later = [
-        _placed(fault, draft) for draft in drafts if draft.workflow for fault in unsupported(draft.workflow)
-    ]
-    return LoadedFile(definitions=tuple(definitions), later=tuple(later))
+        return list(_drawn_with_called(workflows_in(file), str(path)))
+    return _written(_read(file), str(path), str(file.resolve().parent))
 
 
 def load_text(

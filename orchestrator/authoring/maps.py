@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from orchestrator.core import types
-from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
-from orchestrator.core.parameters import whole_reference
+from orchestrator.core.definition import ParameterDefinition, TaskDefinition, WorkflowDefinition
+from orchestrator.core.parameters import texts, whole_reference
 from orchestrator.errors import Fault
 
 REMEDY = 'needs a list, or a reference to one: "${name}"'
@@ -26,14 +26,31 @@ def map_faults(definition: WorkflowDefinition, tasks: Mapping[str, TaskDefinitio
         elif (kind := _declared(path, definition, tasks)) not in (None, "list"):
             message = f"${{{path}}} is declared as {kind}; {REMEDY}"
             yield Fault(message=message, task=task.name, field="map")
+        elif (kind := _by_default(path, definition)) not in (None, "list"):
+            message = f"the default of ${{{path}}} is {kind}; {REMEDY}"
+            yield Fault(message=message, task=task.name, field="map")
 
 
 def _declared(path: str, definition: WorkflowDefinition, tasks: Mapping[str, TaskDefinition]) -> str | None:
     """Return the declared type of a parameter or an output, as far as it is known for sure."""
     first, dot, rest = path.partition(".")
     if not dot:
-        declared = definition.params.get(first)
-        may_be_an_output = any(first in task.outputs for task in definition.tasks)
-        return declared.type if declared is not None and not may_be_an_output else None
+        declared = _parameter(first, definition)
+        return declared.type if declared is not None else None
     upstream = tasks.get(first)
     return upstream.outputs.get(rest) if upstream is not None and upstream.map_over is None else None
+
+
+def _by_default(path: str, definition: WorkflowDefinition) -> str | None:
+    """Return the type of what a parameter without a declared type is by default; `None`: not known yet."""
+    declared = _parameter(path, definition)
+    if declared is None or declared.type is not None or declared.default is None:
+        return None
+    later = any("${" in text or "$[" in text for text in texts(declared.default))
+    return None if later else types.type_of(declared.default)
+
+
+def _parameter(name: str, definition: WorkflowDefinition) -> ParameterDefinition | None:
+    """Return the workflow parameter that a bare name means for sure: no task has an output of that name."""
+    may_be_an_output = any(name in task.outputs for task in definition.tasks)
+    return None if may_be_an_output else definition.params.get(name)

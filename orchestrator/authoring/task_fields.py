@@ -93,7 +93,6 @@ class OnWorker(Attempted):
     environment: Name | None = None
     pool: Name | None = None
     cache: bool = False
-    bundle: Name | None = None
     check: Annotated[Check | None, BeforeValidator(_as_check)] = Field(
         None, description="Expression over the outputs."
     )
@@ -104,3 +103,12 @@ class OnWorker(Attempted):
         yield from super().contradictions(given)
         if "on_queue_timeout" in given and given.get("queue_timeout") is None:
             yield "on_queue_timeout belongs to queue_timeout, which is not there"
+
+
+class WithFiles(OnWorker):
+    """What a task has that our own worker runs, in a directory of files if it wants one."""
+
+    bundle: Name | None = Field(
+        None,
+        description="Directory, NAME.zip or NAME.tar.gz in the worker's ORCHESTRATOR_BUNDLES; it runs there.",
+    )

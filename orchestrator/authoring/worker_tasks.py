@@ -12,10 +12,10 @@ from orchestrator.authoring.fields import (
     Text,
     one_of,
 )
-from orchestrator.authoring.task_fields import OnWorker
+from orchestrator.authoring.task_fields import OnWorker, WithFiles
 
 
-class ShellTask(OnWorker):
+class ShellTask(WithFiles):
     """A script in its own process group."""
 
     type: Literal["shell"]
@@ -25,7 +25,7 @@ class ShellTask(OnWorker):
     cwd: Text | None = Field(None, description="Directory, relative to the definition's file.")
 
 
-class PythonTask(OnWorker):
+class PythonTask(WithFiles):
     """A callable in the worker's child, or an inline script in a subprocess."""
 
     type: Literal["python"]
@@ -43,7 +43,7 @@ class PythonTask(OnWorker):
             yield "cwd belongs to script; a callable runs inside the worker"
 
 
-class NoopTask(OnWorker):
+class NoopTask(WithFiles):
     """Nothing; a point where edges meet."""
 
     type: Literal["noop"]
@@ -66,7 +66,7 @@ class CeleryTask(OnWorker):
         yield from one_of(given, "queue", "worker_group", needed=False)
 
 
-class SqlTask(OnWorker):
+class SqlTask(WithFiles):
     """SQL statements in one transaction; `${x}` becomes a bound parameter."""
 
     type: Literal["sql"]
@@ -92,7 +92,7 @@ class Auth(Strict):
     bearer: Text | None = Field(None, description="The token; secret://name keeps it out of the definition.")
 
 
-class HttpTask(OnWorker):
+class HttpTask(WithFiles):
     """An HTTP request."""
 
     type: Literal["http"]

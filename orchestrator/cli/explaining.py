@@ -1,5 +1,7 @@
 """Owns the command `runs explain`: one sentence per cause, with its remedy."""
 
+from collections.abc import Sequence
+
 import rich_click as click
 
 from orchestrator.cli.options import id_argument, json_option
@@ -27,13 +29,19 @@ def explain(ctx: click.Context, id: int, task: str | None, *, as_json: bool) -> 
     if as_json:
         print_json([cause.to_document() for cause in causes])
     else:
-        for cause in causes:
-            _print(cause, f"run {id}")
+        for cause, is_new in zip(causes, _new_remedies(causes), strict=True):
+            _print(cause, f"run {id}", with_remedy=is_new)
     ctx.exit(UNREACHABLE if any(cause.kind in SERVICES for cause in causes) else 0)
 
 
-def _print(cause: Cause, whole: str) -> None:
+def _new_remedies(causes: Sequence[Cause]) -> list[bool]:
+    """Return for each cause whether its remedy was not printed before: once is enough for a run that failed."""
+    remedies = [cause.remedy for cause in causes]
+    return [bool(remedy) and remedies.index(remedy) == place for place, remedy in enumerate(remedies)]
+
+
+def _print(cause: Cause, whole: str, *, with_remedy: bool) -> None:
     since = f" (since {local_time(cause.since)})" if cause.since else ""
     click.echo(f"{cause.task or whole}: {cause.sentence(local_time)}{since}")
-    if cause.remedy:
+    if with_remedy:
         click.echo(f"{'':4} -> {cause.remedy}")

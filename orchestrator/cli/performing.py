@@ -86,7 +86,7 @@ def carry_out(
 
 
 def _submit(backend: Backend, prepared: Prepared) -> int:
-    definitions.deploy(backend, prepared.found, online=True, schedules=False)
+    definitions.deploy(backend, prepared.found, online=True, schedules=False, files=prepared.files)
     stored = definitions.find(backend, prepared.chosen.name, None)
     options = submission.SubmitOptions(start_nodes=prepared.start_nodes, dry_run=prepared.dry_run)
     return int(submission.submit(backend, stored, prepared.parameters, options)["workflow_instance_id"])

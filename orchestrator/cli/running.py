@@ -46,6 +46,7 @@ class Prepared:
         found: All workflows of the file.
         chosen: The one to run.
         parameters: Its start parameters.
+        files: What they were read from.
     """
 
     found: list[WorkflowDefinition]
@@ -53,6 +54,7 @@ class Prepared:
     parameters: dict[str, Any] = field(default_factory=dict)
     start_nodes: tuple[str, ...] = ()
     dry_run: bool = False
+    files: tuple[Path, ...] = ()
 
 
 def prepare(request: RunRequest) -> Prepared:
@@ -71,6 +73,7 @@ def prepare(request: RunRequest) -> Prepared:
         parameters=parameters,
         start_nodes=request.start_nodes,
         dry_run=request.dry_run,
+        files=(request.file,),
     )
 
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from orchestrator.cli.output import print_message
 from orchestrator.cli.settings import open_settings
 from orchestrator.config import Settings, load_settings
-from orchestrator.embedded.arrival import Arrival
+from orchestrator.embedded.arrival import Arrival, is_supervised
 from orchestrator.embedded.home import Home
-from orchestrator.service.attendance import why_nothing_happens
+from orchestrator.service.attendance import NO_MASTER, why_nothing_happens
 from orchestrator.service.backend import Backend
 
 WAIT_OVER = 4
@@ -34,6 +34,8 @@ def open_backend(settings: Settings | None = None) -> Iterator[Backend]:
 def say_why_nothing_happens(backend: Backend) -> None:
     """Tell the user if nobody will carry out what was asked for, and what to start."""
     reason = why_nothing_happens(backend)
+    if reason == NO_MASTER and is_supervised(Home(path=backend.settings.home)):
+        reason = f"no master has begun yet; the set-up of {backend.settings.home} is just starting one"
     if reason is not None:
         print_message(f"note: {reason}")
 

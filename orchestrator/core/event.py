@@ -103,6 +103,7 @@ class RejectReason(StrEnum):
     OVERLOAD = "overload"
     UNKNOWN_TYPE = "unknown_type"
     UNKNOWN_CALLABLE = "unknown_callable"
+    UNKNOWN_BUNDLE = "unknown_bundle"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

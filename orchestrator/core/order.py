@@ -23,6 +23,7 @@ class Order:
         queue: The Celery queue: the worker group, or one worker's own queue.
         priority: 0 (first) to 24: workflow rank times five plus task rank.
         idempotency_key: The same for all attempts of one `run_count`.
+        bundle: Name of the files that the worker must have and runs the task in.
         external_ids: What an earlier hand-over of the same attempt noted when it deferred.
         dispatched_at: When the master made it, in database time; RUNNING and RESULT say it again.
     """
@@ -45,6 +46,7 @@ class Order:
     run_count: int = 1
     idempotency_key: str = ""
     source_dir: str | None = None
+    bundle: str | None = None
     external_ids: Mapping[str, str] = field(default_factory=dict)
     dispatched_at: datetime | None = None
 

@@ -149,6 +149,7 @@ class Dispatcher:
             run_count=head.run_count,
             idempotency_key=f"{head.id}:{attempt.task}:{head.run_count}",
             source_dir=definition.source_dir,
+            bundle=task.bundle,
             external_ids=attempt.external_ids,
             dispatched_at=self._desk.clock.now(),
         )

@@ -26,7 +26,7 @@ def refuse_unknown_targets(
     """
     known = named_settings("ALERT") if named is None else named
     faults = [
-        Fault(message=_unknown(definition, target, known), field="alerts")
+        Fault(message=_unknown(target, known), field="alerts", workflow=definition.name)
         for definition in definitions
         for target in book.unknown(targets(definition.alerts), known)
     ]
@@ -34,8 +34,8 @@ def refuse_unknown_targets(
         raise DefinitionError(faults)
 
 
-def _unknown(definition: WorkflowDefinition, target: Target, known: Mapping[str, str]) -> str:
+def _unknown(target: Target, known: Mapping[str, str]) -> str:
     name = target.address
     near = did_you_mean(setting_name(name), list(known))
     remedy = REMEDY.format(variable=book.variable(name))
-    return f"workflow '{definition.name}': nobody knows the alert target '{name}'{near}; {remedy}"
+    return f"nobody knows the alert target '{name}'{near}; {remedy}"

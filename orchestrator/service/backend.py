@@ -19,6 +19,7 @@ from orchestrator.store.backfills import Backfills
 from orchestrator.store.cache import Cache
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
+from orchestrator.store.deletion import Deletion
 from orchestrator.store.environments import Environments
 from orchestrator.store.instances import Instances
 from orchestrator.store.pools import Pools
@@ -115,6 +116,11 @@ class Backend:
     def pruning(self) -> Pruning:
         """Deletion of old runs."""
         return Pruning(self.engine)
+
+    @cached_property
+    def deletion(self) -> Deletion:
+        """Deletion of runs by name."""
+        return Deletion(self.engine)
 
     @cached_property
     def commands(self) -> Commands:

@@ -12,7 +12,6 @@ from orchestrator.core.schedule import Fire, Schedule, fires_between, moment
 from orchestrator.errors import NotFound, UserError
 from orchestrator.service.backend import Backend
 from orchestrator.service.definitions import find
-from orchestrator.service.files import refuse_unsupported
 from orchestrator.service.parameters import parameters_from_texts, read_pairs
 from orchestrator.service.schedules import iso
 from orchestrator.store.backfills import BackfillRequest
@@ -51,10 +50,8 @@ def backfill(backend: Backend, name: str, options: BackfillOptions) -> dict[str,
         NotFound: There is no such workflow or schedule.
         UserError: The range is wrong, empty or too long, or a parameter is wrong.
         Conflict: The workflow is offline.
-        DefinitionError: It uses what this version cannot run.
     """
     stored = find(backend, name, None)
-    refuse_unsupported([stored.definition])
     parameters = parameters_from_texts(stored.definition, read_pairs(options.parameters))
     schedule, first, last = _range(backend, stored, options)
     fires = _fires(schedule, first, last)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from shlex import quote
 from typing import Any
 
 from orchestrator.core.pool import WAITS_FOR_SLOT
@@ -48,7 +49,7 @@ def check_stuck_work(backend: Backend) -> Iterator[Finding]:
         yield error(
             "stuck work",
             f"run {number}, task {task['name']}: {task['state']} for more than {limit.total_seconds():.0f} s",
-            f"see the masters and workers above; orchestrator runs explain {number} {task['name']}",
+            f"see the masters and workers above; orchestrator runs explain {number} {quote(task['name'])}",
         )
     if not stuck:
         yield fine("stuck work", "none")

@@ -1,6 +1,7 @@
 """Owns the use cases of stored definitions: deploying, listing, showing, going online and offline."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from orchestrator.authoring.calls import called_by, cycle_fault
@@ -10,13 +11,18 @@ from orchestrator.errors import DefinitionError, NotFound
 from orchestrator.service.alert_targets import refuse_unknown_targets
 from orchestrator.service.backend import Backend
 from orchestrator.service.environments import refuse_unknown_environments
-from orchestrator.service.files import refuse_unsupported
+from orchestrator.service.files import placing
 from orchestrator.service.pools import refuse_unknown_pools
 from orchestrator.store.definitions import StoredDefinition
 
 
 def deploy(
-    backend: Backend, definitions: Sequence[WorkflowDefinition], *, online: bool, schedules: bool = True
+    backend: Backend,
+    definitions: Sequence[WorkflowDefinition],
+    *,
+    online: bool,
+    schedules: bool = True,
+    files: Sequence[Path] = (),
 ) -> list[dict[str, Any]]:
     """Store the definitions; one that has not changed keeps its version.
 
@@ -25,16 +31,15 @@ def deploy(
         definitions: Valid ones.
         online: Whether runs may be started from now on.
         schedules: Whether they run by themselves from now on, if they say so; `run` wants the one run only.
+        files: What they were read from, for the places of faults.
 
     Raises:
-        DefinitionError: One that shall go online uses what this version cannot run, or names a target of
-            alerts that nobody knows; or they and what is stored call each other without end.
+        DefinitionError: One that shall go online names a target of alerts, an environment or a pool that nobody
+            knows; or they and what is stored call each other without end.
     """
     if online:
-        refuse_unsupported(definitions)
-        refuse_unknown_targets(definitions)
-        refuse_unknown_environments(backend, definitions)
-        refuse_unknown_pools(backend, definitions)
+        with placing(files):
+            _refuse_unknown_names(backend, definitions)
     _refuse_endless_calls(backend, definitions)
     return [
         _deploy_one(backend, definition, online=online, schedules=schedules) for definition in definitions
@@ -67,15 +72,12 @@ def set_online(backend: Backend, name: str, *, online: bool) -> dict[str, Any]:
 
     Raises:
         NotFound: There is no such workflow.
-        DefinitionError: It shall go online and uses what this version cannot run, or names a target of alerts
+        DefinitionError: It shall go online and names a target of alerts
             that nobody knows.
     """
     stored = find(backend, name, None)
     if online:
-        refuse_unsupported([stored.definition])
-        refuse_unknown_targets([stored.definition])
-        refuse_unknown_environments(backend, [stored.definition])
-        refuse_unknown_pools(backend, [stored.definition])
+        _refuse_unknown_names(backend, [stored.definition])
     backend.definitions.set_online(name, online=online)
     return {"name": name, "version": stored.version, "online": online}
 
@@ -103,6 +105,12 @@ def find(backend: Backend, name: str, version: int | None) -> StoredDefinition:
     except NotFound as error:
         known = [one.definition.name for one in backend.definitions.list()]
         raise NotFound(str(error) + ("" if name in known else did_you_mean(name, known))) from None
+
+
+def _refuse_unknown_names(backend: Backend, definitions: Sequence[WorkflowDefinition]) -> None:
+    refuse_unknown_targets(definitions)
+    refuse_unknown_environments(backend, definitions)
+    refuse_unknown_pools(backend, definitions)
 
 
 def _refuse_endless_calls(backend: Backend, definitions: Sequence[WorkflowDefinition]) -> None:

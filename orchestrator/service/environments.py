@@ -74,7 +74,8 @@ def refuse_unknown_environments(backend: Backend, definitions: Sequence[Workflow
     known = list(backend.environments.list())
     faults = [
         Fault(
-            message=f"workflow '{definition.name}': there is no environment '{name}'{did_you_mean(name, known)};"
+            workflow=definition.name,
+            message=f"there is no environment '{name}'{did_you_mean(name, known)};"
             f" make it with: orchestrator environments set {name} NAME=VALUE",
             task=task,
             field="environment",

@@ -1,12 +1,12 @@
 """Owns what is known of workflows before any server is asked: reading files, and what running them needs."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from orchestrator.authoring.calls import called_by, cycle_fault, without_callers
-from orchestrator.authoring.later import unsupported
-from orchestrator.authoring.load import LoadedFile, read_file
+from orchestrator.authoring.load import load_file, locate
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.authoring.references import missing_inputs
 from orchestrator.config import Settings
@@ -22,48 +22,42 @@ def read_files(paths: Iterable[Path]) -> list[WorkflowDefinition]:
     Raises:
         DefinitionError: The files have faults; all of them are listed, of all files.
     """
-    return list(look_into(paths).definitions)
-
-
-def read_runnable(paths: Iterable[Path]) -> list[WorkflowDefinition]:
-    """Return the workflows of all files if this version can run them: nothing is accepted and then ignored.
-
-    Raises:
-        DefinitionError: As `read_files`; or they use what is parsed but not run yet: each field with its line.
-    """
-    return list(look_into(paths, runnable=True).definitions)
-
-
-def look_into(paths: Iterable[Path], *, runnable: bool = False) -> LoadedFile:
-    """Return the workflows of all files, and where they ask for what this version cannot run.
-
-    Args:
-        paths: The files.
-        runnable: Whether what this version cannot run is a fault, and what these settings lack.
-
-    Raises:
-        DefinitionError: The files have faults; all of them are listed, of all files.
-    """
     definitions: list[WorkflowDefinition] = []
-    later: list[Fault] = []
     faults: list[Fault] = []
     for path in paths:
         try:
-            loaded = read_file(path)
+            definitions.extend(load_file(path))
         except DefinitionError as error:
             faults.extend(error.faults)
-        else:
-            definitions.extend(loaded.definitions)
-            later.extend(loaded.later)
     faults.extend(_told_twice(definitions))
     endless = cycle_fault({one.name: called_by(one) for one in definitions})
     if endless is not None and not faults:  # between files; those of one file were told
         faults.append(endless)
-    if faults or (runnable and later):
-        raise DefinitionError(faults or later)
-    if runnable:
+    if faults:
+        raise DefinitionError(faults)
+    return definitions
+
+
+def read_runnable(paths: Iterable[Path]) -> list[WorkflowDefinition]:
+    """Return the workflows of all files if these settings have what running them needs.
+
+    Raises:
+        DefinitionError: As `read_files`; or they name a target of alerts that nobody knows.
+    """
+    files = list(paths)
+    definitions = read_files(files)
+    with placing(files):
         refuse_unknown_targets(definitions)
-    return LoadedFile(definitions=tuple(definitions), later=tuple(later))
+    return definitions
+
+
+@contextmanager
+def placing(paths: Iterable[Path]) -> Iterator[None]:
+    """Give faults that are found in loaded definitions their places in the files that these were read from."""
+    try:
+        yield
+    except DefinitionError as error:
+        raise DefinitionError(locate(error.faults, paths)) from None
 
 
 def what_it_is_about(definitions: Sequence[WorkflowDefinition]) -> WorkflowDefinition | None:
@@ -72,31 +66,19 @@ def what_it_is_about(definitions: Sequence[WorkflowDefinition]) -> WorkflowDefin
     return uncalled[0] if len(uncalled) == 1 else None
 
 
-def refuse_unsupported(definitions: Iterable[WorkflowDefinition]) -> None:
-    """Return if this version can run the definitions: nothing is accepted and then ignored.
-
-    Raises:
-        DefinitionError: They use what is parsed but not run yet; every field is named.
-    """
-    faults = [fault for definition in definitions for fault in unsupported(definition)]
-    if faults:
-        raise DefinitionError(faults)
-
-
-def is_runnable(definition: WorkflowDefinition) -> bool:
-    """Return whether this version can run all of the definition."""
-    return not unsupported(definition)
-
-
 def needed_on_workers(definitions: Iterable[WorkflowDefinition]) -> list[str]:
-    """Return one line for each module that remote workers must be able to import."""
+    """Return one line for each module that remote workers must be able to import, and each bundle."""
+    tasks = [task for definition in definitions for task in definition.tasks]
     modules = {
         str(task.spec["call"]).partition(":")[0]
-        for definition in definitions
-        for task in definition.tasks
-        if task.type == "python" and "call" in task.spec
+        for task in tasks
+        if task.type == "python" and "call" in task.spec and task.bundle is None
     }
-    return [f"workers must be able to import: {module}" for module in sorted(modules)]
+    bundles = {task.bundle for task in tasks if task.bundle is not None}
+    return [
+        *(f"workers must be able to import: {module}" for module in sorted(modules)),
+        *(f"workers must have the bundle: {bundle}" for bundle in sorted(bundles)),
+    ]
 
 
 def wish_for(settings: Settings, definitions: Sequence[WorkflowDefinition]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from orchestrator.service import events, fleet
 from orchestrator.service.backend import Backend
 from orchestrator.service.files import groups_of
 from orchestrator.service.findings import Finding, error, fine, warning
+from orchestrator.service.wording import counted
 
 START_MASTER = "orchestrator master (or: orchestrator up)"
 
@@ -74,7 +75,8 @@ def _capacity(workers: Sequence[Mapping[str, Any]]) -> Finding:
     also = f"; draining: {', '.join(drained)}" if drained else ""
     if takers:
         return fine(
-            "workers", f"{len(takers)}, {sum(one['capacity'] for one in takers)} tasks at the same time{also}"
+            "workers",
+            f"{len(takers)}, {counted(sum(one['capacity'] for one in takers), 'task')} at the same time{also}",
         )
     if drained:
         return error("workers", f"none takes tasks{also}", f"orchestrator workers resume {drained[0]}")

@@ -5,8 +5,9 @@ from typing import Any
 
 from orchestrator.core.command import CommandKind
 from orchestrator.core.elements import group_of
+from orchestrator.core.logic import LOGIC_TYPES
 from orchestrator.core.run import is_stopping
-from orchestrator.core.status import TASK_FINAL, WORKFLOW_FINAL
+from orchestrator.core.status import TASK_FINAL, WORKFLOW_FINAL, TaskState
 from orchestrator.errors import Conflict, UserError
 from orchestrator.service.again import known_task, load
 from orchestrator.service.backend import Backend
@@ -34,9 +35,21 @@ def control_task(backend: Backend, kind: CommandKind, ids: Sequence[int], task: 
         if wanted:
             send(backend, kind, one.head.id, {"task": task})
     return [
-        {**answer(kind, one.head.id, str(one.head.state), sent=wanted), "task": task}
+        {
+            **answer(kind, one.head.id, str(one.head.state), sent=wanted),
+            "task": task,
+            "task_runs": _runs(one, task),
+        }
         for one, wanted in zip(found, asked, strict=True)
     ]
+
+
+def _runs(loaded: LoadedInstance, task: str) -> bool:
+    """Return whether a worker has the task in hand: that attempt goes on, only the next one is held."""
+    return any(
+        one.task == task and one.state is TaskState.RUNNING and one.type not in LOGIC_TYPES
+        for one in loaded.attempts
+    )
 
 
 def _is_needed(backend: Backend, kind: CommandKind, loaded: LoadedInstance, task: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from orchestrator.service.backend import Backend
 from orchestrator.service.findings import Finding, error, fine, warning
 from orchestrator.service.pools import MAKE
+from orchestrator.service.wording import counted, waiting
 from orchestrator.store.pools import StoredPool
 
 
@@ -33,10 +34,10 @@ def _standing(one: StoredPool) -> Finding:
     if one.slots is None:
         return error(
             "pools",
-            f"{one.waiting} tasks wait for '{one.name}', which does not exist",
+            f"{waiting(one.waiting)} for '{one.name}', which does not exist",
             MAKE.format(name=one.name),
         )
-    text = f"'{one.name}': {one.taken} of {one.slots} slots taken, {one.waiting} tasks wait"
+    text = f"'{one.name}': {one.taken} of {counted(one.slots, 'slot')} taken, {waiting(one.waiting)}"
     if one.slots == 0 and one.waiting:
         return warning("pools", text, f"orchestrator pools set {one.name} SLOTS")
     return fine("pools", text)

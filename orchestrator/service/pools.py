@@ -77,8 +77,8 @@ def refuse_unknown_pools(backend: Backend, definitions: Sequence[WorkflowDefinit
     known = backend.pools.names()
     faults = [
         Fault(
-            message=f"workflow '{definition.name}': there is no pool '{name}'{did_you_mean(name, known)};"
-            f" {MAKE.format(name=name)}",
+            message=f"there is no pool '{name}'{did_you_mean(name, known)}; {MAKE.format(name=name)}",
+            workflow=definition.name,
             task=task,
             field="pool",
         )

@@ -1,13 +1,14 @@
-"""Owns the use case of pruning: deleting old runs, and the logs of runs that are gone."""
+"""Owns the use cases of deleting runs, by age or by name, and the logs of runs that are gone."""
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from orchestrator.service.ages import age_s
 from orchestrator.service.backend import Backend
+from orchestrator.store.deletion import DeletedFamily
 
 
 def prune(backend: Backend, older_than: str, *, dry_run: bool) -> dict[str, Any]:
@@ -41,6 +42,39 @@ def prune(backend: Backend, older_than: str, *, dry_run: bool) -> dict[str, Any]
     backfills = 0 if dry_run else backend.pruning.forget_backfills(cutoff)
     logs = _prune_logs(backend, gone, cutoff, dry_run=dry_run)
     return {**counts, "backfills": backfills, "logs": logs, "dry_run": dry_run}
+
+
+def delete(backend: Backend, ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Delete ended runs with their children and everything that hangs on them, all of them or none.
+
+    Args:
+        backend: The services.
+        ids: The runs; a child only together with its parent.
+
+    Returns:
+        An answer for each family: which runs (`deleted`), how many `attempts` and directories of `logs` went.
+
+    Raises:
+        NotFound: There is no such run.
+        Conflict: One goes on, is a child, or is still needed; nothing was deleted.
+        StoreUnavailable: The database is away.
+    """
+    return [_answer(backend, family) for family in backend.deletion.delete(set(ids))]
+
+
+def _answer(backend: Backend, family: DeletedFamily) -> dict[str, Any]:
+    logs = [path for path in (backend.settings.logs / str(one) for one in family.runs) if path.is_dir()]
+    for path in logs:
+        shutil.rmtree(path, ignore_errors=True)
+    return {
+        "workflow_instance_id": family.head,
+        "state": family.state,
+        "command": "DELETE",
+        "sent": True,
+        "deleted": list(family.runs),
+        "attempts": family.attempts,
+        "logs": len(logs),
+    }
 
 
 def _prune_logs(backend: Backend, gone: Collection[int], cutoff: datetime, *, dry_run: bool) -> int:

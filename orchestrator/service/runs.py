@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
+from orchestrator.errors import NotFound
 from orchestrator.service.backend import Backend
+from orchestrator.service.definitions import find
 
 PAUSE_S = 0.2
 """Nobody is told of a run's end but through its row: this is how often it is read."""
@@ -20,6 +22,15 @@ def list_runs(
     """Return runs, the newest first."""
     wanted = WorkflowState(state) if state is not None else None
     return backend.queries.runs(state=wanted, workflow=workflow, limit=limit)
+
+
+def why_no_runs(backend: Backend, workflow: str) -> str:
+    """Return what is to be said where no run of a workflow was found: perhaps there is no such workflow."""
+    try:
+        find(backend, workflow, None)
+    except NotFound as error:
+        return str(error)
+    return "no such run"
 
 
 def show(backend: Backend, workflow_instance_id: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from orchestrator.core.definition import OnFailure, Priority
 from orchestrator.errors import UserError
 from orchestrator.service.backend import Backend
 from orchestrator.service.definitions import deploy, find
-from orchestrator.service.files import check_start_nodes, read_runnable, refuse_unsupported, what_it_is_about
+from orchestrator.service.files import check_start_nodes, read_runnable, what_it_is_about
 from orchestrator.service.parameters import parameters_from_texts, read_pairs
 from orchestrator.store.definitions import StoredDefinition
 from orchestrator.store.submissions import SubmitRequest
@@ -68,9 +68,7 @@ def submit(
         UserError: A start node is no task of the workflow, or cannot begin without the tasks before it; or the
             idempotency key is one of a schedule's or backfill's; or UTC has no such planned time.
         Conflict: The workflow is offline, or the idempotency key was used for another request.
-        DefinitionError: It uses what this version cannot run.
     """
-    refuse_unsupported([stored.definition])
     _check_key(options.idempotency_key)
     depends = options.depends or DEPENDS
     check_start_nodes(stored.definition, options.start_nodes, depends)
@@ -118,8 +116,8 @@ def deploy_file(backend: Backend, path: Path) -> str:
     """Deploy all workflows of a file; return the name of the one to submit: the one no other calls, else the last.
 
     Raises:
-        DefinitionError: The file has faults, or uses what this version cannot run.
+        DefinitionError: The file has faults.
     """
     found = read_runnable([path])
-    deploy(backend, found, online=True)
+    deploy(backend, found, online=True, files=[path])
     return (what_it_is_about(found) or found[-1]).name

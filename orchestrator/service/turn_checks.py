@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from orchestrator.service.backend import Backend
 from orchestrator.service.findings import Finding, error, fine, warning
+from orchestrator.service.wording import counted, waiting
 
 RECENT = timedelta(days=7)
 """So long a repair is told."""
@@ -25,15 +26,15 @@ def check_turns(backend: Backend) -> Iterator[Finding]:
         if line.repaired_at is not None and now - line.repaired_at < RECENT:
             yield warning(
                 "turns",
-                f"workflow {line.workflow}: its chain stood still {line.repairs} times and was put in motion again"
-                f" by a sweep, at last {line.repaired_at.isoformat(timespec='seconds')}",
+                f"workflow {line.workflow}: its chain stood still {counted(line.repairs, 'time')} and was put"
+                f" in motion again by a sweep, at last {line.repaired_at.isoformat(timespec='seconds')}",
                 "nothing has to be done; unless rows were changed by hand, please report it",
             )
     if not stopped:
         yield fine("turns", _summary([line.waiting for line in lines if line.waiting]))
 
 
-def _summary(waiting: list[int]) -> str:
-    if not waiting:
+def _summary(lines: list[int]) -> str:
+    if not lines:
         return "no run waits for its turn"
-    return f"{sum(waiting)} runs of {len(waiting)} serial workflows wait, each chain goes on"
+    return f"{waiting(sum(lines), 'run')} in {counted(len(lines), 'serial workflow')}; each chain goes on"

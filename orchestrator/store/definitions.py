@@ -170,7 +170,8 @@ def _refuse_deletion(connection: Connection, name: str) -> None:
     runs = select(func.count()).where(workflow_instance.c.workflow == name)
     if count := connection.execute(runs).scalar_one():
         raise Conflict(
-            f"workflow definition '{name}' has {count} runs, which need it; leave it offline instead"
+            f"workflow definition '{name}' has runs ({count}), which need it; leave it offline,"
+            " or delete them"
         )
 
 

@@ -147,7 +147,7 @@ class Pools:
             here = next(one for one in _read_pools(connection) if one.name == name)
             if here.taken or here.waiting:
                 raise Conflict(
-                    f"pool '{name}' is in use: {here.taken} slots are taken, {here.waiting} tasks wait;"
+                    f"pool '{name}' is in use (slots taken: {here.taken}, tasks that wait: {here.waiting});"
                     f" to let nothing new start: orchestrator pools set {name} 0"
                 )
             connection.execute(delete(pool).where(pool.c.name == name))

@@ -9,23 +9,20 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, delete, exists, func, literal, select
+from sqlalchemy import Connection, Engine, RowMapping, Select, delete, exists, func, select
 
 from orchestrator.core.definition import from_document
 from orchestrator.core.dependence import needed_since
-from orchestrator.core.status import WORKFLOW_FINAL
 from orchestrator.crash import crash_point
 from orchestrator.store.among import among
 from orchestrator.store.clock import database_now
+from orchestrator.store.deletion import FINAL, count_attempts, delete_rows, read_families
 from orchestrator.store.schema import (
     UNFINISHED,
     backfill,
     backfill_run,
     command,
-    error_command,
     outbox,
-    task_cache,
-    task_instance,
     workflow_definition,
     workflow_instance,
 )
@@ -36,7 +33,6 @@ ATTEMPTS_AT_ONCE = 5000
 
 run = workflow_instance.c
 version = workflow_definition.c
-FINAL = sorted(state.value for state in WORKFLOW_FINAL)
 
 Needed = Mapping[str, datetime]
 """Workflow name to the planned time from which on its runs may still be looked at."""
@@ -120,7 +116,7 @@ class Pruning:
             found: list[int] = list(connection.execute(statement).scalars())
             if not found:
                 return Pruned()
-            families = _families(connection, found, lock=not trial)
+            families = read_families(connection, found, lock=not trial)
             blocked = _blocked(connection, [one["id"] for rows in families.values() for one in rows])
             free = [
                 head
@@ -133,7 +129,7 @@ class Pruning:
             last_id = found[-1] if whole else max((head for head in chosen), default=found[-1])
             if ids and not trial:
                 crash_point("prune.before_flush")
-                _delete(connection, ids)
+                delete_rows(connection, ids)
                 crash_point("prune.after_flush")
         crash_point("prune.after_commit")
         kept = sum(head <= last_id and head not in free for head in families)
@@ -183,26 +179,6 @@ def _old_heads(cutoff: datetime, after_id: int, most: int) -> Select[int]:
     )
 
 
-def _families(connection: Connection, heads: Sequence[int], *, lock: bool) -> dict[int, list[RowMapping]]:
-    """Return these runs with all their descendants, by the id of the oldest; as they are under the lock."""
-    columns = (run.id, literal(0).label("steps"))
-    chain = select(run.id.label("head"), *columns).where(among(run.id, "heads")).cte("chain", recursive=True)
-    below = select(chain.c.head, run.id, chain.c.steps + 1).join(
-        workflow_instance, run.parent_id == chain.c.id
-    )
-    statement = select(chain.union_all(below)).order_by("head", "id")
-    head_of = {row.id: row.head for row in connection.execute(statement, {"heads": list(heads)})}
-    rows = select(run.id, run.workflow, run.state, run.planned_time, run.ended_at, run.submitted_at).where(
-        among(run.id, "ids")
-    )
-    ordered = rows.order_by(run.id)
-    families: dict[int, list[RowMapping]] = {head: [] for head in heads}
-    found = connection.execute(ordered.with_for_update() if lock else ordered, {"ids": sorted(head_of)})
-    for row in found.mappings():
-        families[head_of[row["id"]]].append(row)
-    return families
-
-
 def _is_needed(row: RowMapping, cutoff: datetime, needed: Needed) -> bool:
     if row["state"] not in FINAL or (row["ended_at"] or row["submitted_at"]) >= cutoff:
         return True
@@ -232,10 +208,7 @@ def _as_many(
     connection: Connection, free: Sequence[int], families: Mapping[int, Sequence[RowMapping]], most: int
 ) -> tuple[list[int], int]:
     """Return so many families that one transaction is not too long for others, and how many attempts they have."""
-    attempt = task_instance.c.workflow_instance_id
-    counted = select(attempt, func.count()).where(among(attempt, "ids")).group_by(attempt)
-    ids = [one["id"] for head in free for one in families[head]]
-    counts = {row[0]: row[1] for row in connection.execute(counted, {"ids": ids})}
+    counts = count_attempts(connection, [one["id"] for head in free for one in families[head]])
     chosen: list[int] = []
     total = 0
     for head in free:
@@ -245,11 +218,3 @@ def _as_many(
         chosen.append(head)
         total += attempts
     return chosen, total
-
-
-def _delete(connection: Connection, ids: Sequence[int]) -> None:
-    """Delete these runs, and before them every row that speaks of them."""
-    for table in (task_cache, task_instance, error_command, outbox, backfill_run):
-        speaks = among(table.c.workflow_instance_id, "ids")
-        connection.execute(delete(table).where(speaks), {"ids": list(ids)})
-    connection.execute(delete(workflow_instance).where(among(run.id, "ids")), {"ids": list(ids)})

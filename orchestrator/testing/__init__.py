@@ -15,7 +15,6 @@ import structlog
 
 from orchestrator.authoring.calls import without_callers
 from orchestrator.authoring.decorators import Workflow
-from orchestrator.authoring.later import refuse_unsupported
 from orchestrator.authoring.load import load_file, load_with_called
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.core import secrets
@@ -92,13 +91,11 @@ def run(
         States and outputs.
 
     Raises:
-        DefinitionError: The workflow is wrong, or uses what cannot be run yet.
+        DefinitionError: The workflow is wrong.
         UserError: It is no workflow, or a file with several; `fail` or `outputs` names no task of them, `params`
             what it does not declare, or `fail` holds what is no exception.
     """
     definition, *called = _definitions_of(workflow)
-    for one in (definition, *called):
-        refuse_unsupported(one)
     _check_names(definition, called, fail=fail or {}, outputs=outputs or {})
     _check_failures(fail or {})
     parameters = parameters_from_values(definition, params or {})

@@ -24,6 +24,7 @@ from orchestrator.core.worker_name import check_worker_name
 from orchestrator.secret_source import WorkerSecrets
 from orchestrator.worker.bootstep import WorkerService
 from orchestrator.worker.broken_connection import BrokenConnection
+from orchestrator.worker.bundles import Bundles
 from orchestrator.worker.capture import Capture, ThreadStreams, capture_descriptors
 from orchestrator.worker.celery_defaults import redis_url
 from orchestrator.worker.claiming import Claiming
@@ -307,6 +308,11 @@ def _workplace(
     return workplace
 
 
+def _bundles(settings: Settings, identity: Identity) -> Bundles:
+    scratch = Places(settings, identity.name).scratch
+    return Bundles(settings.bundle_directory, settings.unpacked, scratch)
+
+
 def _runner(  # noqa: PLR0913  all that one process of the pool has
     task: ExecuteTask,
     settings: Settings,
@@ -323,6 +329,7 @@ def _runner(  # noqa: PLR0913  all that one process of the pool has
         claiming=Claiming(identity, spool, Claims(client, keys), settings.resend_seconds),
         reporter=Reporter(spool, EventSender(client, keys), identity.name),
         executors=builtin_registry(task.app),
+        bundles=_bundles(settings, identity),
         gate=Gate(lambda: board.draining, settings.worker_cpu_limit, settings.worker_memory_limit),
         workplace=workplace,
         logs=settings.logs,

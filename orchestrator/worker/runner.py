@@ -25,6 +25,7 @@ from orchestrator.worker.executors.port import (
     Executor,
     Finished,
     TaskFailure,
+    UnknownBundle,
     UnknownCallable,
     Work,
     Workplace,
@@ -53,6 +54,13 @@ class Executors(Protocol):
         """Return the executor of `task_type`, or raise UnknownType."""
 
 
+class Bundles(Protocol):
+    """Where files of tasks are found."""
+
+    def find(self, name: str) -> Path:
+        """Return the directory of a bundle, or raise UnknownBundle."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
     """What a runner works with, one of each per process.
@@ -72,6 +80,7 @@ class Tools:
     claiming: Claiming
     reporter: Reporter
     executors: Executors
+    bundles: Bundles
     gate: Gate
     workplace: Callable[[AttemptLog], Workplace]
     logs: Path
@@ -128,7 +137,9 @@ class Runner:
     def _prepare(self, order: Order, attempt_log: AttemptLog, vault: Vault) -> Work:
         try:
             executor = self._tools.executors.find(order.type)
-            workplace = replace(self._tools.workplace(attempt_log), vault=vault)
+            workplace = replace(
+                self._tools.workplace(attempt_log), vault=vault, bundle=self._bundle_of(order)
+            )
             return DiscreetWork(order, executor.prepare(vault.opened(order), workplace), vault)
         except Rejected:
             raise
@@ -136,6 +147,8 @@ class Runner:
             raise Rejected(RejectReason.UNKNOWN_TYPE, str(error)) from error
         except UnknownCallable as error:
             raise Rejected(RejectReason.UNKNOWN_CALLABLE, vault.masked(str(error))) from error
+        except UnknownBundle as error:
+            raise Rejected(RejectReason.UNKNOWN_BUNDLE, f"{error} {self._identity.name}") from error
         except TaskFailure as failure:
             return _HopelessWork(masked_failure(failure, vault))
         except SecretUnavailable as error:
@@ -144,6 +157,9 @@ class Runner:
             return _HopelessWork(TaskFailure(f"cannot start: {error}", error=type(error).__name__))
         except Exception as error:  # noqa: BLE001 - a bug of the executor: it ends its task, not the worker
             return _HopelessWork(failure_of(error, order, vault))
+
+    def _bundle_of(self, order: Order) -> Path | None:
+        return self._tools.bundles.find(order.bundle) if order.bundle is not None else None
 
     def _give_back(self, order: Order, generation: str, rejected: Rejected) -> None:
         """Claim the hand-over with the reject instead of RUNNING: no copy of the message can start then."""

@@ -69,6 +69,7 @@ SMALL = {
     "check.yaml": Expected(states={"load": ("FAILURE", "SUCCESS")}, outputs={"rows": 2}),
     "map.yaml": Expected(outputs={"text": "north 10, south 11, west 12"}),
     "sub_workflow.yaml": Expected(outputs={"text": "3 orders in Lyon."}),
+    "bundle.yaml": Expected(outputs={"text": "2 orders from Lyon, 42 in all"}),
     "cache.yaml": Expected(outputs={"same": True}),
     "continue.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "behind": ()}),
     "end.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "slow": ("KILLED",), "behind": ()}),
@@ -80,9 +81,10 @@ SMALL = {
     "http.yaml": Expected(arguments=("-p", f"server={SERVER}"), outputs={"status": 200}),
     "secrets.yaml": Expected(outputs={"shown": "******"}),
     "schedules.yaml": Expected(),
-    "serial.yaml": Expected(),
+    "serial.yaml": Expected(arguments=("-p", "seconds=0.1")),
+    "hold.yaml": Expected(arguments=("-p", "seconds=0.1")),
     "environments.yaml": Expected(outputs={"region": "eu", "bucket": "s3://staging-eu"}),
-    "pools.yaml": Expected(outputs={"text": "3 orders, 2 shops, 1 refunds"}),
+    "pools.yaml": Expected(arguments=("-p", "seconds=0.1"), outputs={"text": "3 orders, 2 shops, 1 refunds"}),
     "alerts.yaml": Expected(state="FAILURE", states={"load": ("FAILURE",)}),
     "python_task.py": Expected(arguments=("-p", "limit=50")),
 }
@@ -252,6 +254,7 @@ def _environment(home: Path) -> dict[str, str]:
         "ORCHESTRATOR_HOME": str(home),
         "ORCHESTRATOR_CONNECTION_SHOP": f"sqlite:///{home / 'shop.db'}",
         "ORCHESTRATOR_SECRET_API_TOKEN": TOKEN,
+        "ORCHESTRATOR_BUNDLES": str(EXAMPLES / "bundles"),
         "ORCHESTRATOR_ALERT_NOTEBOOK": f"tee -a {home / 'alerts.jsonl'}",
         "PYTHONDONTWRITEBYTECODE": "1",
     }

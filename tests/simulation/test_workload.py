@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from orchestrator.authoring.checks import check, size_faults
-from orchestrator.authoring.later import unsupported
 from orchestrator.authoring.load import load_text
 from orchestrator.core.dag import compile_graph
 from orchestrator.core.definition import (
@@ -81,7 +80,7 @@ def test_every_definition_passes_the_checks_of_the_language() -> None:
     for run in [*runs(), *(run for plan in every_shape() for run in plan.runs)]:
         definition = run.definition
         compile_graph(definition)
-        assert [*check(definition), *size_faults(definition), *unsupported(definition)] == []
+        assert [*check(definition), *size_faults(definition)] == []
 
 
 def test_definitions_can_be_written_in_the_language() -> None:

@@ -18,6 +18,7 @@ from orchestrator.broker.keys import Keys
 from orchestrator.broker.presence import Presence
 from orchestrator.broker.stream import EventSender
 from orchestrator.errors import BrokerUnavailable
+from orchestrator.worker.bundles import Bundles
 from orchestrator.worker.claiming import Claiming
 from orchestrator.worker.enforcer import Enforcer
 from orchestrator.worker.executors.port import Workplace
@@ -348,6 +349,7 @@ class _Main:
                 new_nonce=lambda: next(nonces),
             ),
             reporter=Reporter(spool, EventSender(client, self._site.keys), self._identity.name, pause),
+            bundles=Bundles(LOGS, LOGS, LOGS),
             executors=self._site.tasks.executors(self._identity.name, child.process, child.interrupt, spool),
             gate=Gate(lambda: self._board.draining, 0.0, 1.0),
             workplace=self._workplace,

@@ -8,6 +8,7 @@ from orchestrator.cli.options import json_option, number_type, parameter_option
 from orchestrator.cli.output import print_json, print_message
 from orchestrator.cli.session import open_backend, say_why_nothing_happens
 from orchestrator.service import backfills as service
+from orchestrator.service.wording import counted
 
 EXAMPLE = "Example: orchestrator backfill nightly --from 2026-11-01 --to 2026-11-07 --max-parallel 2"
 
@@ -51,7 +52,7 @@ def backfill(name: str, *, parameters: tuple[str, ...], as_json: bool, **options
             print_json(document)
             return
         runs = document["workflow_instance_ids"]
-        click.echo(f"backfill {document['backfill_id']}: {len(runs)} runs{_listed(runs)}")
+        click.echo(f"backfill {document['backfill_id']}: {counted(len(runs), 'run')}{_listed(runs)}")
         if document["rerun"]:
             print_message(f"{len(document['rerun'])} of them were there, and run again")
         if document["skipped"]:

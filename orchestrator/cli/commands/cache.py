@@ -6,6 +6,7 @@ from orchestrator.cli.options import json_option
 from orchestrator.cli.output import print_json
 from orchestrator.cli.session import open_backend
 from orchestrator.service import cache as service
+from orchestrator.service.wording import counted
 
 
 @click.group(epilog="Example: orchestrator cache clear nightly --task extract")
@@ -31,4 +32,4 @@ def clear(workflow: str | None, task: str | None, older_than: str | None, *, as_
     if as_json:
         print_json(document)
     else:
-        click.echo(f"{document['cleared']} kept results forgotten")
+        click.echo(f"{counted(document['cleared'], 'kept result')} forgotten")

@@ -7,6 +7,7 @@ from orchestrator.cli.output import print_json, print_message
 from orchestrator.cli.session import open_backend
 from orchestrator.cli.settings import open_settings
 from orchestrator.service import pruning, schema
+from orchestrator.service.wording import counted
 
 
 @click.group(epilog="Example: orchestrator db upgrade")
@@ -57,8 +58,9 @@ def prune(older_than: str, *, dry_run: bool, as_json: bool) -> None:
         return
     verb = "would be deleted" if dry_run else "deleted"
     click.echo(
-        f"{document['runs']} runs with {document['attempts']} attempts, {document['backfills']} backfills and"
-        f" the logs of {document['logs']} runs {verb}"
+        f"{counted(document['runs'], 'run')} with {counted(document['attempts'], 'attempt')},"
+        f" {counted(document['backfills'], 'backfill')} and the logs of {counted(document['logs'], 'run')} {verb}"
     )
     if document["kept"]:
-        print_message(f"{document['kept']} old runs with their children are still needed, and stay")
+        verbs = "is still needed, and stays" if document["kept"] == 1 else "are still needed, and stay"
+        print_message(f"{counted(document['kept'], 'old run')}, children with them, {verbs}")

@@ -19,7 +19,7 @@ def deploy(files: tuple[Path, ...], *, offline: bool, as_json: bool) -> None:
     """Store the workflows of FILEs; one that has changed gets a new version."""
     found = service.read_files(files) if offline else service.read_runnable(files)
     with open_backend() as backend:
-        deployed = definitions.deploy(backend, found, online=not offline)
+        deployed = definitions.deploy(backend, found, online=not offline, files=files)
     if as_json:
         print_json(deployed)
         return

@@ -12,6 +12,7 @@ from orchestrator.cli.output import print_json, print_message
 from orchestrator.importing.dolphinscheduler import Imported, import_files
 from orchestrator.importing.findings import Finding
 from orchestrator.importing.writing import write_all
+from orchestrator.service.wording import counted
 
 
 @click.group("import", epilog="Example: orchestrator import dolphinscheduler export.json --output flows")
@@ -67,7 +68,7 @@ def _tell(found: Imported, targets: dict[str, Path], *, is_written: bool, as_jso
         print_message(f"nothing was written: {len(found.gaps)} cannot be converted")
     elif is_written and not as_json:
         for one in found.workflows:
-            click.echo(f"{one.source}: {one.name}, {one.tasks} tasks -> {targets[one.name]}")
+            click.echo(f"{one.source}: {one.name}, {counted(one.tasks, 'task')} -> {targets[one.name]}")
 
 
 def _document(found: Imported, targets: dict[str, Path], *, with_text: bool) -> dict[str, Any]:

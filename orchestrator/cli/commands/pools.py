@@ -6,6 +6,7 @@ from orchestrator.cli.options import json_option
 from orchestrator.cli.output import print_json, print_rows
 from orchestrator.cli.session import open_backend
 from orchestrator.service import pools as service
+from orchestrator.service.wording import counted, waiting
 
 COLUMNS = ("name", "slots", "taken", "waiting")
 
@@ -24,7 +25,11 @@ def list_pools(*, as_json: bool) -> None:
     print_rows(found, COLUMNS, as_json=as_json, empty="there is no pool")
 
 
-@pools.command("set", epilog="Example: orchestrator pools set warehouse 3")
+@pools.command(
+    "set",
+    epilog="Example: orchestrator pools set warehouse 3",
+    context_settings={"ignore_unknown_options": True},  # -1 is a wrong number, not an unknown option
+)
 @click.argument("name", metavar="NAME")
 @click.argument("slots", metavar="SLOTS", type=int)
 @json_option
@@ -38,7 +43,9 @@ def set_slots(name: str, slots: int, *, as_json: bool) -> None:
     if as_json:
         print_json(stored)
     else:
-        click.echo(f"{name}: {stored['taken']} of {slots} slots taken, {stored['waiting']} tasks wait")
+        click.echo(
+            f"{name}: {stored['taken']} of {counted(slots, 'slot')} taken, {waiting(stored['waiting'])}"
+        )
 
 
 @pools.command("delete", epilog="Example: orchestrator pools delete warehouse")

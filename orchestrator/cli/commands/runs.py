@@ -1,11 +1,14 @@
 """Owns the commands `runs …`: looking at runs, waiting for them, controlling them."""
 
+import sys
 import time
 from collections.abc import Mapping, Sequence
+from shlex import quote
 from typing import Any
 
 import rich_click as click
 
+from orchestrator.cli.deleting import delete
 from orchestrator.cli.elements import in_short
 from orchestrator.cli.explaining import explain
 from orchestrator.cli.follow import Watch, follow, last_line_reader
@@ -22,7 +25,7 @@ from orchestrator.cli.session import (
 )
 from orchestrator.cli.settings import open_settings
 from orchestrator.core.command import CommandKind
-from orchestrator.core.status import WorkflowState
+from orchestrator.core.status import TASK_FINAL, TaskState, WorkflowState
 from orchestrator.service import again, control, holding
 from orchestrator.service import runs as service
 from orchestrator.service.backend import Backend
@@ -30,6 +33,10 @@ from orchestrator.service.parameters import read_pairs
 from orchestrator.service.signals import send_signal
 
 LIST_COLUMNS = ("id", "workflow", "version", "state", "parent", "submitted_at", "started_at", "ended_at")
+MOST_SHOWN = 400
+"""So many characters of parameters or outputs are shown on a terminal."""
+
+HELD_OR_OVER = {TaskState.PAUSED, *TASK_FINAL}
 TASK_COLUMNS = ("name", "type", "state", "attempt", "time", "worker", "exit_code", "reason", "outputs")
 
 
@@ -40,6 +47,7 @@ def runs() -> None:
 
 runs.add_command(logs)
 runs.add_command(explain)
+runs.add_command(delete)
 
 
 @runs.command("list", epilog="Example: orchestrator runs list --state FAILURE")
@@ -51,7 +59,8 @@ def list_runs(state: str | None, workflow: str | None, limit: int, *, as_json: b
     """List runs, the newest first."""
     with open_backend() as backend:
         rows = service.list_runs(backend, state=state, workflow=workflow, limit=limit)
-    print_rows(rows, LIST_COLUMNS, as_json=as_json, empty="no such run")
+        empty = "no such run" if workflow is None else service.why_no_runs(backend, workflow)
+        print_rows(rows, LIST_COLUMNS, as_json=as_json, empty=empty)
 
 
 @runs.command(epilog="Example: orchestrator runs show 17")
@@ -66,7 +75,7 @@ def show(id: int, *, as_json: bool) -> None:  # noqa: A002 - the option's public
             return
         _print_run(document)
         if not service.is_final(document):
-            print_message(f"it goes on: orchestrator runs watch {document['id']}")
+            print_message(_what_next(document))
             say_why_nothing_happens(backend)
 
 
@@ -221,6 +230,8 @@ def _print_answers(
     for answer in answers:
         said = control.RULES[kind].done if answer["sent"] else f"already {_present(kind, answer)}"
         click.echo(f"run {answer['workflow_instance_id']}: {said} {answer.get('task', '')}".rstrip())
+        if kind is CommandKind.PAUSE and answer.get("task_runs"):
+            click.echo(f"     {answer['task']} is running: this attempt goes on, only its next one is held")
     if any(answer["sent"] for answer in answers):
         say_why_nothing_happens(backend)
 
@@ -240,6 +251,25 @@ def _code(documents: Sequence[dict[str, Any]]) -> int:
     return 0 if all(service.has_succeeded(document) for document in documents) else NOT_SUCCESSFUL
 
 
+def _what_next(document: Mapping[str, Any]) -> str:
+    """Return how to go on looking: a run that is held does not go on by itself."""
+    number, states = document["id"], {task["state"] for task in document["tasks"] if task["current"]}
+    if document["state"] == WorkflowState.PAUSED:
+        return f"it is held: orchestrator runs resume {number}"
+    if document["state"] == WorkflowState.WAITING:
+        return f"it waits for its turn: orchestrator runs explain {number}"
+    if document["held"] and TaskState.PAUSED in states and states <= HELD_OR_OVER:
+        return f"it is held until what is paused by name is resumed: orchestrator runs explain {number}"
+    return f"it goes on: orchestrator runs watch {number}"
+
+
+def _in_short(text: str) -> str:
+    """Return a text that fits on a terminal; programs get all of it."""
+    if len(text) <= MOST_SHOWN or not sys.stdout.isatty():
+        return text
+    return f"{text[:MOST_SHOWN]}… ({len(text)} characters; all of them with --json)"
+
+
 def _leave() -> None:
     raise KeyboardInterrupt
 
@@ -252,9 +282,11 @@ def _print_run(document: dict[str, Any]) -> None:
         click.echo(f"a child of run {document['parent']}")
     for name in ("params", "outputs"):
         if document[name]:
-            click.echo(f"{name}: {cell(name, document[name])}")
+            click.echo(f"{name}: {_in_short(cell(name, document[name]))}")
     for task in () if service.is_final(document) else document["held"]:
-        click.echo(f"{task} is paused by name: orchestrator runs resume {document['id']} --task {task}")
+        click.echo(
+            f"{task} is paused by name: orchestrator runs resume {document['id']} --task {quote(task)}"
+        )
     rows = [
         {**task, "time": duration(task), "outputs": task["outputs"] or None} for task in document["tasks"]
     ]

@@ -7,43 +7,39 @@ from typing import Any
 import rich_click as click
 
 from orchestrator.cli.options import files_argument, json_option
-from orchestrator.cli.output import print_json, print_message
-from orchestrator.core.definition import WorkflowDefinition
-from orchestrator.errors import DefinitionError
+from orchestrator.cli.output import print_json
+from orchestrator.errors import DefinitionError, Fault
 from orchestrator.service import files as service
+from orchestrator.service.wording import counted
 
 FAULTY = 2
 
 
 @click.command(epilog="Example: orchestrator validate examples/*.yaml")
 @files_argument
-@click.option("--runnable", is_flag=True, help="End 2, too, if this version cannot run what is valid.")
+@click.option("--runnable", is_flag=True, help="End 2, too, if these settings lack a target of alerts.")
 @json_option
 @click.pass_context
 def validate(ctx: click.Context, files: tuple[Path, ...], *, runnable: bool, as_json: bool) -> None:
     """Check FILEs; every fault is named with file and line, and the exit code is 2.
 
-    A file may be valid and yet ask for what this version cannot run: `deploy`, `submit` and `run` refuse it.
-    That is said in a note, and the exit code is 0; with --runnable it is a fault. With --json the document is a
-    list of the workflows, or, where there are faults, `{"faults": [{file, line, task, field, message}, …]}`.
+    With --runnable what `deploy`, `submit` and `run` ask of this machine's settings is asked, too. With --json the
+    document is a list of the workflows, or, where there are faults, `{"faults": [{file, line, task, field,
+    message}, …]}`.
     """
     try:
-        found = service.look_into(files, runnable=runnable)
+        found = service.read_runnable(files) if runnable else service.read_files(files)
     except DefinitionError as error:
         if not as_json:
             raise
-        print_json({"faults": [asdict(fault) for fault in error.faults]})
+        print_json({"faults": [_document(fault) for fault in error.faults]})
         ctx.exit(FAULTY)
     if as_json:
-        print_json([_document(one) for one in found.definitions])
+        print_json([{"name": one.name, "tasks": len(one.tasks)} for one in found])
         return
-    for one in found.definitions:
-        verdict = "no fault" if service.is_runnable(one) else "valid, but not yet runnable here"
-        click.echo(f"{one.name}: {len(one.tasks)} tasks, {verdict}")
-    for fault in found.later:
-        print_message(f"note: {fault}")
+    for one in found:
+        click.echo(f"{one.name}: {counted(len(one.tasks), 'task')}, no fault")
 
 
-def _document(definition: WorkflowDefinition) -> dict[str, Any]:
-    runnable = service.is_runnable(definition)
-    return {"name": definition.name, "tasks": len(definition.tasks), "runnable": runnable}
+def _document(fault: Fault) -> dict[str, Any]:
+    return {name: value for name, value in asdict(fault).items() if name != "workflow"}

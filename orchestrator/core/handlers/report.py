@@ -35,6 +35,8 @@ CHECK_FAILED = "CheckFailed"
 
 MOST_REJECTS = 20
 """So many rejects stand in an attempt's row, and two more for each living worker of its group."""
+UNKNOWN = (RejectReason.UNKNOWN_TYPE, RejectReason.UNKNOWN_CALLABLE, RejectReason.UNKNOWN_BUNDLE)
+"""What a worker lacks for good; another one may have it."""
 
 
 def handle_dispatched(instance: WorkflowInstance, event: TaskDispatched, context: Context) -> Transition:
@@ -244,11 +246,10 @@ def _remembered(rejects: tuple[str, ...], living: int) -> tuple[str, ...]:
 
 
 def _nobody_knows(rejected_by: tuple[str, ...], living: frozenset[str], reason: RejectReason) -> bool:
-    """Whether every live worker of the group gave the attempt back as of unknown type or callable."""
-    unknown = (RejectReason.UNKNOWN_TYPE, RejectReason.UNKNOWN_CALLABLE)
-    if reason not in unknown:
+    """Whether every live worker of the group gave the attempt back as of unknown type, callable or bundle."""
+    if reason not in UNKNOWN:
         return False
-    ignorant = {line.partition(" ")[0] for line in rejected_by if line.partition(" ")[2] in unknown}
+    ignorant = {line.partition(" ")[0] for line in rejected_by if line.partition(" ")[2] in UNKNOWN}
     return bool(living) and living <= ignorant  # nobody seen alive says nothing about who knows
 
 

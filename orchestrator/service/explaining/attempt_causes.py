@@ -1,6 +1,7 @@
 """Owns what holds back a task that has an attempt: its worker group, its worker, a time, the broker, a signal."""
 
 from collections.abc import Iterator
+from shlex import quote
 
 from orchestrator.core.elements import MAP
 from orchestrator.core.instance import TaskInstance
@@ -76,7 +77,7 @@ def _held(facts: Facts, attempt: TaskInstance) -> Cause:
 
 def held_by_name(facts: Facts, task: str, detail: str) -> Cause:
     """Return that a person has paused this very task."""
-    remedy = f"orchestrator runs resume {facts.number} --task {task}"
+    remedy = f"orchestrator runs resume {facts.number} --task {quote(task)}"
     return Cause(kind=Kind.HELD, task=task, detail=detail, remedy=remedy)
 
 
@@ -111,7 +112,7 @@ def _decided(facts: Facts, attempt: TaskInstance) -> Cause:
             detail="waits for a signal" + (f", at most ({end})" if attempt.timeout_at else ""),
             since=attempt.started_at,
             until=attempt.timeout_at,
-            remedy=f"orchestrator runs signal {facts.number} {attempt.task}",
+            remedy=f"orchestrator runs signal {facts.number} {quote(attempt.task)}",
         )
     what = (
         "is carried on by the master"

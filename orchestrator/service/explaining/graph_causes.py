@@ -3,15 +3,20 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from shlex import quote
 
 from orchestrator.core.branches import edge_outcome
 from orchestrator.core.definition import Trigger
+from orchestrator.core.elements import MAP
 from orchestrator.core.instance import TaskInstance
+from orchestrator.core.logic import LOGIC_TYPES
 from orchestrator.core.node import OUTCOMES, Outcome
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import WORKFLOW_FINAL, TaskState
 from orchestrator.service.explaining.causes import Cause, Kind, named
 from orchestrator.service.explaining.facts import Facts
+
+MAP_LIMIT = "ORCHESTRATOR_MAP_LIMIT"
 
 
 def unreached_cause(facts: Facts, task: str) -> Cause:
@@ -47,8 +52,16 @@ def ended_cause(facts: Facts, attempt: TaskInstance) -> Cause:
         detail=f"ended {attempt.state} in attempt {attempt.attempt}: {attempt.reason or 'no reason was given'}"
         + (" (a conditions task absorbs that)" if absorbed else ""),
         since=attempt.ended_at,
-        remedy=f"orchestrator runs logs {facts.number} {attempt.task}",
+        remedy=_after_failure(facts, attempt),
     )
+
+
+def _after_failure(facts: Facts, attempt: TaskInstance) -> str:
+    """Say where to read more: what the master decides by itself has no log, its reason is all."""
+    if attempt.type in LOGIC_TYPES:
+        limit = attempt.type == MAP and MAP_LIMIT in (attempt.reason or "")
+        return f"shorten its list, or raise {MAP_LIMIT} for every master" if limit else ""
+    return f"orchestrator runs logs {facts.number} {quote(attempt.task)}"
 
 
 def outside_cause(facts: Facts, task: str) -> Cause:

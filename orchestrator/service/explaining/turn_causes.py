@@ -3,6 +3,7 @@
 from orchestrator.core.status import WorkflowState
 from orchestrator.service.explaining.causes import Cause, Kind
 from orchestrator.service.explaining.facts import Facts
+from orchestrator.service.wording import waiting
 from orchestrator.store.evidence import TurnPlace
 
 GOING_ON = frozenset({WorkflowState.RUNNING, WorkflowState.PAUSING, WorkflowState.STOPPING})
@@ -47,7 +48,7 @@ def _queue(place: TurnPlace | None) -> str:
 
 
 def _runs(number: int) -> str:
-    return "1 run waits" if number == 1 else f"{number} runs wait"
+    return waiting(number, "run")
 
 
 def _remedy(place: TurnPlace) -> str:

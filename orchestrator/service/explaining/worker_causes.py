@@ -1,5 +1,7 @@
 """Owns what the worker has to do with it that an attempt is with: it runs it, is silent, or is gone."""
 
+from shlex import quote
+
 from orchestrator.core.instance import TaskInstance
 from orchestrator.service.explaining.causes import Cause, Kind
 from orchestrator.service.explaining.facts import Facts, Worker
@@ -31,7 +33,7 @@ def _running(facts: Facts, attempt: TaskInstance, where: str) -> Cause:
         detail=f"runs on {where}{limit}",
         since=attempt.started_at or attempt.dispatched_at,
         until=attempt.timeout_at,
-        remedy=f"orchestrator runs logs {facts.number} {attempt.task} --follow",
+        remedy=f"orchestrator runs logs {facts.number} {quote(attempt.task)} --follow",
     )
 
 

@@ -23,7 +23,7 @@ def base_environment(inherited: Mapping[str, str] = os.environ) -> dict[str, str
 
 
 def script_environment(
-    order: Order, base: Mapping[str, str], output: Path, source_dir: Path | None
+    order: Order, base: Mapping[str, str], output: Path, source_dir: Path | None, bundle: Path | None = None
 ) -> dict[str, str]:
     """Return the environment of a script: `base`, the parameters by name, and the `ORCHESTRATOR_*` variables.
 
@@ -40,7 +40,19 @@ def script_environment(
             raise _refused(name, "is reserved: it would change how programs are found, loaded or run")
         environment[name] = _value(name, value)
     environment.update(_built_in(order, output, source_dir))
-    return environment
+    return with_bundle(environment, bundle)
+
+
+def with_bundle(environment: Mapping[str, str], bundle: Path | None) -> dict[str, str]:
+    """Return the environment of a program that runs in a bundle: the bundle by name, and first for Python."""
+    if bundle is None:
+        return dict(environment)
+    paths = [str(bundle), environment.get("PYTHONPATH", "")]
+    return {
+        **environment,
+        OURS + "BUNDLE": str(bundle),
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+    }
 
 
 def as_text(value: Any) -> str:

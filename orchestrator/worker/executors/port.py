@@ -33,6 +33,10 @@ class UnknownCallable(OrchestratorError):
     """This worker cannot run the order: what it calls cannot be imported here; another worker may have it."""
 
 
+class UnknownBundle(OrchestratorError):
+    """This worker cannot run the order: it does not have the order's files; another worker may have them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """The attempt succeeded."""
@@ -49,6 +53,7 @@ class Workplace:
     Attributes:
         scratch: Directory below which an attempt may make one of its own.
         source_dir: Where this worker has the definitions' files; an order may name another one.
+        bundle: The files of this order, if it names a bundle: where it runs.
         environment: Base environment of programs; it holds no settings of ours.
         log: The attempt's log.
         capture: Sends what python code prints into the log while the context is open.
@@ -65,6 +70,7 @@ class Workplace:
     capture: Capture
     interrupts: Interrupts
     connections: Mapping[str, str] = field(default_factory=dict, repr=False)
+    bundle: Path | None = None
     vault: Vault = field(default_factory=Vault)
 
 

@@ -13,6 +13,7 @@ from orchestrator.core.callables import why_no_task
 from orchestrator.core.deferral import Defer
 from orchestrator.core.order import Order
 from orchestrator.worker.executors import launch
+from orchestrator.worker.executors.bundled import bundled_call
 from orchestrator.worker.executors.port import Finished, TaskFailure, UnknownCallable, Workplace
 from orchestrator.worker.executors.script import Program, ScriptWork, source_directory
 from orchestrator.worker.interrupt import Interrupted
@@ -26,12 +27,14 @@ class PythonExecutor:
         self._callables: dict[str, Callable[..., Any]] = {}
 
     def prepare(self, order: Order, workplace: Workplace) -> "CallWork | ScriptWork":
-        """Import the callable, or write the script down and start its watcher.
+        """Import the callable, or start the watcher of a script, or of the program that calls it in a bundle.
 
         Raises:
             UnknownCallable: The callable cannot be imported here.
             TaskFailure: `call` and `script` are missing, or the callable, `cwd` or a parameter is unusable.
         """
+        if order.spec.get("call") and workplace.bundle is not None:
+            return bundled_call(order, workplace)
         if order.spec.get("call"):
             return CallWork(order, workplace, self._find(str(order.spec["call"]), order, workplace))
         if isinstance(order.spec.get("script"), str):

@@ -65,14 +65,16 @@ class ScriptWork:
         self._log = workplace.log
         self._conclude = program.conclude
         source = source_directory(order, workplace)
-        cwd = program.directory or working_directory(order, source)
+        cwd = program.directory or working_directory(order, source, workplace.bundle)
         workplace.scratch.mkdir(parents=True, exist_ok=True)
         self._scratch = Path(tempfile.mkdtemp(dir=workplace.scratch))
         try:
             self._output = self._scratch / "output"
             environment = program.variables
             if environment is None:
-                environment = script_environment(order, workplace.environment, self._output, source)
+                environment = script_environment(
+                    order, workplace.environment, self._output, source, workplace.bundle
+                )
             self._frame = self._write_down(text, program, cwd, environment)
             self._watcher, self._channel = _start_watcher()
         except BaseException:
@@ -181,15 +183,16 @@ def source_directory(order: Order, workplace: Workplace) -> Path | None:
     return Path(order.source_dir) if order.source_dir else None
 
 
-def working_directory(order: Order, source: Path | None) -> Path | None:
-    """Return the directory that the order's `cwd` names, or `None` when it has none.
+def working_directory(order: Order, source: Path | None, bundle: Path | None = None) -> Path | None:
+    """Return the directory that the order's `cwd` names, else the bundle's, or `None` when it has neither.
 
     Raises:
         TaskFailure: It does not exist on this worker, or is relative to nothing.
     """
     cwd: str | None = order.spec.get("cwd")
     if cwd is None:
-        return None
+        return bundle
+    source = bundle or source
     if source is None and not Path(cwd).is_absolute():
         raise TaskFailure(
             f"cwd '{cwd}' is relative to the definition's directory, which is unknown here: "

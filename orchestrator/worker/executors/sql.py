@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from orchestrator.config import setting_name
 from orchestrator.core.order import Order
 from orchestrator.core.secrets import SCHEME
+from orchestrator.worker.executors.environment import with_bundle
 from orchestrator.worker.executors.port import Finished, TaskFailure, Workplace
 from orchestrator.worker.executors.script import Program, ScriptWork
 from orchestrator.worker.executors.sql_statements import SqlFault, Statement, split
@@ -37,8 +38,9 @@ class SqlExecutor:
         }
         program = Program(
             interpreter=[sys.executable, "-P", str(PROGRAM), "{scratch}/output"],
-            variables=workplace.environment,
-            directory=Path.cwd(),  # what a relative path in `sqlite:///shop.db` is relative to
+            variables=with_bundle(workplace.environment, workplace.bundle),
+            directory=workplace.bundle
+            or Path.cwd(),  # what a relative path in `sqlite:///shop.db` is relative to
             conclude=lambda code, output: _concluded(code, output, order),
         )
         return ScriptWork(order, workplace, json.dumps(request), program)

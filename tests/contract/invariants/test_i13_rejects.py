@@ -90,3 +90,17 @@ def test_what_every_live_worker_refuses_as_unknown_ends_with_the_import_error(wo
         TaskState.FAILURE,
         "No module named 'y'",
     )
+
+
+def test_what_no_living_worker_has_the_files_of_fails_with_the_place(world: World) -> None:
+    """A bundle is asked of the next worker; when the last one lacks it the run ends, and says where they look.
+
+    Teeth: fails without UNKNOWN_BUNDLE in `UNKNOWN`: it is then dispatched for ever.
+    """
+    claimed(world)
+    detail = "bundle 'tools': no directory tools, tools.zip or tools.tar.gz in /srv/bundles"
+    world.worker.reject(held(world), RejectReason.UNKNOWN_BUNDLE, detail)
+    world.settle()
+
+    attempt = world.attempt("first")
+    assert (attempt.state, attempt.reason) == (TaskState.FAILURE, detail)

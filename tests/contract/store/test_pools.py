@@ -245,7 +245,7 @@ def test_pool_in_use_cannot_be_deleted(bench: Bench) -> None:
         pools_of(bench).delete("few")
     pools_of(bench).set("few", 1)
     run = run_with_waiting(bench, "a", "b")
-    with pytest.raises(Conflict, match="1 slots are taken, 1 tasks wait"):
+    with pytest.raises(Conflict, match="slots taken: 1, tasks that wait: 1"):
         pools_of(bench).delete("few")
     release(bench, run, "a", "b")
 

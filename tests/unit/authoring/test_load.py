@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.authoring.later import refuse_unsupported, unsupported
-from orchestrator.authoring.load import load_file, load_text, read_file
+from orchestrator.authoring.load import load_file, load_text
 from orchestrator.authoring.schema import json_schema
 from orchestrator.authoring.tasks import ALIASES, MODELS, field_names
 from orchestrator.core.definition import (
@@ -455,17 +454,15 @@ def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
             load_file(path)
 
 
-LATER = {
-    "bundle": "{name: a, type: noop, bundle: b}",
-}
+@pytest.mark.parametrize(
+    "text", ["type: celery, call: shop.add", "type: switch, cases: [{when: 'true', then: [b]}]"]
+)
+def test_bundle_of_a_task_that_runs_in_no_directory_of_ours_is_refused(text: str) -> None:
+    """An application of its own and the master have no bundles; the place is named."""
+    (fault,) = faults_of(tasks_of(f"{{name: a, {text}, bundle: tools}}", "{name: b, type: noop, needs: [a]}"))
 
-
-@pytest.mark.parametrize("field", LATER)
-def test_field_of_a_task_that_cannot_be_run_yet_is_named(field: str) -> None:
-    """Nothing is accepted and ignored."""
-    (fault,) = unsupported(one(tasks_of(LATER[field])))
-
-    assert (fault.task, fault.field) == ("a", field)
+    assert (fault.task, fault.field, fault.line is not None) == ("a", "bundle", True)
+    assert "shell, python" in fault.message
 
 
 @pytest.mark.parametrize("kind", list(Execution))
@@ -473,7 +470,7 @@ def test_every_type_of_execution_can_be_run(kind: Execution) -> None:
     """`execution` says how several runs of one workflow share time."""
     definition = one(tasks_of("{name: a, type: noop}", workflow=f"{{name: w, execution: {kind}}}"))
 
-    assert (definition.execution, unsupported(definition)) == (kind, [])
+    assert definition.execution is kind
 
 
 def test_unknown_type_of_execution_is_refused_with_its_place() -> None:
@@ -503,11 +500,11 @@ def test_too_many_dependencies_are_refused() -> None:
     assert "at most 100 dependencies, this one 102" in str(faults)
 
 
-def test_what_this_version_runs_is_not_refused() -> None:
-    """Six task types, all triggers, retries, timeouts, delays, parameters, secrets."""
+def test_tasks_of_every_worker_type_are_accepted() -> None:
+    """Six task types, with triggers, retries, timeouts, delays, parameters, secrets and bundles."""
     definition = one(
         tasks_of(
-            "{name: a, type: shell, run: x, retries: 1, timeout: 1m, on_timeout: warn, delay: 1s}",
+            "{name: a, type: shell, run: x, retries: 1, timeout: 1m, on_timeout: warn, delay: 1s, bundle: t}",
             "{name: b, type: python, script: x, needs: [a], trigger: all_done, params: {x: '${a.y}'}}",
             "{name: c, type: noop, needs: [b], disabled: true, worker_group: g, outputs: {x: integer}}",
             "{name: d, type: celery, call: shop.add, queue: shop, args: ['${a.y}'], kwargs: {b: 1}, needs: [a]}",
@@ -518,18 +515,21 @@ def test_what_this_version_runs_is_not_refused() -> None:
         )
     )
 
-    assert unsupported(definition) == []
-    refuse_unsupported(definition)
+    assert [task.type for task in definition.tasks] == ["shell", "python", "noop", "celery", "sql", "http"]
+    assert definition.tasks[0].bundle == "t"
 
 
-def test_refusing_lists_everything() -> None:
-    """All fields in one error."""
-    with pytest.raises(DefinitionError, match="bundle") as caught:
-        refuse_unsupported(
-            one(tasks_of("{name: a, type: noop, bundle: b}", "{name: b, type: noop, bundle: b}"))
-        )
+def test_bundle_of_a_python_file_is_that_of_its_task(tmp_path: Path) -> None:
+    """`@task(bundle=…)` and `shell(…, bundle=…)` say the same as YAML."""
+    text = (
+        "from orchestrator import shell, task, workflow\n@task(bundle='few')\ndef f(): ...\n"
+        "@workflow\ndef flow():\n    f()\n    shell('a', 'true', bundle='many')\n"
+    )
+    (tmp_path / "drawn_bundles.py").write_text(text)
 
-    assert len(caught.value.faults) == 2
+    (definition,) = load_file(tmp_path / "drawn_bundles.py")
+
+    assert [task.bundle for task in definition.tasks] == ["few", "many"]
 
 
 def test_schema_knows_every_type_and_field() -> None:
@@ -577,16 +577,6 @@ def test_line_of_a_python_file_that_cannot_run_is_named(
         load_file("cannot_run.py")
 
 
-def test_what_cannot_run_yet_of_a_python_file_has_its_line(tmp_path: Path) -> None:
-    """The line of the call, as for any other fault."""
-    text = "from orchestrator import noop, workflow\n@workflow\ndef flow():\n    noop('a', bundle='few')\n"
-    (tmp_path / "drawn_later.py").write_text(text)
-
-    assert [(fault.line, fault.field) for fault in read_file(tmp_path / "drawn_later.py").later] == [
-        (4, "bundle")
-    ]
-
-
 @pytest.mark.parametrize("kind", ["integer", "map"])
 def test_map_over_what_is_declared_as_something_else_is_a_fault(kind: str) -> None:
     """Known before anything runs: of an output by its task, of a parameter by its name."""
@@ -605,3 +595,14 @@ def test_map_over_outputs_of_a_map_is_a_list() -> None:
     upstream = "{name: b, type: noop, outputs: {m: integer}, map: [1]}"
 
     assert one(tasks_of(upstream, "{name: a, type: noop, needs: [b], map: '${b.m}'}")).tasks[1].map_over
+
+
+@pytest.mark.parametrize(("default", "kind"), [("3", "integer"), ("north", "string"), ("{a: 1}", "map")])
+def test_map_over_a_parameter_whose_default_is_no_list_is_a_fault(default: str, kind: str) -> None:
+    """Known before anything runs; what is worked out later, or is given at the start, may be a list."""
+    over_n = "{name: a, type: noop, map: '${n}'}"
+    fault = only_fault(over_n, workflow=f"{{name: w, params: {{n: {default}}}}}")
+
+    assert f"field 'map': the default of ${{n}} is {kind}; needs a list" in fault
+    for params in ("n: null", "n: [1]", "n: {required: true}", "n: {type: list, default: [1]}"):
+        assert one(tasks_of(over_n, workflow=f"{{name: w, params: {{{params}}}}}")).name == "w"

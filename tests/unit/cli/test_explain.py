@@ -66,3 +66,16 @@ def test_unknown_task_is_the_users_mistake(backend: Backend, capsys: pytest.Capt
 
     assert exit_code(["runs", "explain", str(number), "tow"]) == 2
     assert "did you mean 'two'?" in capsys.readouterr().err
+
+
+def test_a_remedy_is_printed_once(backend: Backend, capsys: pytest.CaptureFixture[str]) -> None:
+    """The run that failed, and everything that was not run because of it, are recovered by one command."""
+    number = submit_small(backend)
+    end_run(backend, number, "FAILURE")
+    with writing(backend.engine) as connection:
+        connection.execute(delete(command))
+
+    exit_code(["runs", "explain", str(number)])
+
+    remedies = [line for line in capsys.readouterr().out.splitlines() if "->" in line]
+    assert remedies == [f"     -> orchestrator runs recover {number}"]

@@ -156,35 +156,6 @@ def test_validate_prints_faults_as_one_json_document(
     assert set(document["faults"][0]) == {"file", "line", "task", "field", "message"}
 
 
-def test_what_cannot_run_yet_is_a_fault_in_json_too(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With --runnable the document is that of the faults."""
-    file = tmp_path / "later.yaml"
-    file.write_text("workflow: {name: later}\ntasks:\n  - {name: one, type: noop, bundle: few}\n")
-
-    assert exit_code(["validate", str(file), "--json", "--runnable"]) == 2
-    (fault,) = json.loads(capsys.readouterr().out)["faults"]
-    assert (fault["line"], fault["task"], fault["field"]) == (3, "one", "bundle")
-
-
-def test_validate_tells_what_is_valid_and_cannot_run_yet(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """`deploy` would refuse the file: a note names the place; with --runnable it is a fault."""
-    file = tmp_path / "later.yaml"
-    file.write_text("workflow: {name: later}\ntasks:\n  - name: one\n    type: noop\n    bundle: few\n")
-
-    assert exit_code(["validate", str(file)]) == 0
-    told = capsys.readouterr()
-    assert "later: 1 tasks, valid, but not yet runnable here" in told.out
-    assert f"note: {file}:5: task 'one', field 'bundle'" in told.err
-    assert exit_code(["validate", str(file), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == [{"name": "later", "tasks": 1, "runnable": False}]
-    assert exit_code(["validate", str(file), "--runnable"]) == 2
-    assert f"error: {file}:5" in capsys.readouterr().err
-
-
 def test_schema_prints_one_json_document(capsys: pytest.CaptureFixture[str]) -> None:
     """Editors read the JSON Schema from standard output."""
     assert exit_code(["schema"]) == 0

@@ -43,7 +43,7 @@ def test_pruning_says_what_went(
     assert json.loads(capsys.readouterr().out) == {**expected, "dry_run": True}
     assert gone.exists()
     assert exit_code(["db", "prune", "--older-than", "90d"]) == 0
-    assert "1 runs with 0 attempts" in capsys.readouterr().out
+    assert "1 run with 0 attempts" in capsys.readouterr().out
     assert (gone.exists(), orphan.exists(), kept.exists()) == (False, False, True)
     assert [one["id"] for one in backend.queries.runs()] == [stays]
     assert exit_code(["db", "prune", "--older-than", "soon"]) == 2

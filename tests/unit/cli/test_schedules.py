@@ -51,7 +51,7 @@ def test_commands_print_one_document(
     assert "is already paused" in out
     assert exit_code(["backfill", "nightly", "--from", "2026-11-01", "--to", "2026-11-04"]) == 0
     told = capsys.readouterr()
-    assert "backfill 2: 1 runs" in told.out
+    assert "backfill 2: 1 run, " in told.out
     assert "3 planned times have a run already" in told.err
     assert exit_code(["schedules", "pause", "x"]) == 2
     assert exit_code(["schedules", "pause", "77"]) == 2

@@ -83,3 +83,26 @@ def test_map_waits_for_its_list_or_its_outputs() -> None:
 
     assert "looks at its list" in said(causes_of_task(submitted, "load"))[0]
     assert "looks at the outputs of its elements" in said(causes_of_task(gathering, "load"))[0]
+
+
+def test_map_over_its_limit_has_no_log_to_read() -> None:
+    """No worker ever saw it: the list, or the limit, is what can be changed."""
+    reason = "map: the list has 5000 elements, at most 1000 (ORCHESTRATOR_MAP_LIMIT)"
+    row = ended("load", TaskState.FAILURE, type="map", reason=reason)
+
+    (cause, *_) = causes_of_task(some_facts(a_map(), attempts=[row]), "load")
+
+    assert reason in cause.detail
+    assert cause.remedy == "shorten its list, or raise ORCHESTRATOR_MAP_LIMIT for every master"
+
+
+def test_element_is_quoted_where_a_shell_reads_its_name() -> None:
+    """`load[1]` without quotes is a pattern."""
+    remedies = [
+        cause.remedy for name in ("load[1]", "load[2]") for cause in causes_of_task(some_elements(), name)
+    ]
+
+    assert remedies[:2] == [
+        "orchestrator runs logs 17 'load[1]'",
+        "orchestrator runs logs 17 'load[2]' --follow",
+    ]

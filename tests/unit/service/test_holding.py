@@ -14,6 +14,7 @@ from orchestrator.service.holding import control_task
 from orchestrator.store.rows import attempt_values
 from orchestrator.store.schema import task_instance, workflow_instance
 from orchestrator.store.session import writing
+from tests.builders import an_attempt
 from tests.unit.service.submitting import end_run, submit_small
 
 PAUSE, RESUME = CommandKind.PAUSE, CommandKind.RESUME
@@ -38,6 +39,7 @@ def test_the_command_names_the_task(backend: Backend) -> None:
         "command": "PAUSE",
         "sent": True,
         "task": "two",
+        "task_runs": False,
     }
     commands = [one for one in backend.commands.pending(range(64), 10) if one.kind is PAUSE]
     assert [one.body for one in commands] == [{"task": "two"}]
@@ -89,3 +91,23 @@ def test_the_command_line_says_what_is_held(
     assert json.loads(capsys.readouterr().out)["held"] == ["two"]
     assert exit_code(["runs", "resume", str(number), "--task", "one"]) == 0
     assert "already going on one" in capsys.readouterr().out
+
+
+def test_a_task_that_runs_is_held_from_its_next_attempt_on(
+    backend: Backend, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command says so: nobody shall wait for what goes on."""
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(backend.settings.home))
+    monkeypatch.setenv("ORCHESTRATOR_DATABASE_URL", backend.settings.database)
+    number = submit_small(backend)
+    end_run(backend, number, "RUNNING")
+    runs = an_attempt("one", workflow_instance_id=number, state=TaskState.RUNNING)
+    with writing(backend.engine) as connection:
+        connection.execute(task_instance.insert().values(**attempt_values(runs)))
+
+    assert exit_code(["runs", "pause", str(number), "--task", "one"]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        f"run {number}: pausing one",
+        "     one is running: this attempt goes on, only its next one is held",
+    ]

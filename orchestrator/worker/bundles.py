@@ -1,0 +1,137 @@
+"""Owns bundles: directories of files that tasks run in, found by name; archives are unpacked once, by content."""
+
+import gzip
+import hashlib
+import os
+import shutil
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from orchestrator.worker.executors.port import TaskFailure, UnknownBundle
+
+CHUNK = 1 << 20
+UNREADABLE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    gzip.BadGzipFile,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+
+State = tuple[str, int, int, int]
+"""Path, inode, size and time of change: whoever has the same is the same file."""
+
+
+class Bundles:
+    """Finds the directory of a bundle.
+
+    Args:
+        directory: Holds `NAME`, `NAME.zip` or `NAME.tar.gz`.
+        unpacked: Where archives are unpacked, each in a directory named by the hash of its content.
+        scratch: For what is half unpacked, on the same file system; a new worker finds it empty.
+    """
+
+    def __init__(self, directory: Path, unpacked: Path, scratch: Path) -> None:
+        self._directory = directory
+        self._unpacked = unpacked
+        self._scratch = scratch
+        self._known: dict[State, Path] = {}
+
+    def find(self, name: str) -> Path:
+        """Return the directory of the bundle `name`; it stays as it is, whatever becomes of the archive.
+
+        Raises:
+            UnknownBundle: This worker does not have it; the message says where it looks.
+            TaskFailure: The archive cannot be read, or a member of it would land outside of the directory.
+            OSError: It cannot be unpacked here.
+        """
+        plain = self._directory / name
+        if name == ".." or PurePosixPath(name).name != name:  # of an order that nobody has validated
+            raise self._unknown(name)
+        if plain.is_dir():
+            return plain
+        for suffix, unpack in (("zip", _unzip), ("tar.gz", _untar)):
+            try:
+                with (self._directory / f"{name}.{suffix}").open("rb") as archive:
+                    return self._unpack(archive, name, unpack)
+            except FileNotFoundError:
+                continue
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> UnknownBundle:
+        return UnknownBundle(
+            f"bundle '{name}': no directory {name}, {name}.zip or {name}.tar.gz in {self._directory}"
+            " (ORCHESTRATOR_BUNDLES) of the worker"
+        )
+
+    def _unpack(self, archive: BinaryIO, name: str, unpack: Callable[[Path, Path], None]) -> Path:
+        found = os.fstat(archive.fileno())
+        state = (archive.name, found.st_ino, found.st_size, found.st_mtime_ns)
+        known = self._known.get(state)
+        if known is not None and known.is_dir():
+            return known
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=self._scratch))
+        try:
+            copy = scratch / "archive"
+            target = self._unpacked / _copied(archive, copy)
+            if not target.is_dir():
+                self._put(copy, target, scratch / "files", unpack)
+        except UNREADABLE as error:
+            raise TaskFailure(f"bundle '{name}': {archive.name}: {error}", error="InvalidBundle") from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        self._known[state] = target
+        return target
+
+    def _put(self, copy: Path, target: Path, files: Path, unpack: Callable[[Path, Path], None]) -> None:
+        """Unpack beside, then rename: whoever sees the directory sees all of it."""
+        files.mkdir()
+        unpack(copy, files)
+        self._unpacked.mkdir(parents=True, exist_ok=True)
+        try:
+            files.rename(target)
+        except OSError:
+            if not target.is_dir():  # else another process was faster, with the same files
+                raise
+
+
+def _copied(archive: BinaryIO, copy: Path) -> str:
+    """Copy the archive and return the hash of the copy: who unpacks the original may meet another one."""
+    digest = hashlib.sha256()
+    with copy.open("wb") as target:
+        while chunk := archive.read(CHUNK):
+            digest.update(chunk)
+            target.write(chunk)
+    return digest.hexdigest()
+
+
+def _unzip(archive: Path, directory: Path) -> None:
+    with zipfile.ZipFile(archive) as opened:
+        for member in opened.infolist():
+            _check_inside(member.filename)
+            path = Path(opened.extract(member, directory))
+            mode = member.external_attr >> 16 & 0o777
+            if mode and path.is_file():  # zipfile forgets what can be executed
+                path.chmod(mode | 0o600)
+
+
+def _untar(archive: Path, directory: Path) -> None:
+    with tarfile.open(archive, "r:gz") as opened:
+        for member in opened:
+            _check_inside(member.name)
+            opened.extract(member, directory, filter="data")  # which refuses links that lead out
+
+
+def _check_inside(name: str) -> None:
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"the member '{name}' would land outside of the bundle")

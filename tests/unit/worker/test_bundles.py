@@ -1,0 +1,170 @@
+"""Bundles: found by name, unpacked once by content, never beyond their directory."""
+
+import io
+import tarfile
+import zipfile
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from orchestrator.worker.bundles import Bundles
+from orchestrator.worker.executors.port import TaskFailure, UnknownBundle
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    """Return the directory of bundles."""
+    directory = tmp_path / "bundles"
+    directory.mkdir()
+    return directory
+
+
+def bundles_of(shelf: Path) -> Bundles:
+    """Return what one child of a worker finds bundles with."""
+    return Bundles(shelf, shelf.parent / "unpacked", shelf.parent / "scratch")
+
+
+def zip_of(path: Path, files: Mapping[str, str], mode: int = 0o644) -> None:
+    """Write a zip archive."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            member = zipfile.ZipInfo(name)
+            member.external_attr = mode << 16
+            archive.writestr(member, content)
+
+
+def tar_of(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> None:
+    """Write a tar.gz archive."""
+    with tarfile.open(path, "w:gz") as archive:
+        for member, content in members:
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+
+
+def left_in_scratch(shelf: Path) -> list[Path]:
+    """Return what is half unpacked."""
+    return list((shelf.parent / "scratch").glob("*"))
+
+
+def test_a_directory_is_used_where_it_is(shelf: Path) -> None:
+    """It comes before archives of the same name."""
+    (shelf / "tools").mkdir()
+    zip_of(shelf / "tools.zip", {"a.txt": "1"})
+
+    assert bundles_of(shelf).find("tools") == shelf / "tools"
+
+
+def test_a_zip_is_unpacked_with_what_can_be_executed(shelf: Path) -> None:
+    """Directories in it, too; the directory is named by the hash of the content."""
+    zip_of(shelf / "tools.zip", {"bin/run.sh": "true"}, mode=0o755)
+
+    found = bundles_of(shelf).find("tools")
+
+    assert (found.parent, len(found.name)) == (shelf.parent / "unpacked", 64)
+    assert (found / "bin" / "run.sh").stat().st_mode & 0o111
+    assert left_in_scratch(shelf) == []
+
+
+def test_a_tar_is_unpacked(shelf: Path) -> None:
+    """Links that stay inside stay links."""
+    link = tarfile.TarInfo("link")
+    link.type, link.linkname = tarfile.SYMTYPE, "a.txt"
+    tar_of(shelf / "tools.tar.gz", (tarfile.TarInfo("a.txt"), b"1"), (link, b""))
+
+    assert (bundles_of(shelf).find("tools") / "link").read_text() == "1"
+
+
+def test_a_new_version_is_a_new_directory_and_the_old_one_stays(shelf: Path) -> None:
+    """Attempts that run keep what they began with; one who has found the bundle before sees the new one."""
+    bundles = bundles_of(shelf)
+    zip_of(shelf / "tools.zip", {"a.txt": "1"})
+    first = bundles.find("tools")
+    zip_of(shelf / "new.zip", {"a.txt": "two"})
+    (shelf / "new.zip").rename(shelf / "tools.zip")
+
+    second = bundles.find("tools")
+
+    assert ((first / "a.txt").read_text(), (second / "a.txt").read_text()) == ("1", "two")
+
+
+def test_an_archive_is_unpacked_once(shelf: Path) -> None:
+    """Not again by the same child, nor by another, nor under another name."""
+    zip_of(shelf / "tools.zip", {"a.txt": "1"})
+    (shelf / "same.zip").write_bytes((shelf / "tools.zip").read_bytes())
+    bundles = bundles_of(shelf)
+    first = bundles.find("tools")
+    (first / "mark").touch()
+
+    again = [bundles.find("tools"), bundles_of(shelf).find("tools"), bundles.find("same")]
+
+    assert again == [first] * 3
+    assert (first / "mark").exists()
+
+
+def test_children_that_unpack_at_the_same_time_are_harmless(shelf: Path) -> None:
+    """Whoever is later takes what the first has put there."""
+    zip_of(shelf / "tools.zip", {f"{number}.txt": "1" for number in range(50)})
+
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: bundles_of(shelf).find("tools"), range(8)))
+
+    assert len(found) == 1
+    assert len(list(found.pop().iterdir())) == 50
+    assert left_in_scratch(shelf) == []
+
+
+@pytest.mark.parametrize("name", ["../out.txt", "/out.txt", "a/../../out.txt", "..\\out.txt"])
+@pytest.mark.parametrize("suffix", ["zip", "tar.gz"])
+def test_a_member_that_escapes_is_refused(shelf: Path, name: str, suffix: str) -> None:
+    """Nothing is unpacked, and the member is named."""
+    path = shelf / f"tools.{suffix}"
+    if suffix == "zip":
+        zip_of(path, {"fine.txt": "1", name: "2"})
+    else:
+        tar_of(path, (tarfile.TarInfo("fine.txt"), b"1"), (tarfile.TarInfo(name), b"2"))
+
+    with pytest.raises(TaskFailure, match=r"bundle 'tools': .*out\.txt' would land outside"):
+        bundles_of(shelf).find("tools")
+    assert sorted(path.name for path in shelf.parent.iterdir()) == ["bundles", "scratch"]
+    assert left_in_scratch(shelf) == []
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_a_link_that_leads_out_is_refused(shelf: Path, kind: bytes) -> None:
+    """What is behind it would be written outside of the directory."""
+    link = tarfile.TarInfo("link")
+    link.type, link.linkname = kind, "../../secret"
+    tar_of(shelf / "tools.tar.gz", (link, b""))
+
+    with pytest.raises(TaskFailure, match=r"bundle 'tools': .*link"):
+        bundles_of(shelf).find("tools")
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar.gz"])
+def test_what_is_no_archive_is_a_failure(shelf: Path, suffix: str) -> None:
+    """The file is named; its child goes on."""
+    (shelf / f"tools.{suffix}").write_bytes(b"nonsense")
+
+    with pytest.raises(TaskFailure, match=rf"bundle 'tools': .*tools\.{suffix}: "):
+        bundles_of(shelf).find("tools")
+
+
+def test_a_cut_off_archive_is_a_failure(shelf: Path) -> None:
+    """Half of a copy that is still going on is no bundle."""
+    tar_of(shelf / "whole.tar.gz", (tarfile.TarInfo("a.txt"), bytes(range(256)) * 99))
+    (shelf / "tools.tar.gz").write_bytes((shelf / "whole.tar.gz").read_bytes()[:-200])
+
+    with pytest.raises(TaskFailure, match="bundle 'tools'"):
+        bundles_of(shelf).find("tools")
+
+
+@pytest.mark.parametrize("name", ["nosuch", "../bundles", ".", "..", "a/b"])
+def test_a_bundle_that_is_not_there_is_told_with_the_place(shelf: Path, name: str) -> None:
+    """The message says which files are looked for, and which setting names the directory."""
+    with pytest.raises(UnknownBundle) as caught:
+        bundles_of(shelf).find(name)
+
+    assert f"bundle '{name}'" in str(caught.value)
+    assert f"{shelf} (ORCHESTRATOR_BUNDLES)" in str(caught.value)

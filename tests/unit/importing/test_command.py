@@ -39,7 +39,7 @@ def test_files_are_written_and_load(folder: Path, capsys: pytest.CaptureFixture[
     ]  # fmt: skip
     told = capsys.readouterr()
     assert told.out == (
-        "nightly.yaml: good, 1 tasks -> flows/good.yaml\nexport.json: flow, 1 task -> flows/flow.yaml\n"
+        "nightly.yaml: good, 1 task -> flows/good.yaml\nexport.json: flow, 1 task -> flows/flow.yaml\n"
     )
     assert "note: nightly.yaml:2: workflow 'good', field 'tenant': has no equivalent" in told.err
     assert sorted(one.name for one in (folder / "flows").iterdir()) == ["flow.yaml", "good.yaml"]

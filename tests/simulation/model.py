@@ -233,9 +233,17 @@ class _Judgement:
         if self._seen.clock_jumped or created_at is None or _decides_early(self._tasks[name]):
             return
         for upstream in self._upstreams[name]:
-            ended_at = self._rows[upstream][-1].ended_at if upstream in self._rows else None
-            if ended_at is not None and ended_at > created_at:
+            others = self._rows.get(upstream, ())
+            ended_at = others[-1].ended_at if others else None
+            if ended_at is not None and ended_at > created_at and not self._came_later(others, rows):
                 yield f"it was submitted before {upstream} ended"
+
+    def _came_later(self, upstream: Sequence[SeenAttempt], rows: Sequence[SeenAttempt]) -> bool:
+        """Whether an upstream ran for the first time when a rerun from elsewhere let it, behind what stays."""
+        first, last = upstream[0], rows[-1]
+        if self._seen.run_count == 1 or first.attempt > 1 or first.created_at is None:
+            return False
+        return last.ended_at is not None and last.ended_at <= first.created_at
 
     # --- the run -----------------------------------------------------------------------------
 

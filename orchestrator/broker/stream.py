@@ -134,9 +134,8 @@ class EventStream:
             BrokerUnavailable: Redis did not answer.
         """
         taken = list(slots)
-        self.ensure_groups(taken)
         with redis_errors():
-            return self._takeover.take(taken, min_idle_ms)
+            return self._regroup(taken, lambda: self._takeover.take(taken, min_idle_ms))
 
     def acknowledge(self, verdicts: Sequence[tuple[Entry, str]]) -> None:
         """Remove entries from their streams and tell the verdicts (`ok`, `stale`, `buried`) to the workers.

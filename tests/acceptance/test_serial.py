@@ -91,7 +91,7 @@ def test_command_line_says_who_has_the_turn(machine: Machine) -> None:
     assert cause["cause"] == "serial"
     assert f"run {ids[0]} (RUNNING) has it, and 1 run waits before it" in cause["detail"]
     (turns,) = [one for one in machine.json("doctor") if one["check"] == "turns"]
-    assert turns["message"] == "2 runs of 1 serial workflows wait, each chain goes on"
+    assert turns["message"] == "2 runs wait in 1 serial workflow; each chain goes on"
 
     machine.json("runs", "pause", ids[1])
     machine.json("runs", "stop", ids[0])

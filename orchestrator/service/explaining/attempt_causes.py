@@ -178,6 +178,8 @@ def _against(reason: str, worker: str, group: str) -> str:
         return f"orchestrator workers resume {worker}"
     if reason == "overload":
         return f"orchestrator worker --group {group}"
+    if reason == "unknown_bundle":
+        return f"put the bundle where {worker} looks for it (ORCHESTRATOR_BUNDLES there)"
     return f"install what the task needs where {worker} runs, and start that worker again"
 
 

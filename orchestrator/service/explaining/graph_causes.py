@@ -57,10 +57,12 @@ def ended_cause(facts: Facts, attempt: TaskInstance) -> Cause:
 
 
 def _after_failure(facts: Facts, attempt: TaskInstance) -> str:
-    """Say where to read more: what the master decides by itself has no log, its reason is all."""
+    """Say where to read more: what no worker has begun has no log, its reason is all."""
     if attempt.type in LOGIC_TYPES:
         limit = attempt.type == MAP and MAP_LIMIT in (attempt.reason or "")
         return f"shorten its list, or raise {MAP_LIMIT} for every master" if limit else ""
+    if attempt.rejected_by and attempt.started_at is None:
+        return ""
     return f"orchestrator runs logs {facts.number} {quote(attempt.task)}"
 
 

@@ -114,6 +114,7 @@ def test_ready_task_waits_in_the_master_for_room() -> None:
         ("draining", "orchestrator workers resume w2"),
         ("overload", "orchestrator worker --group default"),
         ("unknown_callable", "install what the task needs where w2 runs, and start that worker again"),
+        ("unknown_bundle", "put the bundle where w2 looks for it (ORCHESTRATOR_BUNDLES there)"),
     ],
 )
 def test_rejected_task_says_by_whom_why_and_until_when_it_waits(reason: str, remedy: str) -> None:
@@ -377,3 +378,15 @@ def test_task_whose_outputs_were_kept_names_the_run() -> None:
     facts = some_facts(attempts=[ended("a", TaskState.SUCCESS, reason=reason)])
 
     assert said(causes_of_task(facts, "a")) == [f"a ended: ended SUCCESS: {reason}"]
+
+
+def test_task_that_no_worker_could_begin_has_no_log_to_read() -> None:
+    """Its reason is all that there is."""
+    attempt = ended(
+        "a", TaskState.FAILURE, rejected_by=("w1 unknown_bundle",), reason="bundle 'b': no directory b"
+    )
+
+    (cause, *_) = causes_of_task(some_facts(attempts=[attempt]), "a")
+
+    assert "bundle 'b': no directory b" in cause.detail
+    assert cause.remedy == ""

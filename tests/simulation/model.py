@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from orchestrator.core.definition import OnFailure, TaskDefinition, Trigger
 from tests.simulation.model_attempts import Account, SeenAttempt, attempt_faults, by_run_count
 from tests.simulation.model_branches import Branches
+from tests.simulation.model_children import call_faults, script_of
 from tests.simulation.model_maps import SeenMap, crowd_faults, map_faults
 from tests.simulation.model_triggers import Outcome, Word, wired, word_of
 from tests.simulation.plan import PlannedRun, Script
+from tests.simulation.workload_children import CALLS
 from tests.simulation.workload_maps import map_of
 
 __all__ = ["Seen", "SeenAttempt", "judge"]
@@ -126,10 +128,10 @@ class _Judgement:
             if [(row.state, row.current, row.failures) for row in rows] != [SKIPPED_ROW]:
                 yield f"its attempts are {[row.state for row in rows]}"
         elif word is Word.RUN and self._may_exist(name):
-            account = self._account(name, rows)
-            yield from (
-                map_faults(self._map(name, account)) if name in self._mapped else attempt_faults(account)
-            )
+            if name in self._mapped:
+                yield from map_faults(self._map(name, self._account(name, rows)))
+            else:
+                yield from self._attempt_faults(name, rows)
             yield from self._order_faults(name, rows)
         else:
             yield f"it has attempts: {[row.state for row in rows]}"
@@ -175,8 +177,13 @@ class _Judgement:
             if name in self._mapped:
                 continue
             if part is not self._rows.get(name) and [row.state for row in part] != ["SKIPPED"]:
-                for line in attempt_faults(self._account(name, part)):
+                for line in self._attempt_faults(name, part):
                     yield f"{name}, before it ran again: {line}"
+
+    def _attempt_faults(self, name: str, rows: Sequence[SeenAttempt]) -> Iterator[str]:
+        yield from attempt_faults(self._account(name, rows))
+        if self._tasks[name].type == CALLS:
+            yield from call_faults(rows)
 
     # --- maps --------------------------------------------------------------------------------
 
@@ -201,7 +208,7 @@ class _Judgement:
             if rows is not None and name not in self._rows:
                 yield f"{one} has attempts, and the map has none"
             elif rows is not None:
-                yield from (f"{one}: {line}" for line in attempt_faults(self._account(one, rows)))
+                yield from (f"{one}: {line}" for line in self._attempt_faults(one, rows))
             yield from self._earlier_faults(one)
         most = self._tasks[name].max_parallel
         if most is not None and not self._seen.clock_jumped:
@@ -209,9 +216,12 @@ class _Judgement:
             yield from crowd_faults(every, most)
 
     def _account(self, name: str, rows: Sequence[SeenAttempt]) -> Account:
-        script = self._run.scripts.get(name, Script())
+        calls = self._tasks[name].type == CALLS
+        script = script_of(rows) if calls else self._run.scripts.get(name, Script())
         before = [row for part in self._parts[name] for row in part if row.attempt < rows[0].attempt]
-        if before:  # failures are counted over all attempts; what died before is not known exactly
+        if (
+            before and not calls
+        ):  # failures are counted over all attempts; what died before is not known exactly
             failures = script.failures - sum(row.state == "FAILURE" and not row.overdue for row in before)
             script = replace(script, failures=max(failures, 0), deaths=0)
         is_over = rows is not self._rows.get(name)

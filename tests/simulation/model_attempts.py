@@ -31,6 +31,8 @@ class SeenAttempt:
         created_at: When it was submitted.
         overdue: It was ended for its timeout, which it had earned, although its script does not hang.
         kept: It took its outputs from the cache: nothing of its script was followed.
+        child_state: How the run ended that was started for it.
+        went_on: A later attempt went on with that run: how it ended for this one is not known any more.
     """
 
     task: str
@@ -45,6 +47,8 @@ class SeenAttempt:
     ended_at: datetime | None = None
     overdue: bool = False
     kept: bool = False
+    child_state: str | None = None
+    went_on: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from traceback import extract_tb
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from orchestrator.core.command import CommandKind
+from orchestrator.core.definition import OnFailure
 from orchestrator.core.status import WORKFLOW_FINAL
 from orchestrator.master.lanes import Lanes
 from orchestrator.store import schema
@@ -17,6 +19,7 @@ from orchestrator.store.session import reading
 from tests.simulation.celery_broker import QUEUES, UNACKED
 from tests.simulation.model import Seen, SeenAttempt, judge
 from tests.simulation.oracle_cache import cache_faults, is_kept
+from tests.simulation.oracle_children import child_faults, last_attempts
 from tests.simulation.oracle_executions import execution_faults
 from tests.simulation.oracle_pools import pool_faults, pools_left
 from tests.simulation.oracle_timeouts import Timeouts
@@ -49,6 +52,7 @@ def violations(world: World) -> list[str]:
         *execution_faults(world),
         *pool_faults(world),
         *cache_faults(world),
+        *child_faults(world),
         *early_begins(world),
         *turn_faults(world),
         *_letters(world),
@@ -75,7 +79,7 @@ def memory_differs(world: World, lanes: Lanes) -> list[str]:
         parts = master.parts
         if parts is None or master.in_turn or not master.process.alive or not _owns(world, master.name):
             continue
-        numbers = [number for number in world.runs.values() if parts.lanes.get(number) is not None]
+        numbers = [number for number in world.planned.numbers() if parts.lanes.get(number) is not None]
         lanes.clear()
         lanes.load(numbers, (), parts.context())
         for number in numbers:
@@ -131,22 +135,41 @@ def _right_ends(world: World) -> Iterator[str]:
     with reading(world.engine) as connection:
         rows = connection.execute(select(schema.task_instance)).mappings().all()
     by_run: dict[int, list[SeenAttempt]] = defaultdict(list)
-    timeouts = Timeouts(world)
+    timeouts, last_of = Timeouts(world), last_attempts(rows)
+    states = dict(world.database.rows("SELECT id, state FROM workflow_instance"))
     for row in rows:
-        by_run[row["workflow_instance_id"]].append(_attempt(row, overdue=timeouts.is_earned(row)))
-    for position, number in world.runs.items():
-        sent = world.sent.get(number, [])
+        seen_row = _attempt(row, overdue=timeouts.is_earned(row))
+        if row["child"] is not None:
+            is_last = last_of[row["child"]] == row["attempt"]
+            state = states.get(row["child"]) if is_last else None
+            seen_row = replace(seen_row, child_state=state, went_on=not is_last)
+        by_run[row["workflow_instance_id"]].append(seen_row)
+    may_stop = _may_be_stopped(world)
+    for number in world.planned.numbers():
         seen = Seen(
             state=str(world.state(number)),
             attempts=tuple(by_run[number]),
-            stop_was_sent=CommandKind.STOP in sent or may_be_stopped(world, position),
-            paused_was_sent=CommandKind.PAUSE in sent,
+            stop_was_sent=number in may_stop,
+            paused_was_sent=CommandKind.PAUSE in world.sent.get(number, []),
             disturbed=bool(world.ledger.faults),
             clock_jumped="database_clock_jumps" in world.ledger.faults,
             run_count=world.run_count(number),
         )
-        for line in judge(world.plan.runs[position], seen):
+        for line in judge(world.planned[number], seen):
             yield f"{line} (run {number})"
+
+
+def _may_be_stopped(world: World) -> set[int]:
+    """Return the runs that people, turns, or whoever called them may have stopped."""
+    stopped = {
+        number
+        for position, number in world.runs.items()
+        if CommandKind.STOP in world.sent.get(number, []) or may_be_stopped(world, position)
+    }
+    for child, parent in world.planned.parents().items():
+        if parent in stopped or world.planned[parent].definition.on_failure is OnFailure.END:
+            stopped.add(child)
+    return stopped
 
 
 def _attempt(row: Any, *, overdue: bool) -> SeenAttempt:

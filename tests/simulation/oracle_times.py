@@ -28,9 +28,8 @@ def early_begins(world: World) -> Iterator[str]:
     with reading(world.engine) as connection:
         found = connection.execute(select(schema.task_instance)).mappings().all()
     rows = {(row["workflow_instance_id"], row["task"], row["attempt"]): row for row in found}
-    runs = {number: world.plan.runs[position] for position, number in world.runs.items()}
     for key, executions in by_attempt.items():
-        run = runs[key[0]]
+        run = world.planned[key[0]]
         due_s = _due_s(world, key, rows, _task(run, key[1]))
         if executions[0].began_s < due_s - NEAR_S:
             yield f"O1: {executions[0].order_id} begins {due_s - executions[0].began_s:.2f} s before its time"

@@ -101,6 +101,7 @@ class Plan:
     Attributes:
         pools: The slots that each pool has at the beginning.
         resizes: What people make of them, in order of time.
+        children: The workflows that tasks of runs start, by name.
         pace_s: Mean of the random time that a step or a message takes, in seconds.
         lag_s: Mean of the time that a master's loop loses after a turn: reports then come many at a time.
     """
@@ -112,5 +113,6 @@ class Plan:
     workers: tuple[PlannedWorker, ...] = ()
     pools: Mapping[str, int] = field(default_factory=dict)
     resizes: tuple[PlannedResize, ...] = ()
+    children: Mapping[str, PlannedRun] = field(default_factory=dict)
     pace_s: float = 0.002
     lag_s: float = 0.0

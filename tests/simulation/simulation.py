@@ -6,6 +6,7 @@ from functools import partial
 
 from tests.simulation import error_lines, faults, oracle, oracle_turns
 from tests.simulation.database import Database
+from tests.simulation.oracle_children import orphans
 from tests.simulation.oracle_pools import pools_differ
 from tests.simulation.plan import Plan, PlannedFault
 from tests.simulation.story import Story
@@ -172,6 +173,7 @@ def _watch(world: World) -> list[str]:
     def look() -> None:
         found.extend(oracle.memory_differs(world, lanes))
         found.extend(pools_differ(world))
+        found.extend(orphans(world))
         world.schedule.at(world.schedule.now_s + LOOK_EVERY_S, look)
 
     world.schedule.at(LOOK_EVERY_S, look)

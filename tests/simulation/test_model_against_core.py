@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from orchestrator.core.command import CommandKind
 from orchestrator.core.deferral import Defer
-from orchestrator.core.definition import Execution, OnFailure, WorkflowDefinition
+from orchestrator.core.definition import Execution, OnFailure, TaskDefinition, WorkflowDefinition
 from orchestrator.core.event import CHILD_DIED
 from orchestrator.core.order import Order
 from orchestrator.store import schema
@@ -49,6 +49,9 @@ class Scripted:
 
 
 End = tuple[PlannedRun, Seen]
+
+ALONE = frozenset({"sub_workflow"})
+"""Types of tasks that wait for something outside their run; the simulation alone has those."""
 
 
 def play(rig: Rig, behaviour: Scripted, plan: Plan, *, controls: bool = False) -> list[End]:
@@ -141,13 +144,18 @@ def test_the_core_comes_to_right_ends_when_a_failure_ends_the_run() -> None:
 
 
 def alone(plan: Plan) -> Plan:
-    """Return a plan whose runs have nothing to do with others: they take no turns, and find nothing in a cache."""
+    """Return a plan whose runs have nothing to do with others: no turns, no cache, no calls."""
     return replace(plan, runs=tuple(replace(run, definition=_alone(run.definition)) for run in plan.runs))
 
 
 def _alone(definition: WorkflowDefinition) -> WorkflowDefinition:
-    tasks = tuple(replace(task, cache=False) for task in definition.tasks)
+    tasks = tuple(_workable(replace(task, cache=False)) for task in definition.tasks)
     return replace(definition, execution=Execution.PARALLEL, tasks=tasks)
+
+
+def _workable(task: TaskDefinition) -> TaskDefinition:
+    """Return a task that a worker does in the place of one that waits for something outside its run."""
+    return replace(task, type="noop", spec={}) if task.type in ALONE else task
 
 
 def ending(plan: Plan) -> Plan:

@@ -44,7 +44,7 @@ def plans() -> tuple[Plan, ...]:
 
 def runs() -> list[PlannedRun]:
     """Return the runs of these plans."""
-    return [run for plan in plans() for run in plan.runs]
+    return [run for plan in plans() for run in (*plan.runs, *plan.children.values())]
 
 
 def every_shape() -> list[Plan]:

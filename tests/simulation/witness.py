@@ -14,6 +14,13 @@ from tests.simulation.workload_maps import element, map_of
 REFERENCE = re.compile(r"\$\{(\w+)\.(\w+)\}")
 
 ATTEMPT = " FROM task_instance WHERE workflow_instance_id = ? AND task = ?"
+HELD_PARENT = (
+    "SELECT parent.state FROM workflow_instance AS child "
+    "JOIN workflow_instance AS parent ON parent.id = child.parent_id "
+    "WHERE child.id = ? AND child.state = 'RUNNING' AND NOT child.ending "
+    "AND parent.state IN ('STOPPING', 'PAUSING', 'PAUSED') "
+    "AND NOT EXISTS (SELECT 1 FROM command WHERE workflow_instance_id = child.id)"
+)
 RUN = "SELECT count(*) FROM workflow_instance WHERE id = ? AND state "
 
 CONTROLS = frozenset({CommandKind.PAUSE, CommandKind.RESUME, CommandKind.STOP})
@@ -62,6 +69,7 @@ class Witness:
         yield from self._too_early(order)
         yield from self._wrong_inputs(order)
         yield from self._ignored_control(order)
+        yield from self._ignored_parent(order)
 
     def _is_unknown(self, earlier: Execution) -> bool:
         """Whether nobody could know of an execution: Redis forgot its claim, and its worker could not say so."""
@@ -108,6 +116,11 @@ class Witness:
             yield f"O1: {order.id} begins in a run that was stopped and is RUNNING"
         elif taken[-1:] == [CommandKind.PAUSE]:
             yield f"O1: {order.id} begins in a run that was paused and is RUNNING"
+
+    def _ignored_parent(self, order: Order) -> Iterator[str]:
+        """Say if a child has read its mail, and goes on although its parent is to be stopped or paused."""
+        for (state,) in self._database.rows(HELD_PARENT, order.workflow_instance_id):
+            yield f"C1: {order.id} begins, and its run's parent is {state}"
 
 
 def _right_value(upstream: TaskDefinition, output: str) -> object:

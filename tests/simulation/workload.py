@@ -9,6 +9,7 @@ from random import Random
 from orchestrator.core.definition import OnFailure, Priority, WorkflowDefinition
 from tests.simulation.plan import Plan, PlannedControl, PlannedFault, PlannedRun, PlannedWorker, Script
 from tests.simulation.workload_branches import with_branches
+from tests.simulation.workload_children import draw_grips, with_children
 from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order
 from tests.simulation.workload_graphs import draw_needs, draw_size
 from tests.simulation.workload_holds import draw_holds, with_caches
@@ -43,6 +44,9 @@ BRANCHED = 0.2
 MAPPED = 0.2
 """So many of the seeds have maps."""
 
+CALLING = 0.08
+"""So many of the seeds have tasks that start runs of other workflows."""
+
 POOLED = 0.2
 """So many of the seeds have pools."""
 
@@ -68,6 +72,9 @@ def draw(seed: int) -> Plan:
     maps = dice_of(seed, "maps")
     if maps.random() < MAPPED:
         plan = with_maps(plan, maps)
+    calls = dice_of(seed, "calls")
+    if calls.random() < CALLING:
+        plan = with_children(plan, calls, calm=calm)
     keeping, holds = dice_of(seed, "keeping"), dice_of(seed, "holds")
     if keeping.random() < CACHED:
         plan = with_caches(plan, keeping)
@@ -75,6 +82,7 @@ def draw(seed: int) -> Plan:
         plan,
         controls=_in_time(
             *(plan.controls or _draw_controls(dice_of(seed, "controls"), plan.runs)),
+            *draw_grips(plan, dice_of(seed, "grips")),
             *_draw_again(dice_of(seed, "again"), plan),
             *(draw_holds(plan, holds) if holds.random() < HELD else ()),
         ),

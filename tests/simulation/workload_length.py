@@ -13,11 +13,11 @@ def length_s(plan: Plan) -> float:
     """Return about how many seconds pass until the last run has ended."""
     capacity = sum(worker.capacity for worker in plan.workers)
     work_s = sum(_task_s(task, _script(run, task)) for run in plan.runs for task in run.definition.tasks)
-    return max(work_s / capacity, *(run.submit_at_s + _longest_way_s(run) for run in plan.runs))
+    return max(work_s / capacity, *(run.submit_at_s + longest_way_s(run) for run in plan.runs))
 
 
-def _longest_way_s(run: PlannedRun) -> float:
-    """Return the time of the tasks on the longest way through a run."""
+def longest_way_s(run: PlannedRun) -> float:
+    """Return the seconds that the tasks on the longest way through a run take."""
     ends_s: dict[str, float] = {}
     tasks = {task.name: task for task in run.definition.tasks}
     for name in TopologicalSorter({task.name: task.needs for task in tasks.values()}).static_order():

@@ -24,6 +24,7 @@ from orchestrator.store.schema import SLOTS
 from orchestrator.store.submissions import Submissions, SubmitRequest
 from tests.simulation.celery_broker import UNACKED
 from tests.simulation.database import Database, Spoiler
+from tests.simulation.kinship import ByRun, PlannedRuns
 from tests.simulation.ledger import AttemptKey, Ledger
 from tests.simulation.master import SimulatedMaster, Surroundings
 from tests.simulation.network import Cable, Signals, Weather
@@ -97,8 +98,11 @@ class World:
         self.server = SimulatedServer(self.schedule.epoch_s, self._dice["redis"], keep_history=True)
         self._temporary = tempfile.TemporaryDirectory(prefix="simulation-", dir=IN_MEMORY)
         self.people = self._connect(Process("people"), "people", spoilt=False)
-        self.scripts: dict[int, Mapping[str, Script]] = {}
-        self._definitions: dict[int, Mapping[str, TaskDefinition]] = {}
+        self.planned = PlannedRuns(plan, database)
+        self.scripts: Mapping[int, Mapping[str, Script]] = ByRun(lambda run: self.planned[run].scripts)
+        self._definitions: Mapping[int, Mapping[str, TaskDefinition]] = ByRun(
+            lambda run: {task.name: task for task in self.planned[run].definition.tasks}
+        )
         self.runs: dict[int, int] = {}
         self.again_left = sum(control.kind in {"recover", "rerun"} for control in plan.controls)
         self.sent: dict[int, list[CommandKind]] = {}
@@ -131,6 +135,8 @@ class World:
         self.schedule.at(RESTORE_EVERY_S, self._restore)
         for worker in self.workers:
             worker.start()
+        for child in self.plan.children.values():
+            Definitions(self.engine).deploy(child.definition, online=True)
         for position, run in enumerate(self.plan.runs):
             self.schedule.at(run.submit_at_s, partial(self._submit, position, run))
         for name, slots in self.plan.pools.items():
@@ -164,8 +170,7 @@ class World:
         deployed = Definitions(self.engine).deploy(run.definition, online=True)
         submitted = Submissions(self.engine).submit(SubmitRequest(definition_id=deployed.id, params={}))
         self.runs[position] = submitted.id
-        self.scripts[submitted.id] = run.scripts
-        self._definitions[submitted.id] = {task.name: task for task in run.definition.tasks}
+        self.planned.submitted(submitted.id, run)
         self.story.tell("people", f"submit {run.definition.name}: run {submitted.id}")
         self._wake(submitted.slot)
 

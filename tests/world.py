@@ -57,6 +57,8 @@ CLEANED = (
     schema.workflow_definition,
 )
 
+ALL_ROWS = {table.name: select(table).order_by(*table.primary_key) for table in CLEANED}
+
 
 class Killed(BaseException):
     """The master died here, as by `kill -9`: nothing catches it."""
@@ -384,11 +386,8 @@ class World:
         """Every row of every table that a commit writes."""
         with reading(self.rig.engine) as connection:
             return {
-                table.name: [
-                    dict(row)
-                    for row in connection.execute(select(table).order_by(*table.primary_key)).mappings()
-                ]
-                for table in CLEANED
+                name: [dict(row) for row in connection.execute(statement).mappings()]
+                for name, statement in ALL_ROWS.items()
             }
 
     def outside(self) -> tuple[object, ...]:

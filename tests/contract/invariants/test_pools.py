@@ -21,6 +21,12 @@ from tests.world import World, a_task
 
 K = CommandKind
 
+KEY = ("workflow_instance_id", "task", "attempt")
+HANDED_OVER = select(*(schema.task_instance.c[one] for one in KEY)).where(
+    schema.task_instance.c.state.in_([TaskState.DISPATCHED, TaskState.RUNNING])
+)
+SLOTS = select(*(schema.pool_slot.c[one] for one in KEY))
+
 
 def go(world: World) -> None:
     """Let everything go on."""
@@ -84,13 +90,8 @@ def watched(world: World) -> Iterator[None]:
     """Whoever begins to run has a slot, at every commit (O9)."""
 
     def look(connection: Connection) -> None:
-        state, key = schema.task_instance.c.state, ("workflow_instance_id", "task", "attempt")
-        handed_over = select(*(schema.task_instance.c[one] for one in key)).where(
-            state.in_([TaskState.DISPATCHED, TaskState.RUNNING])
-        )
-        slots = select(*(schema.pool_slot.c[one] for one in key))
-        running = set(connection.execute(handed_over).all())
-        taken = set(connection.execute(slots).all())
+        running = set(connection.execute(HANDED_OVER).all())
+        taken = set(connection.execute(SLOTS).all())
         assert running <= taken, f"{running - taken} run without a slot"
 
     event.listen(world.rig.engine, "commit", look)

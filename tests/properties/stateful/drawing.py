@@ -22,14 +22,18 @@ DEEPEST = 3
 WAIT_S = 20.0
 """So long a dependent task waits."""
 
-_KINDS = ("noop", "shell", "python", "noop", "switch", "conditions", "approval", "dependent", "map")
+_KINDS = (
+    *("noop", "shell", "python", "noop"),
+    *("sub_workflow", "switch", "conditions", "sub_workflow", "map", "approval", "dependent"),
+)
 _TRIGGERS = ("all_success", "all_success", "all_success", *Trigger)
 
 
 @st.composite
 def plans(draw: st.DrawFn, /, *, depth: int = 1) -> Plan:
     """Draw a workflow of up to six tasks of all types; below it children, at most three deep in all."""
-    kinds = draw(st.lists(st.sampled_from((*_KINDS, "sub_workflow")), min_size=1, max_size=MOST_STEPS))
+    number = draw(st.integers(2 if depth == 1 else 1, MOST_STEPS + 1 - depth))
+    kinds = [draw(st.sampled_from(_KINDS)) for _ in range(number)]
     steps: dict[str, Step] = {}
     for index, kind in enumerate(kinds):
         step = draw(_steps(index, kind, depth))

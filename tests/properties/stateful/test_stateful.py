@@ -25,7 +25,7 @@ from tests.properties.stateful.plan import Plan
 from tests.properties.stateful.stage import Database, Stage
 
 K = CommandKind
-EXAMPLES = 40
+EXAMPLES = 100
 STEPS = 30
 
 SETTINGS = settings(
@@ -123,35 +123,35 @@ class Orchestra(RuleBasedStateMachine):
 
     # --- people ------------------------------------------------------------------------------
 
-    @rule(pick=PICK, kind=st.sampled_from((K.PAUSE, K.RESUME, K.STOP, K.RECOVER)), times=TIMES)
+    @rule(pick=PICK, kind=st.sampled_from((K.PAUSE, K.RESUME, K.PAUSE, K.STOP, K.RECOVER)), times=TIMES)
     def control(self, pick: int, kind: CommandKind, times: int) -> None:
         """Somebody asks for something that concerns a whole run, whether or not it fits."""
-        self.stage.ask(self._run(pick), kind, kind.lower(), times)
+        self.stage.ask(self._run(pick, ended=kind is K.RECOVER), kind, kind.lower(), times)
 
     @rule(pick=PICK, task=PICK, where=st.sampled_from((None, "from", "only")), times=TIMES)
     def rerun(self, pick: int, task: int, where: str | None, times: int) -> None:
         """Somebody asks for a rerun of all, of a task and what is behind it, or of one task."""
-        run = self._run(pick)
+        run = self._run(pick, ended=True)
         body = {} if where is None else {where: self._task(run, task)}
         self.stage.ask(run, K.RERUN, "rerun", times, **body)
 
     @rule(pick=PICK, task=PICK, kind=st.sampled_from((K.PAUSE, K.RESUME)), times=TIMES)
     def hold(self, pick: int, task: int, kind: CommandKind, times: int) -> None:
         """Somebody holds one task, or lets it go on."""
-        run = self._run(pick)
+        run = self._run(pick, ended=False)
         what = "hold" if kind is K.PAUSE else "release"
         self.stage.ask(run, kind, what, times, task=self._task(run, task))
 
     @rule(pick=PICK, task=PICK, times=TIMES)
     def force_success(self, pick: int, task: int, times: int) -> None:
         """Somebody declares a task a success."""
-        run = self._run(pick)
+        run = self._run(pick, ended=True)
         self.stage.ask(run, K.FORCE_SUCCESS, "force", times, task=self._task(run, task))
 
     @rule(pick=PICK, task=PICK, approves=st.booleans(), times=TIMES)
     def signal(self, pick: int, task: int, times: int, *, approves: bool) -> None:
         """Somebody answers an approval, or what is none."""
-        run = self._run(pick)
+        run = self._run(pick, ended=False)
         task_name = self.stage.approval(run) or self._task(run, task)
         self.stage.ask(run, K.SIGNAL, "signal", times, task=task_name, outputs={"approved": approves})
 
@@ -180,8 +180,12 @@ class Orchestra(RuleBasedStateMachine):
             self.stage.play_on()
         assert not self.stage.faults, "\n".join(self.stage.faults)
 
-    def _run(self, pick: int) -> int:
-        return self.stage.runs[pick % len(self.stage.runs)]
+    def _run(self, pick: int, *, ended: bool) -> int:
+        """Return a run, mostly one that has ended, or one that has not."""
+        runs = self.stage.runs
+        fitting = [one for one in runs if self.stage.reference.new.runs[one].is_over is ended]
+        chosen = fitting if fitting and pick < 8 else runs
+        return chosen[pick % len(chosen)]
 
     def _task(self, run: int, pick: int) -> str:
         tasks = self.stage.tasks(run)

@@ -8,38 +8,9 @@ from collections.abc import Iterator, Mapping
 
 from tests.properties.stateful.picture import ENDED, Attempt, Picture, Run
 from tests.properties.stateful.plan import WORKER, Plan, Step
+from tests.properties.stateful.sharing import pool_faults, turn_faults
+from tests.properties.stateful.states import ATTEMPT_MOVES, BEGUN, GOES, SPECIAL
 from tests.properties.stateful.triggers import NOT_RUN, RUN, SKIP, Judgement
-
-
-def _closed(edges: Mapping[str, str]) -> dict[str, set[str]]:
-    """Return what can be reached from each state in any number of steps: one commit may hold several."""
-    reach = {state: set(after.split()) for state, after in edges.items()}
-    for _ in reach:
-        for after in reach.values():
-            after.update(*(reach[one] for one in set(after)))
-    return reach
-
-
-ATTEMPT_MOVES = _closed(
-    {
-        "SUBMITTED": "DISPATCHED RUNNING DELAYED SUCCESS FAILURE KILLED LOST PAUSED",
-        "DELAYED": "SUBMITTED PAUSED KILLED",
-        "DISPATCHED": "RUNNING DELAYED SUCCESS FAILURE KILLED LOST SUBMITTED PAUSED",
-        "RUNNING": "SUCCESS FAILURE KILLED LOST DELAYED PAUSED",
-        "PAUSED": "SUBMITTED DELAYED KILLED",
-        "FAILURE": "FORCED_SUCCESS",
-        "KILLED": "FORCED_SUCCESS",
-        "SKIPPED": "",
-        "SUCCESS": "",
-        "FORCED_SUCCESS": "",
-        "LOST": "",
-    }
-)
-BEGUN = frozenset({"DISPATCHED", "RUNNING", "SUCCESS", "FAILURE"})
-GOES = frozenset({"SUBMITTED", "DELAYED", "DISPATCHED", "RUNNING"})
-UNDER_WAY = frozenset({"RUNNING", "PAUSING", "STOPPING"})
-SPECIAL = ("lost", "timeout", "queue", "not met")
-"""How the reasons begin of failures that are not counted like others."""
 
 
 class Reference:
@@ -83,7 +54,8 @@ class Reference:
         self.old, self.new = self.new, picture
         found = [line for run in picture.runs.values() for line in self._run_faults(run)]
         found += [line for one in picture.attempts.values() for line in self._attempt_faults(one)]
-        return [*found, *self._pool_faults(), *self._turn_faults()]
+        serial = {one for one in picture.runs if self.plan(one).execution != "parallel"}
+        return [*found, *pool_faults(picture, self._pools, self._pool), *turn_faults(picture, serial)]
 
     def paused_by_hand(self) -> list[int]:
         """Return the runs that are paused, or about to be, and that a person paused, not those above them."""
@@ -154,8 +126,6 @@ class Reference:
             yield where
         if cut and before != "STOPPING":
             yield from self._clean_up_faults(run, plan, current)
-        for one in current.values():
-            yield from self._give_up_faults(run, one)
 
     def _failed(self, run: Run) -> list[str]:
         current = self.new.current[run.id].values()
@@ -171,20 +141,14 @@ class Reference:
             if any(current[one].state != "SKIPPED" for one in begun):
                 yield f"run {run.id}: the clean-up task {name} did not run"
 
-    def _give_up_faults(self, run: Run, attempt: Attempt) -> Iterator[str]:
-        """Yield if a task failed for good before its retries were used up."""
-        step = self._step(run.id, attempt.task)
-        exempt = attempt.reason.startswith(SPECIAL) or run.on_failure == "end" or self._may_be_stopped(run)
-        if (
-            step.kind not in WORKER
-            or attempt.state != "FAILURE"
-            or attempt.group
-            or step.elements is not None
-        ):
-            return
-        failures = self._failures(attempt)
-        if failures <= step.retries and not exempt:
-            yield f"run {run.id}: {attempt.task} gave up after {failures} failures of {step.retries + 1}"
+    def _give_up_faults(self, attempt: Attempt, step: Step) -> Iterator[str]:
+        """Yield if a task has just failed for good before its retries were used up."""
+        run, failures = self.new.runs[attempt.run], self._failures(attempt)
+        others = [one for one in self._failed(run) if one != attempt.task]
+        ending = run.on_failure == "end" and others
+        stopping = {"STOPPING", "STOPPED"} & {run.state, self.old.runs[run.id].state}
+        if not (ending or stopping or attempt.reason.startswith(SPECIAL)) and failures <= step.retries:
+            yield f"{attempt.key} is given up after {failures} failures, {step.retries} retries are allowed"
 
     def _failures(self, attempt: Attempt) -> int:
         """Return how many attempts have failed since the task began (again)."""
@@ -279,6 +243,8 @@ class Reference:
             first = self._began.get((attempt.run, attempt.task)) == attempt.number
             if first:
                 yield f"{attempt.key} is {attempt.state} before its delay is over"
+        if attempt.state == "FAILURE" and attempt.current and step.kind in WORKER and step.elements is None:
+            yield from self._give_up_faults(attempt, step)
         if attempt.state != "SUCCESS":
             return
         if is_group:
@@ -298,49 +264,10 @@ class Reference:
         if sorted(elements) != ["SUCCESS"] * (step.elements or 0):
             yield f"{attempt.key} is SUCCESS, its elements are {elements}"
 
+    def _pool(self, attempt: Attempt) -> str | None:
+        """Return the pool whose slot an attempt needs; a map's elements need one, its group does not."""
+        step = self._step(attempt.run, attempt.task)
+        return None if step.elements is not None and attempt.group is None else step.pool
+
     def _step(self, run: int, task: str) -> Step:
         return self.plan(run).steps[task.partition("[")[0]]
-
-    # --- what runs share ---------------------------------------------------------------------
-
-    def _pool_faults(self) -> Iterator[str]:
-        for pool, most in self._pools.items():
-            if (taken := sum(one == pool for one, _ in self.new.slots)) > most:
-                yield f"pool {pool}: {taken} slots are taken of {most}"
-        holders = {key for _, key in self.new.slots}
-        for key in holders:
-            if self.new.attempts[key].state not in {"SUBMITTED", "DISPATCHED", "RUNNING"}:
-                yield f"{key} is {self.new.attempts[key].state} and has a slot of a pool"
-        for one in self.new.attempts.values():
-            step = self._step(one.run, one.task)
-            is_group = step.elements is not None and one.group is None
-            if (
-                step.pool
-                and not is_group
-                and one.state in {"DISPATCHED", "RUNNING"}
-                and one.key not in holders
-            ):
-                yield f"{one.key} is {one.state} without a slot of its pool"
-
-    def _turn_faults(self) -> Iterator[str]:
-        holders = Counter(run.workflow for run in self.new.runs.values() if run.has_turn)
-        for run in self.new.runs.values():
-            serial = self.plan(run.id).execution != "parallel"
-            if serial and holders[run.workflow] > 1:
-                yield f"{holders[run.workflow]} runs of {run.workflow} have the turn at a time"
-            if serial and run.state in UNDER_WAY and not run.has_turn:
-                yield f"run {run.id} is {run.state} without its turn"
-
-    # --- the end -----------------------------------------------------------------------------
-
-    def rest_faults(self) -> Iterator[str]:
-        """Yield what is wrong when nothing is to happen any more."""
-        for run in self.new.runs.values():
-            if not run.is_over:
-                yield f"run {run.id} is left {run.state}"
-            if run.has_turn:
-                yield f"run {run.id} is left with the turn"
-        for attempt in self.new.attempts.values():
-            if attempt.is_live:
-                yield f"{attempt.key} is left {attempt.state}"
-        yield from (f"{key} is left with a slot of {pool}" for pool, key in self.new.slots)

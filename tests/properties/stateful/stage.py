@@ -20,6 +20,7 @@ from tests.properties.stateful import picture
 from tests.properties.stateful.drawing import EXECUTIONS, POOLS, christened, definition_of
 from tests.properties.stateful.plan import Plan
 from tests.properties.stateful.reference import Reference
+from tests.properties.stateful.sharing import rest_faults
 from tests.world import HandWorker, World, slot_of
 
 TICK_S = 3.0
@@ -247,7 +248,7 @@ class Stage:
             if self.faults or self._at_rest():
                 break
             self.world.rig.pass_time()
-        self.faults += self.reference.rest_faults()
+        self.faults += rest_faults(self.reference.new)
 
     def _at_rest(self) -> bool:
         seen = self.reference.new

@@ -77,14 +77,14 @@ class Orchestra(RuleBasedStateMachine):
         """An attempt ends."""
         self.stage.end(self._order(pick), success=success, rows=rows)
 
-    @rule(most=st.integers(1, 6))
-    def work(self, most: int) -> None:
+    @rule(most=st.integers(1, 6), success=st.booleans())
+    def work(self, most: int, *, success: bool) -> None:
         """The worker does what it finds."""
         for _ in range(most):
             self.stage.take()
             if not self.stage.held:
                 break
-            self.stage.end(self.stage.held[0], success=True)
+            self.stage.end(self.stage.held[0], success=success)
 
     @precondition(lambda self: self.stage.held)
     @rule(pick=PICK, seconds=st.sampled_from((0.0, 2.0)))

@@ -93,7 +93,10 @@ def _worked(draw: st.DrawFn, /, step: Step) -> Step:
 
 
 def _needs(index: int) -> st.SearchStrategy[list[int]]:
-    return st.lists(st.integers(0, index - 1), max_size=3, unique=True) if index else st.just([])
+    if index == 0:
+        return st.just([])
+    few = st.lists(st.integers(0, index - 1), min_size=1, max_size=3, unique=True)
+    return few | few | st.just([])
 
 
 @st.composite

@@ -25,7 +25,7 @@ from tests.properties.stateful.plan import Plan
 from tests.properties.stateful.stage import Database, Stage
 
 K = CommandKind
-EXAMPLES = 100
+EXAMPLES = 80
 STEPS = 30
 
 SETTINGS = settings(
@@ -106,6 +106,12 @@ class Orchestra(RuleBasedStateMachine):
 
     @precondition(lambda self: self.stage.held)
     @rule()
+    def obey(self) -> None:
+        """The worker ends what it was told to end; until then it may say something else."""
+        self.stage.obey()
+
+    @precondition(lambda self: self.stage.held)
+    @rule()
     def kill_worker(self) -> None:
         """The worker dies and comes back."""
         self.stage.kill_worker()
@@ -175,9 +181,10 @@ class Orchestra(RuleBasedStateMachine):
         assert not self.stage.faults, "\n".join(self.stage.faults)
 
     def teardown(self) -> None:
-        """Everything goes on, and ends."""
-        if not self.stage.faults:
-            self.stage.play_on()
+        """Everything goes on, and ends; then it runs once more, and ends again."""
+        for step in (self.stage.play_on, self.stage.run_again, self.stage.play_on):
+            if not self.stage.faults:
+                step()
         assert not self.stage.faults, "\n".join(self.stage.faults)
 
     def _run(self, pick: int, *, ended: bool) -> int:

@@ -1,6 +1,16 @@
 """Any workflows under any commands, faults and reports: they end, and never contradict the reference model.
 
-Teeth:
+Hypothesis plays people, one worker by hand, time, deaths of masters and failing commits around the real core, loop and
+store (SQLite in memory, nothing waits for a clock). After each commit `reference.Reference` looks at the rows. At the end
+only what people had paused is resumed, everything must end, and does so again when all is recovered or rerun.
+
+Teeth: each of these was seen to fail within a hundred examples:
+- `family.mail_to_children` mails no RESUME: a child is left PAUSED;
+- `convergence._first_attempt` begins with `failures` used up: "given up after 1 failures, 2 retries are allowed";
+- `pool.moves` keeps the slot of what is KILLED: "is KILLED and has a slot of a pool";
+- `again._begin_again` asks for no turn (`waits = False`): "2 runs of gamma have the turn at a time";
+- `draft.failed` forgets what is absorbed, or `convergence.final_state` what was killed: the run ends in another state;
+- `WorkflowInstance.apply` leaves the attempts out of its inverse: a failed commit, and a run that is over goes on.
 """
 
 from collections.abc import Iterator
@@ -23,9 +33,10 @@ from orchestrator.core.order import Order
 from tests.properties.stateful.drawing import EXECUTIONS, plans
 from tests.properties.stateful.plan import Plan
 from tests.properties.stateful.stage import Database, Stage
+from tests.simulation.story import quiet
 
 K = CommandKind
-EXAMPLES = 80
+EXAMPLES = 40
 STEPS = 30
 
 SETTINGS = settings(
@@ -204,10 +215,12 @@ class Orchestra(RuleBasedStateMachine):
 
 @pytest.fixture(scope="module")
 def database() -> Iterator[Database]:
-    """A database for all examples."""
+    """A database for all examples, and no log lines."""
+    quiet()
     database = Database()
     yield database
     database.close()
+    structlog.reset_defaults()
 
 
 def test_whatever_happens_every_run_ends_as_the_reference_model_allows(database: Database) -> None:
@@ -219,5 +232,4 @@ def test_whatever_happens_every_run_ends_as_the_reference_model_allows(database:
         def __init__(self) -> None:
             super().__init__(database)
 
-    with structlog.testing.capture_logs():
-        run_state_machine_as_test(OnDatabase, settings=SETTINGS)
+    run_state_machine_as_test(OnDatabase, settings=SETTINGS)

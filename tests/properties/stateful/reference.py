@@ -77,7 +77,7 @@ class Reference:
             yield f"run {run.id} is {run.state}, and nobody asked for it"
         if run.state in {"STOPPING", "STOPPED"} and not self._may_be_stopped(run):
             yield f"run {run.id} is {run.state}, and nobody asked for it"
-        if run.state in ENDED or (run.state == "PAUSED" and not self._reached(run, "stop")):
+        if run.state in ENDED or (run.state == "PAUSED" and not self._may_be_stopped(run)):
             going = [one.task for one in current.values() if one.state in GOES]
             if going or (run.is_over and any(one.is_live for one in current.values())):
                 yield f"run {run.id} is {run.state}, and these go on: {going}"

@@ -1,12 +1,12 @@
 """Any workflows under any commands, faults and reports: they end, and never contradict the reference model.
 
-Hypothesis plays people, one worker by hand, time, deaths of masters and failing commits around the real core, loop and
-store (SQLite in memory, nothing waits for a clock). After each commit `reference.Reference` looks at the rows. At the end
-only what people had paused is resumed, everything must end, and does so again when all is recovered or rerun.
+Hypothesis plays people, one worker by hand, time, deaths of masters and failing commits around the real core, loop
+and store (SQLite in memory, nothing waits for a clock). After each commit `reference.Reference` looks at the rows.
+At the end only what people had paused is resumed, everything must end, and again when all is recovered or rerun.
 
 Teeth: each of these was seen to fail within a hundred examples:
 - `family.mail_to_children` mails no RESUME: a child is left PAUSED;
-- `convergence._first_attempt` begins with `failures` used up: "given up after 1 failures, 2 retries are allowed";
+- `convergence._first_attempt` begins with all `failures` used up: "is given up after 1 failures";
 - `pool.moves` keeps the slot of what is KILLED: "is KILLED and has a slot of a pool";
 - `again._begin_again` asks for no turn (`waits = False`): "2 runs of gamma have the turn at a time";
 - `draft.failed` forgets what is absorbed, or `convergence.final_state` what was killed: the run ends in another state;

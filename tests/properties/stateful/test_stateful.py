@@ -9,7 +9,7 @@ Teeth: each of these was seen to fail within a hundred examples:
 - `convergence._first_attempt` begins with all `failures` used up: "is given up after 1 failures";
 - `pool.moves` keeps the slot of what is KILLED: "is KILLED and has a slot of a pool";
 - `again._begin_again` asks for no turn (`waits = False`): "2 runs of gamma have the turn at a time";
-- `draft.failed` forgets what is absorbed, or `convergence.final_state` what was killed: the run ends in another state;
+- `draft.failed` forgets what is absorbed, or `final_state` what was killed: it ends in another state;
 - `WorkflowInstance.apply` leaves the attempts out of its inverse: a failed commit, and a run that is over goes on.
 """
 

@@ -17,6 +17,7 @@ LONG = (
     "simulation/test_simulation.py",
     "acceptance",
     "simulation",
+    "properties/stateful",
     "integration/core",
     "contract/invariants",
 )

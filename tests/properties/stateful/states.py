@@ -1,0 +1,33 @@
+"""Owns the reference model's tables of states (SEMANTICS section 2)."""
+
+from collections.abc import Mapping
+
+
+def _closed(edges: Mapping[str, str]) -> dict[str, set[str]]:
+    """Return what can be reached from each state in any number of steps: one commit may hold several."""
+    reach = {state: set(after.split()) for state, after in edges.items()}
+    for _ in reach:
+        for after in reach.values():
+            after.update(*(reach[one] for one in set(after)))
+    return reach
+
+
+ATTEMPT_MOVES = _closed(
+    {
+        "SUBMITTED": "DISPATCHED RUNNING DELAYED SUCCESS FAILURE KILLED LOST PAUSED",
+        "DELAYED": "SUBMITTED PAUSED KILLED",
+        "DISPATCHED": "RUNNING DELAYED SUCCESS FAILURE KILLED LOST SUBMITTED PAUSED",
+        "RUNNING": "SUCCESS FAILURE KILLED LOST DELAYED PAUSED",
+        "PAUSED": "SUBMITTED DELAYED KILLED",
+        "FAILURE": "FORCED_SUCCESS",
+        "KILLED": "FORCED_SUCCESS",
+        "SKIPPED": "",
+        "SUCCESS": "",
+        "FORCED_SUCCESS": "",
+        "LOST": "",
+    }
+)
+BEGUN = frozenset({"DISPATCHED", "RUNNING", "SUCCESS", "FAILURE"})
+GOES = frozenset({"SUBMITTED", "DELAYED", "DISPATCHED", "RUNNING"})
+SPECIAL = ("lost", "timeout", "queue", "not met")
+"""How the reasons begin of failures that are not counted like others."""

@@ -104,7 +104,7 @@ COMMIT_MUTANTS = (
         target="orchestrator.store.commit:_end_commands",
         old="if gone:",
         new="if False:",
-        caught_by=30_093,
+        caught_by=150,
     ),
     Mutant(
         name="start-deleted-too-early",

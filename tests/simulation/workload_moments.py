@@ -13,6 +13,9 @@ OVERDUE_S = 15.0
 TRIES = (13, 19)
 """So often, about once a second, does a worker send its reports in vain."""
 
+STALL = "loop_stalls"
+"""The kind of fault that only close calls have."""
+
 STILL_S = (3.0, 6.0)
 """So long does the master's loop stand still about then, in seconds: reports and timers come in one batch."""
 
@@ -81,7 +84,7 @@ def close_call(seed: int, *, small: bool) -> Plan:
         for _ in range(10)
     ]
     still = PlannedFault(
-        at_s=ends_s + OVERDUE_S - dice.uniform(0.0, 1.0), kind="loop_stalls", seconds=dice.uniform(*STILL_S)
+        at_s=ends_s + OVERDUE_S - dice.uniform(0.0, 1.0), kind=STALL, seconds=dice.uniform(*STILL_S)
     )
     faults = [*lost, *busy, still]
     plan = _plan(seed, "close_call", tasks, scripts, faults, PlannedWorker(name="w1", capacity=number))

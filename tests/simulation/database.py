@@ -1,9 +1,10 @@
 """Owns the database of a simulation: the real store on SQLite in memory, and transactions that fail on order."""
 
+import json
 import re
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,9 @@ from orchestrator.store import migrate
 from orchestrator.store.session import WRITING, open_engine
 
 ABOUT_RUNS = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) (workflow_instance|task_instance|command)\b")
+
+ENDS_COMMANDS = "DELETE FROM command WHERE"
+STILL_THERE = "SELECT id FROM command WHERE id IN (SELECT value FROM json_each(?))"
 
 REPLY_LOST = "reply of COMMIT lost"
 
@@ -46,6 +50,8 @@ class Spoiler:
         troubles: How many times something failed.
         trespassers: Masters that wrote about runs without owning the slots.
         writes_runs: Whether the present transaction has done so.
+        gone: Commands that the present transaction ends although they have no row any more.
+        applied_again: Such commands of transactions that were committed all the same.
     """
 
     away: Callable[[], bool]
@@ -56,6 +62,8 @@ class Spoiler:
     troubles: int = 0
     trespassers: list[str] = field(default_factory=list)
     writes_runs: bool = False
+    gone: list[int] = field(default_factory=list)
+    applied_again: list[int] = field(default_factory=list)
 
 
 class Database:
@@ -104,12 +112,14 @@ class Database:
         finally:
             pooled.close()
 
-    def _before_statement(self, connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+    def _before_statement(
+        self, connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any
+    ) -> None:
         spoiler = self._spoiler
         if spoiler is None or spoiler.master() is None:
             return
         if statement.startswith("BEGIN"):
-            spoiler.writes_runs = False
+            spoiler.writes_runs, spoiler.gone = False, []
         elif ABOUT_RUNS.match(statement):
             spoiler.writes_runs = True
         if spoiler.away():
@@ -117,6 +127,8 @@ class Database:
             raise _broken("the simulated database is away")
         if spoiler.statements and self._is_meant(spoiler, connection):
             self._count_down(spoiler)
+        if statement.startswith(ENDS_COMMANDS):
+            spoiler.gone += _without_row(connection, parameters)
 
     def _is_meant(self, spoiler: Spoiler, connection: Connection) -> bool:
         """Whether this is a transaction of a loop that has written about runs."""
@@ -146,9 +158,12 @@ class Database:
             return
         if spoiler.writes_runs and not self._owns(connection, master):
             spoiler.trespassers.append(master)
-        if not (spoiler.commits and self._is_meant(spoiler, connection)):
+        meant = spoiler.commits and self._is_meant(spoiler, connection)
+        how = self._next_end(spoiler) if meant else ""
+        if how != "before":
+            spoiler.applied_again += spoiler.gone
+        if not how:
             return
-        how = self._next_end(spoiler)
         if how == "after":
             raw = connection.connection.dbapi_connection
             assert raw is not None
@@ -160,6 +175,13 @@ class Database:
         spoil.hit()
         spoiler.troubles += 1
         return spoil.how
+
+
+def _without_row(connection: Connection, parameters: Sequence[str]) -> list[int]:
+    """Return the commands that are to be deleted and are not there: an earlier commit has applied them."""
+    raw: Any = connection.connection.dbapi_connection
+    there = {number for (number,) in raw.execute(STILL_THERE, tuple(parameters))}
+    return sorted(set(json.loads(parameters[0])) - there)
 
 
 def _broken(text: str) -> exc.OperationalError:

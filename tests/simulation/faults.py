@@ -107,5 +107,6 @@ KINDS: Mapping[str, Fault] = {
     "master_killed": processes.master_killed,
     "master_frozen": processes.master_frozen,
     "master_cut_off": processes.master_cut_off,
+    "loop_stalls": processes.loop_stalls,
 }
 """Every kind of fault by its name in a plan."""

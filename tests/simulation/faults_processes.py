@@ -124,6 +124,15 @@ def master_frozen(world: World, fault: PlannedFault) -> str:
     return f"{master.name} for {fault.seconds:.1f} s"
 
 
+def loop_stalls(world: World, fault: PlannedFault) -> str:
+    """Let a master's loop stand still for a while, as over a slow query; its other threads go on."""
+    master = _serving(world, fault)
+    until_s = world.schedule.now_s + fault.seconds
+    master.still_until_s = max(master.still_until_s, until_s)
+    world.schedule.hold(until_s)
+    return f"{master.name} for {fault.seconds:.1f} s"
+
+
 def master_cut_off(world: World, fault: PlannedFault) -> str:
     """Cut a master off from Redis for a while; it keeps the database, and with it the slots."""
     master = _serving(world, fault)

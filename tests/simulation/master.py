@@ -91,6 +91,7 @@ class SimulatedMaster:
         parts: The assembled master of the present reign, for the oracle.
         reigns: How often it took over.
         in_turn: Whether its loop is in the middle of a turn.
+        still_until_s: Its loop takes no turn before this simulated second.
     """
 
     def __init__(self, name: str, around: Surroundings) -> None:
@@ -99,6 +100,7 @@ class SimulatedMaster:
         self.parts: Master | None = None
         self.reigns = 0
         self.in_turn = False
+        self.still_until_s = 0.0
         self._around = around
         self._schedule = around.schedule
         self._ownership = Ownership(SlotLeases(around.engine), name)
@@ -202,6 +204,8 @@ class SimulatedMaster:
 
     def _gather(self, parts: Master) -> None:
         """Wait a moment for what comes behind what is here, as the inbox does unless it is pressing."""
+        if self.still_until_s > self._schedule.now_s:
+            self._schedule.pause(self.still_until_s - self._schedule.now_s)
         if len(parts.inbox) and self._around.chance.random() < GATHERS:
             self._schedule.pause(LULL_S if parts.inbox.relaxed else PATIENCE_S)
 

@@ -9,7 +9,7 @@ COMMIT_OF_LOOP = (
 O7 = "O7"
 """Memory is compared with the rows between two turns of the loop; a patch that waits in the middle spoils that."""
 
-COMMIT = "orchestrator.store.commit:GroupCommit.commit"
+COMMIT = "orchestrator.store.commit:GroupCommit._commit_in_steps"
 
 COMMIT_MUTANTS = (
     Mutant(
@@ -89,13 +89,14 @@ COMMIT_MUTANTS = (
         "        _move_in_pools(connection, changes, now)\n"
         "        one_call.remember(connection)\n"
         '        crash_point("store.after_flush")\n'
-        '    crash_point("store.after_commit")\n',
+        "    return now\n",
         new="        write_entries(connection, changes.cached, now)\n"
         "        _move_in_pools(connection, changes, now)\n"
         '        crash_point("store.after_flush")\n'
         '    crash_point("store.after_commit")\n'
         "    with writing(self._engine) as connection:\n"
-        "        write_outbox(connection, changes.alerts, now)\n",
+        "        write_outbox(connection, changes.alerts, now)\n"
+        "    return now\n",
         caught_by=410,
     ),
     Mutant(
@@ -104,7 +105,7 @@ COMMIT_MUTANTS = (
         target="orchestrator.store.commit:_end_commands",
         old="if gone:",
         new="if False:",
-        caught_by=30_093,
+        caught_by=150,
     ),
     Mutant(
         name="start-deleted-too-early",

@@ -102,7 +102,7 @@ MASTER_MUTANTS = (
         target="orchestrator.master.reader:Reader.step",
         old="        self._prepared = False\n",
         new="",
-        caught_by=713,
+        caught_by=228,
     ),
     Mutant(
         name="groups-begin-at-the-end",
@@ -126,7 +126,7 @@ MASTER_MUTANTS = (
         target="orchestrator.master.intake:Intake.take",
         old="items.extend(self._take_due())",
         new="items[:0] = self._take_due()",
-        caught_by=692,
+        caught_by=173,
     ),
     Mutant(
         name="every-branch-runs",

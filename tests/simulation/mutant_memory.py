@@ -18,7 +18,7 @@ MEMORY_MUTANTS = (
         target=f"{CLAIMS}:CLAIM",
         old=GENERATION_CHECKS,
         new="",
-        caught_by=623,
+        caught_by=67,
     ),
     Mutant(
         name="no-generation-check",
@@ -26,7 +26,15 @@ MEMORY_MUTANTS = (
         target=f"{CLAIMS}:CLAIM",
         old="if known[1] ~= ARGV[2] then return {'OLD_GENERATION'} end",
         new="",
-        caught_by=1_091,
+        caught_by=119,
+    ),
+    Mutant(
+        name="no-restart-check",
+        breaks="after a restart of Redis messages start before a master has noticed",
+        target=f"{CLAIMS}:CLAIM",
+        old="if run_id and run_id ~= known[2] then return {'OLD_GENERATION'} end",
+        new="",
+        caught_by=67,
     ),
     Mutant(
         name="heartbeat-lists-nothing",

@@ -76,12 +76,4 @@ SURVIVORS = (
         new="",
         caught_by=None,
     ),
-    Mutant(
-        name="no-restart-check",
-        breaks="after a restart of Redis messages start before a master has noticed",
-        target="orchestrator.broker.claims:CLAIM",
-        old="if run_id and run_id ~= known[2] then return {'OLD_GENERATION'} end",
-        new="",
-        caught_by=None,
-    ),
 )

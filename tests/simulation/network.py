@@ -8,7 +8,16 @@ from redis.exceptions import ConnectionError as Unreachable
 from redis.exceptions import TimeoutError as NoReply
 
 from tests.simulation.celery_broker import QUEUES
-from tests.simulation.network_aims import ONLINE, RESULT, Aim, Command, as_bytes, is_publication, is_running
+from tests.simulation.network_aims import (
+    ONLINE,
+    RESULT,
+    Aim,
+    Command,
+    as_bytes,
+    is_publication,
+    is_running,
+    results_of,
+)
 from tests.simulation.schedule import Process, Schedule, Signal
 from tests.simulation.story import DULL, Story, shortened
 
@@ -29,6 +38,8 @@ class Weather:
         sent_events: Events of attempts that workers sent, with their streams: what faults send again.
         unreadable: Events that faults cut off.
         results: When each RESULT came into a stream, and its payload.
+        read: When a master had read each RESULT, and its payload.
+        at_claim: Called with the key and the generation of each claim that was given, before time goes on.
     """
 
     away_until_s: float = 0.0
@@ -40,6 +51,8 @@ class Weather:
     sent_events: list[tuple[bytes, dict[bytes, bytes]]] = field(default_factory=list)
     unreadable: list[bytes] = field(default_factory=list)
     results: list[tuple[float, bytes]] = field(default_factory=list)
+    read: list[tuple[float, bytes]] = field(default_factory=list)
+    at_claim: Callable[[bytes, bytes], None] = lambda _claim, _generation: None
 
     def cut_off(self, name: str, until_s: float) -> None:
         """Let a worker with all its processes, or a master, not reach Redis for a while."""
@@ -50,11 +63,13 @@ class Weather:
         name = process.name.partition("/")[0]
         return now_s < max(self.away_until_s, self.apart_until_s.get(name, 0.0))
 
-    def aim_at(self, process: Process, commands: Sequence[Command], *, after: bool) -> bool:
-        """Return whether this round trip gets lost: before it is carried out, or after."""
+    def aim_at(
+        self, process: Process, commands: Sequence[Command], replies: Sequence[Any] | None = None
+    ) -> bool:
+        """Return whether this round trip gets lost: before it is carried out, or after, with its replies."""
         is_master = process.name.startswith("master-")
         for aim in self.aims:
-            if aim.after is after and any(aim.matches(is_master, command) for command in commands):
+            if aim.after is (replies is not None) and aim.hits(is_master, commands, replies):
                 self.aims.remove(aim)
                 self.troubles += 1
                 aim.hit()
@@ -112,12 +127,12 @@ class Cable:
         self._process.check()
         self._schedule.pause()
         self._reach()
-        if self._spoilt and self._weather.aim_at(self._process, commands, after=False):
+        if self._spoilt and self._weather.aim_at(self._process, commands):
             self._say(who, commands, "never arrives")
             raise NoReply("a command got lost")
         replies = execute()
         self._tell(commands, replies)
-        if self._spoilt and self._weather.aim_at(self._process, commands, after=True):
+        if self._spoilt and self._weather.aim_at(self._process, commands, replies):
             self._say(who, commands, "its reply is lost")
             raise NoReply("a reply got lost")
         self._say(who, commands, replies)
@@ -125,6 +140,8 @@ class Cable:
         if self._weather.is_away(self._process, self._schedule.now_s):
             self._weather.troubles += 1
             raise Unreachable("the simulated Redis went away before it answered")
+        if commands[0][0] == "XREADGROUP":
+            self._weather.read += [(self._schedule.now_s, one) for one in results_of(replies[0])]
         return replies
 
     def _reach(self) -> None:
@@ -146,6 +163,7 @@ class Cable:
                     self._note(command)
                     self._schedule.notify(self._signals.stream)
                 case "EVALSHA" if is_running(command) and _is_claimed(reply):
+                    self._weather.at_claim(as_bytes(command[3]), as_bytes(command[7]))
                     self._remember(command[5], command[-3], command[-2], command[-1])
                     self._schedule.notify(self._signals.stream)
                 case "RPUSH" | "LPUSH":

@@ -34,10 +34,36 @@ class Aim:
     after: bool
     hit: Callable[[], None]
 
+    def hits(self, is_master: bool, commands: Sequence[Command], replies: Sequence[Any] | None) -> bool:  # noqa: FBT001  as in `Matches`
+        """Return whether a round trip is of this kind; a reply that is lost and says nothing is none."""
+        told = replies or [None] * len(commands)
+        return any(
+            self.matches(is_master, command) and not (replies and is_empty(command, reply))
+            for command, reply in zip(commands, told, strict=True)
+        )
+
 
 def as_bytes(value: Any) -> bytes:
     """Return an argument as it goes over the wire."""
     return value if isinstance(value, bytes) else str(value).encode()
+
+
+def is_empty(command: Command, reply: Any) -> bool:
+    """Return whether this asks for entries or a message, and none came."""
+    if command[0] == "XREADGROUP":
+        return not any(entries for _, entries in _streams(reply))
+    return command[0] == "LPOP" and reply is None
+
+
+def _streams(reply: Any) -> list[Any]:
+    """Return what a read of streams brought of each; nothing if it failed."""
+    return reply if isinstance(reply, list) else []
+
+
+def results_of(reply: Any) -> list[bytes]:
+    """Return the payloads of the RESULTs that a read of streams brought."""
+    fields = [one for _, entries in _streams(reply) for _, one in entries if one]
+    return [one[-1] for one in fields if RESULT in one[-1]]
 
 
 def is_running(command: Command) -> bool:

@@ -43,6 +43,7 @@ def violations(world: World) -> list[str]:
     return [
         *world.tasks.wrong,
         *(f"O6: {name} wrote about runs without owning them" for name in world.spoiler.trespassers),
+        *(f"O1: command {number} was applied again" for number in world.spoiler.applied_again),
         *(
             f"ERROR: {thread.name}: {type(error).__name__}: {error} ({_place(error)})"
             for thread, error in world.schedule.errors

@@ -148,8 +148,8 @@ class SimulatedServer:
         }
 
     def _start(self) -> None:
-        run_id = f"{self._chance.getrandbits(160):040x}"
-        self._info = INFO.format(version=VERSION, run_id=run_id).replace("\n", "\r\n").encode()
+        self.run_id = f"{self._chance.getrandbits(160):040x}"
+        self._info = INFO.format(version=VERSION, run_id=self.run_id).replace("\n", "\r\n").encode()
 
     def _answer(self, command: tuple[Any, ...]) -> Any:
         try:

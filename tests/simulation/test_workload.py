@@ -27,6 +27,7 @@ from tests.simulation.simulation import simulate
 from tests.simulation.workload_faults import KINDS, LATEST_S, MOST
 from tests.simulation.workload_length import length_s
 from tests.simulation.workload_maps import map_of, scripts_of
+from tests.simulation.workload_moments import STALL
 from tests.simulation.workload_pools import NAMES, POOL_KINDS
 from tests.simulation.workload_serial import CRASHES
 from tests.simulation.workload_shapes import SHAPES
@@ -203,7 +204,7 @@ def test_nothing_stays_paused() -> None:
 
 def test_every_drawn_kind_of_fault_exists_and_is_drawn() -> None:
     """The table's kinds are those that the simulation can carry out, and all of them come up."""
-    assert {*KINDS, *POOL_KINDS, *CRASHES} == set(faults.KINDS)
+    assert {*KINDS, *POOL_KINDS, *CRASHES, STALL} == set(faults.KINDS)
     drawn = Counter(fault.kind for seed in range(2_000) for fault in workload.draw(seed).faults)
     assert set(drawn) == set(faults.KINDS)
 

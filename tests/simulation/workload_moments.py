@@ -13,6 +13,12 @@ OVERDUE_S = 15.0
 TRIES = (13, 19)
 """So often, about once a second, does a worker send its reports in vain."""
 
+STALL = "loop_stalls"
+"""The kind of fault that only close calls have."""
+
+STILL_S = (3.0, 6.0)
+"""So long does the master's loop stand still about then, in seconds: reports and timers come in one batch."""
+
 OF_REPORTS = 0.75
 """The dice that aim at a report: see `network_aims.AIMS`."""
 
@@ -56,7 +62,8 @@ def close_call(seed: int, *, small: bool) -> Plan:
     """Return tasks that end just before their timeout, and whose reports get lost until masters would end them.
 
     Their worker sends them again and again, and one of them comes through just about when masters would end the
-    attempts for their silence: those that stand in the stream by then count.
+    attempts for their silence: those that stand in the stream by then count. The master's loop is busy meanwhile,
+    and finds both.
     """
     dice = Random(f"{seed}:close_call")
     number = 4 if small else 16
@@ -76,7 +83,11 @@ def close_call(seed: int, *, small: bool) -> Plan:
         )
         for _ in range(10)
     ]
-    plan = _plan(seed, "close_call", tasks, scripts, lost + busy, PlannedWorker(name="w1", capacity=number))
+    still = PlannedFault(
+        at_s=ends_s + OVERDUE_S - dice.uniform(0.0, 1.0), kind=STALL, seconds=dice.uniform(*STILL_S)
+    )
+    faults = [*lost, *busy, still]
+    plan = _plan(seed, "close_call", tasks, scripts, faults, PlannedWorker(name="w1", capacity=number))
     return replace(plan, lag_s=dice.choice([1.0, 2.0]))
 
 

@@ -22,6 +22,7 @@ from orchestrator.store.definitions import Definitions
 from orchestrator.store.pools import Pools
 from orchestrator.store.schema import SLOTS
 from orchestrator.store.submissions import Submissions, SubmitRequest
+from tests.simulation import oracle_claims
 from tests.simulation.celery_broker import UNACKED
 from tests.simulation.database import Database, Spoiler
 from tests.simulation.kinship import ByRun, PlannedRuns
@@ -112,6 +113,7 @@ class World:
         )
         self.masters: list[SimulatedMaster] = []
         self.workers = [self._worker(one) for one in plan.workers]
+        self.weather.at_claim = oracle_claims.watch(self.server, self.keys, self.tasks.wrong)
         self.tasks.kill_own_process = self._kill_own_process
         self.armed: dict[str, deque[Ambush]] = {}
         self.at_point: Callable[[str], None] = lambda _name: None

@@ -18,6 +18,7 @@ from orchestrator.store.instances import Instances
 from orchestrator.store.session import reading
 from tests.simulation.celery_broker import QUEUES, UNACKED
 from tests.simulation.model import Seen, SeenAttempt, judge
+from tests.simulation.oracle_approvals import approval_faults
 from tests.simulation.oracle_cache import cache_faults, is_kept
 from tests.simulation.oracle_children import child_faults, last_attempts
 from tests.simulation.oracle_executions import execution_faults
@@ -53,6 +54,7 @@ def violations(world: World) -> list[str]:
         *pool_faults(world),
         *cache_faults(world),
         *child_faults(world),
+        *approval_faults(world),
         *early_begins(world),
         *turn_faults(world),
         *_letters(world),

@@ -8,6 +8,7 @@ from random import Random
 
 from orchestrator.core.definition import OnFailure, Priority, WorkflowDefinition
 from tests.simulation.plan import Plan, PlannedControl, PlannedFault, PlannedRun, PlannedWorker, Script
+from tests.simulation.workload_approvals import with_approvals
 from tests.simulation.workload_branches import with_branches
 from tests.simulation.workload_children import draw_grips, with_children
 from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order
@@ -47,6 +48,9 @@ MAPPED = 0.2
 CALLING = 0.08
 """So many of the seeds have tasks that start runs of other workflows."""
 
+APPROVED = 0.06
+"""So many of the seeds have tasks that wait for a person."""
+
 POOLED = 0.2
 """So many of the seeds have pools."""
 
@@ -75,6 +79,9 @@ def draw(seed: int) -> Plan:
     calls = dice_of(seed, "calls")
     if calls.random() < CALLING:
         plan = with_children(plan, calls, calm=calm)
+    approvals = dice_of(seed, "approvals")
+    if approvals.random() < APPROVED:
+        plan = with_approvals(plan, approvals)
     keeping, holds = dice_of(seed, "keeping"), dice_of(seed, "holds")
     if keeping.random() < CACHED:
         plan = with_caches(plan, keeping)

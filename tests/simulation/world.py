@@ -32,10 +32,12 @@ from tests.simulation.plan import Plan, PlannedControl, PlannedResize, PlannedRu
 from tests.simulation.redis_client import connect
 from tests.simulation.redis_server import SimulatedServer
 from tests.simulation.schedule import Process, Schedule
+from tests.simulation.signals import LOOK_EVERY_S, Approvers
 from tests.simulation.story import Story
 from tests.simulation.tasks import SimulatedTasks
 from tests.simulation.witness import Witness
 from tests.simulation.worker import Child, SimulatedWorker, Site
+from tests.simulation.workload_approvals import APPROVAL
 from tests.simulation.workload_maps import map_of
 
 RESTORE_EVERY_S = 15.0
@@ -76,7 +78,7 @@ class World:
         self.story = story
         self._dice = {
             name: random.Random(f"{plan.seed}:{name}")
-            for name in ("order", "masters", "workers", "redis", "faults")
+            for name in ("order", "masters", "workers", "redis", "faults", "approvers")
         }
         self.schedule = Schedule(self._dice["order"], plan.pace_s)
         story.clock = self.schedule.monotonic
@@ -110,6 +112,12 @@ class World:
         self.tasks = SimulatedTasks(
             self.schedule, self.ledger, self.scripts, witness.failures, witness.look, story
         )
+        self.approvers = Approvers(database, Commands(self.engine), self._dice["approvers"], self._wake)
+        self.has_approvals = any(
+            task.type == APPROVAL
+            for run in (*plan.runs, *plan.children.values())
+            for task in run.definition.tasks
+        )
         self.masters: list[SimulatedMaster] = []
         self.workers = [self._worker(one) for one in plan.workers]
         self.tasks.kill_own_process = self._kill_own_process
@@ -139,6 +147,8 @@ class World:
             Definitions(self.engine).deploy(child.definition, online=True)
         for position, run in enumerate(self.plan.runs):
             self.schedule.at(run.submit_at_s, partial(self._submit, position, run))
+        if self.has_approvals:
+            self._look_for_approvals()
         for name, slots in self.plan.pools.items():
             Pools(self.engine).set(name, slots)
         for resize in self.plan.resizes:
@@ -179,6 +189,10 @@ class World:
         self.story.tell("people", f"give pool {resize.pool} {resize.slots} slots")
         for slot in {run % SLOTS for run in mailed}:
             self._wake(slot)
+
+    def _look_for_approvals(self) -> None:
+        self.approvers.look()
+        self.schedule.at(self.schedule.now_s + LOOK_EVERY_S, self._look_for_approvals)
 
     def most_slots(self, pool: str, at_s: float) -> int:
         """Return how many slots a pool has had at most up to some simulated second."""

@@ -33,6 +33,9 @@ OUTCOMES: Mapping[str, Outcome] = {
 SKIPPED_ROW = ("SKIPPED", True, 0)
 """State, currency and failures of the one attempt of a skipped task."""
 
+GIVEN_UP_IN_QUEUE = "queue timeout"
+"""The reason of an attempt that no worker started in time."""
+
 FINAL = frozenset({"SUCCESS", "FAILURE", "STOPPED"})
 
 
@@ -226,6 +229,8 @@ class _Judgement:
             script = replace(script, failures=max(failures, 0), deaths=0)
         is_over = rows is not self._rows.get(name)
         overdue = sum(row.overdue for row in rows)
+        if self._tasks[name].queue_timeout_s is not None:  # such tasks fail for nothing else
+            overdue += sum(row.state == "FAILURE" and row.reason == GIVEN_UP_IN_QUEUE for row in rows)
         return Account(
             task=self._tasks[name],
             script=replace(script, failures=script.failures + overdue) if overdue else script,
@@ -242,7 +247,9 @@ class _Judgement:
         task = self._tasks[name]
         if task.type == CALLS:
             return script_of(rows)
-        return approval_script(task, rows) if task.type == APPROVAL else self._run.scripts.get(name, Script())
+        if task.type == APPROVAL:
+            return approval_script(task, rows)
+        return self._run.scripts.get(name, Script())
 
     def _order_faults(self, name: str, rows: Sequence[SeenAttempt]) -> Iterator[str]:
         """Yield if a task was submitted before its upstreams allowed it; only where no clock jumped."""

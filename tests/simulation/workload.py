@@ -17,6 +17,7 @@ from tests.simulation.workload_holds import draw_holds, with_caches
 from tests.simulation.workload_length import length_s
 from tests.simulation.workload_maps import with_maps
 from tests.simulation.workload_pools import with_pools
+from tests.simulation.workload_queues import with_queue_timeouts
 from tests.simulation.workload_serial import with_turns
 from tests.simulation.workload_shapes import OFTEN, SHAPES
 from tests.simulation.workload_tasks import GROUPS, Mood, draw_tasks
@@ -51,6 +52,9 @@ CALLING = 0.08
 APPROVED = 0.06
 """So many of the seeds have tasks that wait for a person."""
 
+QUEUED = 0.06
+"""So many of the seeds have tasks that are given up if no worker starts them in time."""
+
 POOLED = 0.2
 """So many of the seeds have pools."""
 
@@ -82,6 +86,9 @@ def draw(seed: int) -> Plan:
     approvals = dice_of(seed, "approvals")
     if approvals.random() < APPROVED:
         plan = with_approvals(plan, approvals)
+    queues = dice_of(seed, "queue timeouts")
+    if queues.random() < QUEUED:
+        plan = with_queue_timeouts(plan, queues)
     keeping, holds = dice_of(seed, "keeping"), dice_of(seed, "holds")
     if keeping.random() < CACHED:
         plan = with_caches(plan, keeping)

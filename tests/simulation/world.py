@@ -265,6 +265,10 @@ class World:
         """Return a task's timeout in seconds, if it has one."""
         return self._definitions[run][map_of(task)].timeout_s
 
+    def queue_timeout_s(self, run: int, task: str) -> float | None:
+        """Return a task's queue timeout in seconds, if it has one."""
+        return self._definitions[run][map_of(task)].queue_timeout_s
+
     # --- inside ------------------------------------------------------------------------------
 
     def _connect(self, process: Process, who: str, *, spoilt: bool = True) -> redis.Redis:

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.core.definition import OnFailure, TaskDefinition, Trigger
+from tests.simulation.model_approvals import approval_script
 from tests.simulation.model_attempts import Account, SeenAttempt, attempt_faults, by_run_count
 from tests.simulation.model_branches import Branches
 from tests.simulation.model_children import call_faults, script_of
 from tests.simulation.model_maps import SeenMap, crowd_faults, map_faults
 from tests.simulation.model_triggers import Outcome, Word, wired, word_of
 from tests.simulation.plan import PlannedRun, Script
+from tests.simulation.workload_approvals import APPROVAL
 from tests.simulation.workload_children import CALLS
 from tests.simulation.workload_maps import map_of
 
@@ -30,6 +32,9 @@ OUTCOMES: Mapping[str, Outcome] = {
 
 SKIPPED_ROW = ("SKIPPED", True, 0)
 """State, currency and failures of the one attempt of a skipped task."""
+
+GIVEN_UP_IN_QUEUE = "queue timeout"
+"""The reason of an attempt that no worker started in time."""
 
 FINAL = frozenset({"SUCCESS", "FAILURE", "STOPPED"})
 
@@ -216,16 +221,16 @@ class _Judgement:
             yield from crowd_faults(every, most)
 
     def _account(self, name: str, rows: Sequence[SeenAttempt]) -> Account:
-        calls = self._tasks[name].type == CALLS
-        script = script_of(rows) if calls else self._run.scripts.get(name, Script())
+        script = self._script(name, rows)
         before = [row for part in self._parts[name] for row in part if row.attempt < rows[0].attempt]
-        if (
-            before and not calls
-        ):  # failures are counted over all attempts; what died before is not known exactly
+        if before and self._tasks[name].type == "noop":
+            # failures are counted over all attempts; what died before is not known exactly
             failures = script.failures - sum(row.state == "FAILURE" and not row.overdue for row in before)
             script = replace(script, failures=max(failures, 0), deaths=0)
         is_over = rows is not self._rows.get(name)
         overdue = sum(row.overdue for row in rows)
+        if self._tasks[name].queue_timeout_s is not None:  # such tasks fail for nothing else
+            overdue += sum(row.state == "FAILURE" and row.reason == GIVEN_UP_IN_QUEUE for row in rows)
         return Account(
             task=self._tasks[name],
             script=replace(script, failures=script.failures + overdue) if overdue else script,
@@ -236,6 +241,15 @@ class _Judgement:
             disturbed=self._seen.disturbed,
             clock_jumped=self._seen.clock_jumped,
         )
+
+    def _script(self, name: str, rows: Sequence[SeenAttempt]) -> Script:
+        """Return what attempts follow: of what no worker has, it is said by those who ended it."""
+        task = self._tasks[name]
+        if task.type == CALLS:
+            return script_of(rows)
+        if task.type == APPROVAL:
+            return approval_script(task, rows)
+        return self._run.scripts.get(name, Script())
 
     def _order_faults(self, name: str, rows: Sequence[SeenAttempt]) -> Iterator[str]:
         """Yield if a task was submitted before its upstreams allowed it; only where no clock jumped."""

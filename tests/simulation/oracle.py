@@ -18,10 +18,12 @@ from orchestrator.store.instances import Instances
 from orchestrator.store.session import reading
 from tests.simulation.celery_broker import QUEUES, UNACKED
 from tests.simulation.model import Seen, SeenAttempt, judge
+from tests.simulation.oracle_approvals import approval_faults
 from tests.simulation.oracle_cache import cache_faults, is_kept
 from tests.simulation.oracle_children import child_faults, last_attempts
 from tests.simulation.oracle_executions import execution_faults
 from tests.simulation.oracle_pools import pool_faults, pools_left
+from tests.simulation.oracle_queues import queue_faults
 from tests.simulation.oracle_timeouts import Timeouts
 from tests.simulation.oracle_times import early_begins
 from tests.simulation.oracle_turns import may_be_stopped, turn_faults
@@ -54,6 +56,8 @@ def violations(world: World) -> list[str]:
         *pool_faults(world),
         *cache_faults(world),
         *child_faults(world),
+        *approval_faults(world),
+        *queue_faults(world),
         *early_begins(world),
         *turn_faults(world),
         *_letters(world),

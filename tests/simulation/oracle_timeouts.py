@@ -37,7 +37,7 @@ class Timeouts:
         (PROTOCOL 6: reports come before timers).
         """
         script = self._world.scripts.get(row["workflow_instance_id"], {}).get(row["task"], Script())
-        if row["state"] != "FAILURE" or row["reason"] != "timeout" or script.hangs:
+        if row["type"] != "noop" or row["state"] != "FAILURE" or row["reason"] != "timeout" or script.hangs:
             return False
         limit_s = self._world.timeout_s(row["workflow_instance_id"], row["task"])
         if limit_s is None or row["started_at"] is None:

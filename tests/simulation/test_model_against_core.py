@@ -50,7 +50,7 @@ class Scripted:
 
 End = tuple[PlannedRun, Seen]
 
-ALONE = frozenset({"sub_workflow"})
+ALONE = frozenset({"sub_workflow", "approval"})
 """Types of tasks that wait for something outside their run; the simulation alone has those."""
 
 

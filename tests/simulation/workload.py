@@ -8,6 +8,7 @@ from random import Random
 
 from orchestrator.core.definition import OnFailure, Priority, WorkflowDefinition
 from tests.simulation.plan import Plan, PlannedControl, PlannedFault, PlannedRun, PlannedWorker, Script
+from tests.simulation.workload_approvals import with_approvals
 from tests.simulation.workload_branches import with_branches
 from tests.simulation.workload_children import draw_grips, with_children
 from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order
@@ -16,6 +17,7 @@ from tests.simulation.workload_holds import draw_holds, with_caches
 from tests.simulation.workload_length import length_s
 from tests.simulation.workload_maps import with_maps
 from tests.simulation.workload_pools import with_pools
+from tests.simulation.workload_queues import with_queue_timeouts
 from tests.simulation.workload_serial import with_turns
 from tests.simulation.workload_shapes import OFTEN, SHAPES
 from tests.simulation.workload_tasks import GROUPS, Mood, draw_tasks
@@ -50,6 +52,12 @@ MAPPED = 0.2
 CALLING = 0.08
 """So many of the seeds have tasks that start runs of other workflows."""
 
+APPROVED = 0.06
+"""So many of the seeds have tasks that wait for a person."""
+
+QUEUED = 0.06
+"""So many of the seeds have tasks that are given up if no worker starts them in time."""
+
 POOLED = 0.2
 """So many of the seeds have pools."""
 
@@ -78,6 +86,12 @@ def draw(seed: int) -> Plan:
     calls = dice_of(seed, "calls")
     if calls.random() < CALLING:
         plan = with_children(plan, calls, calm=calm)
+    approvals = dice_of(seed, "approvals")
+    if approvals.random() < APPROVED:
+        plan = with_approvals(plan, approvals)
+    queues = dice_of(seed, "queue timeouts")
+    if queues.random() < QUEUED:
+        plan = with_queue_timeouts(plan, queues)
     keeping, holds = dice_of(seed, "keeping"), dice_of(seed, "holds")
     if keeping.random() < CACHED:
         plan = with_caches(plan, keeping)

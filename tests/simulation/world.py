@@ -33,10 +33,12 @@ from tests.simulation.plan import Plan, PlannedControl, PlannedResize, PlannedRu
 from tests.simulation.redis_client import connect
 from tests.simulation.redis_server import SimulatedServer
 from tests.simulation.schedule import Process, Schedule
+from tests.simulation.signals import LOOK_EVERY_S, Approvers
 from tests.simulation.story import Story
 from tests.simulation.tasks import SimulatedTasks
 from tests.simulation.witness import Witness
 from tests.simulation.worker import Child, SimulatedWorker, Site
+from tests.simulation.workload_approvals import APPROVAL
 from tests.simulation.workload_maps import map_of
 
 RESTORE_EVERY_S = 15.0
@@ -77,7 +79,7 @@ class World:
         self.story = story
         self._dice = {
             name: random.Random(f"{plan.seed}:{name}")
-            for name in ("order", "masters", "workers", "redis", "faults")
+            for name in ("order", "masters", "workers", "redis", "faults", "approvers")
         }
         self.schedule = Schedule(self._dice["order"], plan.pace_s)
         story.clock = self.schedule.monotonic
@@ -111,6 +113,12 @@ class World:
         self.tasks = SimulatedTasks(
             self.schedule, self.ledger, self.scripts, witness.failures, witness.look, story
         )
+        self.approvers = Approvers(database, Commands(self.engine), self._dice["approvers"], self._wake)
+        self.has_approvals = any(
+            task.type == APPROVAL
+            for run in (*plan.runs, *plan.children.values())
+            for task in run.definition.tasks
+        )
         self.masters: list[SimulatedMaster] = []
         self.workers = [self._worker(one) for one in plan.workers]
         self.weather.at_claim = oracle_claims.watch(self.server, self.keys, self.tasks.wrong)
@@ -141,6 +149,8 @@ class World:
             Definitions(self.engine).deploy(child.definition, online=True)
         for position, run in enumerate(self.plan.runs):
             self.schedule.at(run.submit_at_s, partial(self._submit, position, run))
+        if self.has_approvals:
+            self._look_for_approvals()
         for name, slots in self.plan.pools.items():
             Pools(self.engine).set(name, slots)
         for resize in self.plan.resizes:
@@ -181,6 +191,10 @@ class World:
         self.story.tell("people", f"give pool {resize.pool} {resize.slots} slots")
         for slot in {run % SLOTS for run in mailed}:
             self._wake(slot)
+
+    def _look_for_approvals(self) -> None:
+        self.approvers.look()
+        self.schedule.at(self.schedule.now_s + LOOK_EVERY_S, self._look_for_approvals)
 
     def most_slots(self, pool: str, at_s: float) -> int:
         """Return how many slots a pool has had at most up to some simulated second."""
@@ -252,6 +266,10 @@ class World:
     def timeout_s(self, run: int, task: str) -> float | None:
         """Return a task's timeout in seconds, if it has one."""
         return self._definitions[run][map_of(task)].timeout_s
+
+    def queue_timeout_s(self, run: int, task: str) -> float | None:
+        """Return a task's queue timeout in seconds, if it has one."""
+        return self._definitions[run][map_of(task)].queue_timeout_s
 
     # --- inside ------------------------------------------------------------------------------
 

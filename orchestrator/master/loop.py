@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
 
 import structlog
 
@@ -162,17 +161,19 @@ class Loop:
             self._load(items, context)
             left = self._decide(self._crew.wakes.filled(self._crew.standings.filled(items)), batch)
             crash_point("master.before_commit")
+            asked_at = self._crew.desk.clock.monotonic()
             now = self._outside.committer.commit(batch.changes(), self._leases_of(batch.slots))
         except BaseException as error:  # noqa: BLE001  undone whatever it was; _failed raises what it must
             batch.undo()
             self._failed(items, batch, error)
             return
         self._conflicts = 0
+        self._crew.desk.clock.learn(now, asked_at)
         batch.settle()
         crash_point("master.after_commit")
         self._acknowledge(batch)
         crash_point("master.after_acknowledge")
-        self._put_back([*self._act(batch, now), *left])
+        self._put_back([*self._act(batch), *left])
         self._crew.doorbell.ring(batch.addressed, {turn.workflow for turn in batch.turns})
         if batch.pool_moves:
             self._crew.intake.look_soon()  # somebody may have got a slot
@@ -242,11 +243,10 @@ class Loop:
             self._outside.read_again()
             log.warning("acknowledge.failed", entries=len(batch.verdicts), error=str(error))
 
-    def _act(self, batch: Batch, now: datetime) -> list[InstanceItem]:
+    def _act(self, batch: Batch) -> list[InstanceItem]:
         """Do what the committed rows ask for; return what is to be decided again, on reloaded runs."""
         crew = self._crew
         self._backoff.worked()
-        crew.desk.clock.learn(now)
         crew.reaper.heard(batch.heard)
         for number, touched in batch.touched.items():
             self._carry.extend(crew.aftermath.follow(touched))

@@ -48,7 +48,7 @@ COMMIT_MUTANTS = (
         new="        for touched in batch.touched.values():\n"
         "            self._crew.aftermath.follow(touched)\n"
         "        self._crew.dispatcher.step()\n" + COMMIT_OF_LOOP,
-        caught_by=40,
+        caught_by=41,
     ),
     Mutant(
         name="no-inverse",
@@ -56,7 +56,7 @@ COMMIT_MUTANTS = (
         target="orchestrator.master.batch:Batch.undo",
         old="        instance.apply(inverse)\n",
         new="",
-        caught_by=41,
+        caught_by=20,
     ),
     Mutant(
         name="decide-on-old-state",
@@ -126,6 +126,6 @@ COMMIT_MUTANTS = (
         target="orchestrator.store.session:writing",
         old="            _abandon(connection)\n            raise\n",
         new="            _abandon(connection)\n",
-        caught_by=40,
+        caught_by=1,
     ),
 )

@@ -28,7 +28,7 @@ PROTOCOL_MUTANTS = (
         target=f"{CLAIMS}:RECALL",
         old="'NX', 'GET', 'PX', ARGV[2]) or ARGV[1]",
         new="'PX', ARGV[2]) and ARGV[1]",
-        caught_by=59,
+        caught_by=30,
     ),
     Mutant(
         name="recall-guesses",
@@ -36,7 +36,7 @@ PROTOCOL_MUTANTS = (
         target="orchestrator.master.messenger:_answer",
         old="if answer.won:",
         new="if True:",
-        caught_by=59,
+        caught_by=98,
     ),
     Mutant(
         name="spool-deleted-on-send",

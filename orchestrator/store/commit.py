@@ -121,7 +121,7 @@ def _write_rows(connection: Connection, changes: Sequence[InstanceChange], lease
     """Write runs and attempts under the fence, on PostgreSQL in one round trip; return the database's time."""
     _check_leased(changes, leases)
     again = any(one.withdrawn for one in changes)  # a person's rare command, which the one call does not know
-    if not again and one_call.is_possible(connection):
+    if one_call.is_possible(connection) and not again:  # asked in any case: the connection learns the call
         crash_point("store.before_flush")
         return one_call.write(connection, changes, leases)
     now = fence(connection, leases)

@@ -115,10 +115,32 @@ def at_once(engine: Engine) -> Iterator[Connection]:
         StoreUnavailable: The database did not answer; nothing was committed.
         CommitInDoubt: The reply was lost.
     """
-    with translated(engine.url.database), engine.connect() as connection:
-        connection.execution_options(isolation_level="AUTOCOMMIT")
-        with translated_at_once():
-            yield connection
+    with (
+        translated(engine.url.database),
+        engine.connect() as connection,
+        _in_autocommit(connection),
+        translated_at_once(),
+    ):
+        yield connection
+
+
+@contextmanager
+def _in_autocommit(connection: Connection) -> Iterator[None]:
+    """Let the driver begin no transactions meanwhile.
+
+    SQLAlchemy's isolation level "AUTOCOMMIT" is not that: to take it back psycopg2 asks the server, which is one
+    more round trip, and one that can fail when all is committed.
+    """
+    raw = connection.connection.dbapi_connection
+    assert raw is not None  # noqa: S101  it has just been checked out
+    raw.autocommit = True
+    try:
+        yield
+    finally:
+        try:
+            raw.autocommit = False
+        except connection.dialect.loaded_dbapi.Error:  # of a dead connection; what was committed stays so
+            connection.invalidate()
 
 
 def _abandon(connection: Connection) -> None:

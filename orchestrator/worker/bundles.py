@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import lzma
 import os
 import shutil
 import tarfile
@@ -19,8 +20,10 @@ UNREADABLE = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
+    lzma.LZMAError,
     gzip.BadGzipFile,
     EOFError,
+    KeyError,
     NotImplementedError,
     RuntimeError,
     ValueError,
@@ -119,7 +122,7 @@ def _unzip(archive: Path, directory: Path) -> None:
         for member in opened.infolist():
             _check_inside(member.filename)
             path = Path(opened.extract(member, directory))
-            mode = member.external_attr >> 16 & 0o777
+            mode = member.external_attr >> 16 & 0o755  # as with tar: nobody else may write what tasks run
             if mode and path.is_file():  # zipfile forgets what can be executed
                 path.chmod(mode | 0o600)
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from structlog.testing import capture_logs
 
 from orchestrator.core.changes import Changes, Leases
@@ -186,4 +186,34 @@ def test_the_reload_waits_for_the_transaction_in_doubt(postgres_engine: Engine) 
     assert [line for line in logs if line["event"] in ("revision.lost", "store.unavailable")] == []
     assert [row.task for row in world.rows()] == ["first", "left", "right"]
     assert world.verdicts(entry) == 1
+    world.assert_memory_equals_rows()
+
+
+def test_a_connection_that_dies_behind_the_reply_parks_nothing(postgres_engine: Engine) -> None:
+    """A server that is shut down ends its sessions right after what they were at: all is done, nothing is a bug.
+
+    Teeth: fails (`lane.parked`, an ERROR with a traceback) when autocommit is taken back by a word to the server.
+    """
+    world = World(postgres_engine)
+    world.worker.result(running(world), outputs={"n": 1})
+    world.read()
+    administration = create_engine(postgres_engine.url, isolation_level="AUTOCOMMIT")
+    ended: list[int] = []
+
+    def end(connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
+        driver = connection.connection.dbapi_connection
+        if "group_commit" in statement and driver is not None and driver.autocommit and not ended:
+            ended.append(driver.info.backend_pid)
+            with administration.connect() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": ended[0]})
+
+    event.listen(world.rig.engine, "after_cursor_execute", end)
+    with capture_logs() as logs:
+        world.pass_time(3)
+    event.remove(world.rig.engine, "after_cursor_execute", end)
+    administration.dispose()
+
+    assert ended, "no batch was one call"
+    assert [line for line in logs if line["log_level"] == "error"] == []
+    assert [row.task for row in world.rows()] == ["first", "left", "right"]
     world.assert_memory_equals_rows()

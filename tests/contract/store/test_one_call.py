@@ -13,10 +13,11 @@ from sqlalchemy import Connection, create_engine, event, exc, make_url, text
 from orchestrator.core.changes import InstanceChange
 from orchestrator.errors import CommitInDoubt, LeaseLost, RevisionLost, StoreUnavailable
 from orchestrator.store import one_call
-from orchestrator.store.session import open_engine
+from orchestrator.store.session import open_engine, writing
 from tests.contract.store.bench import Bench, listening, make_attempt, make_bench
 
 USER = "hardened"
+LAST_SAID = "SELECT query FROM pg_stat_activity WHERE pid = :pid"
 
 FORBID_TEMPORARY = "REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC"
 FORBID_LANGUAGE = "REVOKE USAGE ON LANGUAGE plpgsql FROM PUBLIC"
@@ -65,6 +66,17 @@ def write_one(bench: Bench) -> None:
     assert [(one.task, one.reason) for one in found.attempts] == [("a", "x"), ("b", None)]
 
 
+def with_driver(url: str, driver: str) -> str:
+    """Return the URL of the same database with another driver."""
+    return make_url(url).set(drivername=f"postgresql+{driver}").render_as_string(hide_password=False)
+
+
+def backend_pid(bench: Bench) -> int:
+    """Return the process id of the server's end of the pool's one connection, without a word to the server."""
+    with bench.engine.connect() as connection:
+        return int(connection.connection.dbapi_connection.info.backend_pid)  # type: ignore[union-attr]
+
+
 def collecting(statements: list[str]) -> Callable[..., None]:
     """Return a listener that notes statements."""
 
@@ -85,6 +97,65 @@ def test_a_batch_is_one_statement_on_a_connection_that_knows_the_call(postgres_u
 
     assert len(statements) == 1
     assert "group_commit" in statements[0]
+    bench.engine.dispose()
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_nothing_is_said_to_the_server_after_the_call(postgres_url: str, driver: str) -> None:
+    """Neither the driver nor the pool adds a round trip, and transactions begin again as usual."""
+    # Teeth: fails (SET default_transaction_isolation) with SQLAlchemy's isolation level AUTOCOMMIT and psycopg2.
+    bench = make_bench(open_engine(with_driver(postgres_url, driver), "master", pool_size=1))
+    loaded, other = bench.run_with("a"), create_engine(postgres_url)
+    for _ in range(2):
+        bench.commit(InstanceChange(head=loaded.head, revision=loaded.revision))
+        loaded = replace(loaded, revision=loaded.revision + 1)
+
+    with other.connect() as connection:
+        said = connection.scalar(text(LAST_SAID), {"pid": backend_pid(bench)})
+    assert "group_commit" in said
+    with writing(bench.engine) as connection:
+        connection.execute(text("UPDATE workflow_instance SET reason = 'x'"))
+        with other.connect() as looking:
+            assert looking.scalar(text("SELECT reason FROM workflow_instance")) is None
+    other.dispose()
+    bench.engine.dispose()
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_a_connection_that_dies_after_the_call_undoes_nothing(postgres_url: str, driver: str) -> None:
+    """The reply has come: the batch is committed, and whoever takes the connection next finds it dead."""
+    # Teeth: fails (an error of the driver itself) with SQLAlchemy's isolation level AUTOCOMMIT and psycopg2.
+    bench = make_bench(open_engine(with_driver(postgres_url, driver), "master", pool_size=1))
+    loaded = bench.run_with("a")
+    bench.commit(InstanceChange(head=loaded.head, revision=loaded.revision))
+    admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+
+    def end(used: Connection, *_: Any) -> None:
+        with admin.connect() as connection:
+            pid = used.connection.dbapi_connection.info.backend_pid  # type: ignore[union-attr]
+            connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+    with listening(bench.engine, "after_cursor_execute", end):
+        changed = replace(loaded.head, reason="x")
+        bench.commit(InstanceChange(head=changed, revision=loaded.revision + 1))
+
+    admin.dispose()
+    bench.engine.dispose()
+    assert bench.load(loaded.head.id).head.reason == "x"
+    bench.engine.dispose()
+
+
+def test_a_first_batch_without_the_call_teaches_it_all_the_same(postgres_url: str) -> None:
+    """What withdraws attempts is written by plain statements; nothing is noted that the connection has not got."""
+    # Teeth: fails ("the database session was reset or exchanged") when such a batch does not ask for the call.
+    bench = make_bench(open_engine(postgres_url, "master", pool_size=1))
+    loaded = bench.run_with("a")
+    bench.engine.dispose()
+
+    bench.commit(InstanceChange(head=loaded.head, revision=loaded.revision, withdrawn=loaded.attempts))
+    bench.commit(InstanceChange(head=loaded.head, revision=loaded.revision + 1))
+
+    assert bench.load(loaded.head.id).revision == loaded.revision + 2
     bench.engine.dispose()
 
 

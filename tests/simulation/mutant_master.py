@@ -86,7 +86,7 @@ MASTER_MUTANTS = (
         target="orchestrator.master.silence:Silence.may_accuse",
         old="return read >= due and calm_s >= max(self._resend_s, grace_s)",
         new="return True",
-        caught_by=459,
+        caught_by=49,
     ),
     Mutant(
         name="takeover-forgets-timers",

@@ -11,7 +11,7 @@ from tests.simulation.plan import Plan, PlannedControl, PlannedFault, PlannedRun
 from tests.simulation.workload_approvals import with_approvals
 from tests.simulation.workload_branches import with_branches
 from tests.simulation.workload_children import draw_grips, with_children
-from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order
+from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order, with_silence
 from tests.simulation.workload_graphs import draw_needs, draw_size
 from tests.simulation.workload_holds import draw_holds, with_caches
 from tests.simulation.workload_length import length_s
@@ -70,6 +70,9 @@ CACHED = 0.2
 HELD = 0.12
 """In so many of the seeds people pause single tasks."""
 
+SILENT = 0.04
+"""So many of the seeds have an outage of Redis after which masters could take living workers for dead."""
+
 PACES_S = (0.0005, 0.002, 0.002, 0.002, 0.01)
 
 
@@ -107,6 +110,9 @@ def draw(seed: int) -> Plan:
         pace_s=dice_of(seed, "pace").choice(PACES_S),
         lag_s=plan.lag_s or dice_of(seed, "lag").choice(LAGS_S),
     )
+    silence = dice_of(seed, "silence")
+    if not calm and silence.random() < SILENT:
+        plan = with_silence(plan, silence)
     pools = dice_of(seed, "pools")
     if pools.random() < POOLED:
         plan = with_pools(plan, pools, calm=calm)

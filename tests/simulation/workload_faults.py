@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from tests.simulation.plan import PlannedFault
+from tests.simulation.plan import Plan, PlannedFault
 
 MOST = 12
 LATEST_S = 60.0
@@ -14,6 +14,11 @@ HORIZONS = (0.3, 0.6, 0.9, 0.9, 1.3)
 
 SHORTEST_S = 1.0
 BURST_S = 0.5
+
+SILENT_S = (15.0, 22.0)
+"""So long is Redis away that a worker's last heartbeat is too old when it comes back, in seconds."""
+
+SILENT_FROM_S = (0.3, 4.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +115,16 @@ def draw_fault(dice: Random, kinds: Sequence[str], at_s: float) -> PlannedFault:
     return PlannedFault(
         at_s=round(at_s, 3), kind=name, seconds=round(seconds, 3), pick=round(dice.random(), 6)
     )
+
+
+def with_silence(plan: Plan, dice: Random) -> Plan:
+    """Return a plan in which Redis is away for longer than a worker may be silent, while tasks run and end."""
+    fault = PlannedFault(
+        at_s=round(dice.uniform(*SILENT_FROM_S), 3),
+        kind="redis_away",
+        seconds=round(dice.uniform(*SILENT_S), 3),
+    )
+    return replace(plan, faults=in_order([*plan.faults, fault]))
 
 
 def in_order(faults: Sequence[PlannedFault]) -> tuple[PlannedFault, ...]:

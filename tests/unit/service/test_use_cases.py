@@ -269,7 +269,10 @@ def test_all_files_are_read_before_any_fault_is_told(tmp_path: Path) -> None:
         files.read_files([tmp_path / "a.yaml", tmp_path / "b.yaml", tmp_path / "c.yaml"])
 
     assert "c.yaml" in str(refused.value)
-    assert "two workflows are called 'small'" in str(refused.value)
+    assert (
+        f"b.yaml: field 'name': two workflows are called 'small', the other one in {tmp_path / 'a.yaml'}"
+        in str(refused.value)
+    )
 
 
 def test_set_up_must_serve_every_group_of_the_tasks(backend: Backend) -> None:

@@ -1,6 +1,7 @@
 """Owns which workflow calls which: what must never come back to where it began."""
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 
 from orchestrator.core.dag import find_cycle
 from orchestrator.core.definition import WorkflowDefinition
@@ -21,14 +22,33 @@ def without_callers(definitions: Iterable[WorkflowDefinition]) -> list[WorkflowD
     return [one for one in given if one.name not in called]
 
 
-def cycle_fault(calls: Mapping[str, Iterable[str]]) -> Fault | None:
+def cycle_fault(
+    calls: Mapping[str, Iterable[str]], definitions: Iterable[WorkflowDefinition] = ()
+) -> Fault | None:
     """Return the fault of workflows that call each other without end; `None` if there are none.
 
     Args:
         calls: Workflow name to the names of those that it calls.
+        definitions: Those that the fault may be laid to: the first of them on the way, with the task that calls.
     """
     found = find_cycle(calls)
     if found is None:
         return None
-    ways = " -> ".join(reversed(found))
-    return Fault(message=f"workflows call each other without end: {ways}", field="workflow")
+    ways = list(reversed(found))
+    workflow, task = _caller(dict(pairwise(ways)), definitions)
+    return Fault(
+        message=f"workflows call each other without end: {' -> '.join(ways)}",
+        workflow=workflow,
+        task=task,
+        field="workflow",
+    )
+
+
+def _caller(
+    next_called: Mapping[str, str], definitions: Iterable[WorkflowDefinition]
+) -> tuple[str | None, str | None]:
+    for one in definitions:
+        for task in one.tasks:
+            if task.type == SUB_WORKFLOW and task.spec["workflow"] == next_called.get(one.name):
+                return one.name, task.name
+    return None, None

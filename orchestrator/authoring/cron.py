@@ -17,7 +17,7 @@ STRIDE = timedelta(hours=12)
 
 SOME_DAY = datetime(2026, 1, 1)  # noqa: DTZ001  a clock's time
 FIRST_LOOK_BACK, LONGEST_LOOK_BACK = timedelta(minutes=2), timedelta(days=50 * 366)
-HOURS = 24
+HOURS, FIELDS = 24, 5
 
 
 class CronTimes:
@@ -65,12 +65,27 @@ def check(cron: str) -> None:
     try:
         times = CronSim(cron, SOME_DAY)
     except (CronSimError, ValueError, IndexError) as error:
+        if _is_a_date_that_no_month_has(cron):
+            raise ValueError(f"'{cron}' never fires: no date matches it") from None
         raise ValueError(
             f"'{cron}' is no cron expression: {error}; write minute hour day month weekday, "
             "or six fields with seconds first"
         ) from None
     if next(times, None) is None:
         raise ValueError(f"'{cron}' never fires: no date matches it")
+
+
+def _is_a_date_that_no_month_has(cron: str) -> bool:
+    """Return whether `cron` would be an expression in every month: then it is its date that does not exist."""
+    fields = cron.split()
+    if len(fields) not in (FIELDS, FIELDS + 1):
+        return False
+    try:
+        CronSim(" ".join([*fields[:-2], "*", fields[-1]]), SOME_DAY)
+        CronSim(" ".join([*fields[:-3], "*", *fields[-2:]]), SOME_DAY)
+    except (CronSimError, ValueError, IndexError):
+        return False
+    return True
 
 
 def _counts_real_hours(cron: str) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from orchestrator.authoring import names
 from orchestrator.core import types
 from orchestrator.core.definition import ParameterDefinition, TaskDefinition, WorkflowDefinition
 from orchestrator.core.parameters import texts, whole_reference
@@ -18,7 +19,15 @@ def map_faults(definition: WorkflowDefinition, tasks: Mapping[str, TaskDefinitio
         tasks: Its tasks by name.
     """
     for task in definition.tasks:
-        if task.map_over is None or isinstance(task.map_over, list):
+        if task.map_over is None:
+            continue
+        if isinstance(task.map_over, list):
+            if len(task.map_over) > names.MAX_ELEMENTS:
+                message = (
+                    f"a map has at most {names.MAX_ELEMENTS} elements, this one {len(task.map_over)};"
+                    " share the list among several maps"
+                )
+                yield Fault(message=message, task=task.name, field="map")
             continue
         path = whole_reference(task.map_over) if isinstance(task.map_over, str) else None
         if path is None:

@@ -7,6 +7,8 @@ from difflib import get_close_matches
 MAX_TASKS = 100_000
 MAX_NEEDS = 1_000_000
 MAX_NAME = 100
+MAX_ELEMENTS = 10_000
+"""Of a map, whatever `ORCHESTRATOR_MAP_LIMIT` says, which cannot say more."""
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 MAX_FAULTS = 1000
 

@@ -75,7 +75,8 @@ def _convert(context: Context) -> Converted:
     if converter is None:
         context.report.gap(
             "taskType",
-            f"{task.kind or 'nothing'} has no equivalent; supported: {', '.join(sorted(_CONVERTERS))}",
+            f"{f'{task.kind} has no equivalent' if task.kind else 'is missing'};"
+            f" supported: {', '.join(sorted(_CONVERTERS))}",
         )
         return Converted(values={"type": "noop"})
     converted = converter(context)

@@ -1,13 +1,14 @@
 """Owns the use cases of stored definitions: deploying, listing, showing, going online and offline."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from orchestrator.authoring.calls import called_by, cycle_fault
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.core.definition import WorkflowDefinition, to_document
-from orchestrator.errors import DefinitionError, NotFound
+from orchestrator.errors import DefinitionError, Fault, NotFound
 from orchestrator.service.alert_targets import refuse_unknown_targets
 from orchestrator.service.backend import Backend
 from orchestrator.service.environments import refuse_unknown_environments
@@ -37,10 +38,10 @@ def deploy(
         DefinitionError: One that shall go online names a target of alerts, an environment or a pool that nobody
             knows; or they and what is stored call each other without end.
     """
-    if online:
-        with placing(files):
+    with placing(files):
+        if online:
             _refuse_unknown_names(backend, definitions)
-    _refuse_endless_calls(backend, definitions)
+        _refuse_endless_calls(backend, definitions)
     return [
         _deploy_one(backend, definition, online=online, schedules=schedules) for definition in definitions
     ]
@@ -108,9 +109,18 @@ def find(backend: Backend, name: str, version: int | None) -> StoredDefinition:
 
 
 def _refuse_unknown_names(backend: Backend, definitions: Sequence[WorkflowDefinition]) -> None:
-    refuse_unknown_targets(definitions)
-    refuse_unknown_environments(backend, definitions)
-    refuse_unknown_pools(backend, definitions)
+    faults: list[Fault] = []
+    for refuse in (
+        refuse_unknown_targets,
+        partial(refuse_unknown_environments, backend),
+        partial(refuse_unknown_pools, backend),
+    ):
+        try:
+            refuse(definitions)
+        except DefinitionError as error:
+            faults += error.faults
+    if faults:
+        raise DefinitionError(faults)
 
 
 def _refuse_endless_calls(backend: Backend, definitions: Sequence[WorkflowDefinition]) -> None:
@@ -125,7 +135,7 @@ def _refuse_endless_calls(backend: Backend, definitions: Sequence[WorkflowDefini
             except NotFound:
                 calls[name] = ()
             waiting.extend(calls[name])
-    fault = cycle_fault(calls)
+    fault = cycle_fault(calls, definitions)
     if fault is not None:
         raise DefinitionError([fault])
 

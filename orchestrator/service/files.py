@@ -22,17 +22,19 @@ def read_files(paths: Iterable[Path]) -> list[WorkflowDefinition]:
     Raises:
         DefinitionError: The files have faults; all of them are listed, of all files.
     """
-    definitions: list[WorkflowDefinition] = []
+    files = list(paths)
+    loaded: list[tuple[Path, WorkflowDefinition]] = []
     faults: list[Fault] = []
-    for path in paths:
+    for path in files:
         try:
-            definitions.extend(load_file(path))
+            loaded.extend((path, one) for one in load_file(path))
         except DefinitionError as error:
             faults.extend(error.faults)
-    faults.extend(_told_twice(definitions))
-    endless = cycle_fault({one.name: called_by(one) for one in definitions})
+    faults.extend(_told_twice(loaded))
+    definitions = [one for _, one in loaded]
+    endless = cycle_fault({one.name: called_by(one) for one in definitions}, definitions)
     if endless is not None and not faults:  # between files; those of one file were told
-        faults.append(endless)
+        faults.extend(locate([endless], files))
     if faults:
         raise DefinitionError(faults)
     return definitions
@@ -129,11 +131,12 @@ def check_start_nodes(
         raise UserError("\n".join(faults))
 
 
-def _told_twice(definitions: Iterable[WorkflowDefinition]) -> list[Fault]:
-    seen: set[str] = set()
+def _told_twice(loaded: Iterable[tuple[Path, WorkflowDefinition]]) -> list[Fault]:
+    first: dict[str, Path] = {}
     faults = []
-    for definition in definitions:
-        if definition.name in seen:
-            faults.append(Fault(message=f"two workflows are called '{definition.name}'"))
-        seen.add(definition.name)
+    for path, definition in loaded:
+        other = first.setdefault(definition.name, path)
+        if other is not path:
+            message = f"two workflows are called '{definition.name}', the other one in {other}"
+            faults.append(Fault(message=message, file=str(path), field="name"))
     return faults

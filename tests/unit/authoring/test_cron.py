@@ -109,7 +109,14 @@ def test_time_before_is_the_one_that_comes_before_it_going_forward(zone: str, da
 @pytest.mark.parametrize("cron", ["0 0 31 2 *", "0 0 30 2 *", "0 0 31 4,6 *", "0 0 0 31 9,11 *"])
 def test_expression_that_never_fires_is_refused(cron: str) -> None:
     """There is no such date: the user hears it, instead of waiting."""
-    with pytest.raises(ValueError, match=r"never fires|no cron expression"):
+    with pytest.raises(ValueError, match="never fires: no date matches it"):
+        check(cron)
+
+
+@pytest.mark.parametrize("cron", ["0 0 32 2 *", "0 0 30 13 *", "0 30 2 *", ""])
+def test_what_is_no_expression_is_not_taken_for_a_date(cron: str) -> None:
+    """The user hears what fields there are."""
+    with pytest.raises(ValueError, match=r"is no cron expression: .*; write minute hour day month weekday"):
         check(cron)
 
 

@@ -249,6 +249,7 @@ def test_source_directory_does_not_change_the_hash() -> None:
         ("{name: a, type: noop, max_parallel: 2}", "max_parallel belongs to map"),
         ("{name: a, type: noop, map: [1], max_parallel: 0}", "field 'max_parallel'"),
         ("{name: a, type: noop, map: 7}", "field 'map': needs a list, or a reference to one:"),
+        (f"{{name: a, type: noop, map: {[0] * 10_001}}}", "field 'map': a map has at most 10000 elements"),
         ("{name: a, type: noop, map: {b: 1}}", 'needs a list, or a reference to one: "${name}", not map'),
         ("{name: a, type: noop, map: 'x ${workflow_name}'}", 'to one: "${name}", not string'),
         ("{name: a, type: noop, map: '${item}'}", "field 'map': ${item} names nothing that this task sees"),

@@ -190,6 +190,7 @@ def test_files_and_environment_come_in(tmp_path: Path) -> None:
         ("- {name: a, task_type: Shell, command: '$FILE{\"none.sh\"}'}", "command", "cannot be read"),
         ("- {name: a, task_type: Shell, command: '$ENV{NOT_SET}'}", "command", "has no 'NOT_SET'"),
         ("- {name: a, task_type: Shell, command: '${CONFIG.X}'}", "command", "configuration"),
+        ("- {name: a, run: ls}", "taskType", "is missing; supported: BLOCKING"),
         ("- {name: a, task_type: Flink}", "taskType", "FLINK has no equivalent"),
         ("- {name: a, task_type: Shell, command: x, deps: [b]}", "deps", "no task 'b'"),
         ("- {name: a, task_type: Shell, command: x.sh, resource_plugin: {}}", "resource_plugin", "plug-in"),

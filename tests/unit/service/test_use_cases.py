@@ -63,6 +63,35 @@ def test_endless_calls_are_refused_whoever_was_deployed_first(backend: Backend) 
         definitions.find(backend, "c", None)
 
 
+def test_endless_calls_through_what_is_stored_are_a_fault_with_its_place(
+    backend: Backend, tmp_path: Path
+) -> None:
+    """The task that closes the circle, in the file that was just given."""
+    call = "workflow: {{name: {0}}}\ntasks:\n  - {{name: s, type: sub_workflow, workflow: {1}}}\n"
+    definitions.deploy(backend, load_text(call.format("a", "b")), online=True)
+    file = tmp_path / "b.yaml"
+    file.write_text(call.format("b", "a"))
+
+    with pytest.raises(DefinitionError) as caught:
+        definitions.deploy(backend, load_text(file.read_text()), online=True, files=[file])
+
+    [fault] = caught.value.faults
+    assert (fault.file, fault.line, fault.task, fault.field) == (str(file), 3, "s", "workflow")
+
+
+def test_names_that_nobody_knows_are_all_told_at_once(backend: Backend) -> None:
+    """The target of alerts, the environment and the pool, not one per try."""
+    unknown = load_text(
+        "workflow: {name: w, environment: nowhere, alerts: [{webhook: nobody, events: [workflow_failure]}]}\n"
+        "tasks: [{name: a, type: noop, pool: nothing}]\n"
+    )
+
+    with pytest.raises(DefinitionError) as caught:
+        definitions.deploy(backend, unknown, online=True)
+
+    assert [fault.field for fault in caught.value.faults] == ["alerts", "environment", "pool"]
+
+
 def test_unknown_workflow_is_refused_with_the_nearest_name(backend: Backend) -> None:
     """A slip of the pen is answered with what was meant."""
     definitions.deploy(backend, [small_definition()], online=True)
@@ -240,7 +269,10 @@ def test_all_files_are_read_before_any_fault_is_told(tmp_path: Path) -> None:
         files.read_files([tmp_path / "a.yaml", tmp_path / "b.yaml", tmp_path / "c.yaml"])
 
     assert "c.yaml" in str(refused.value)
-    assert "two workflows are called 'small'" in str(refused.value)
+    assert (
+        f"b.yaml: field 'name': two workflows are called 'small', the other one in {tmp_path / 'a.yaml'}"
+        in str(refused.value)
+    )
 
 
 def test_set_up_must_serve_every_group_of_the_tasks(backend: Backend) -> None:

@@ -78,7 +78,7 @@ def test_input_that_would_hold_the_master_is_refused(value: Any) -> None:
 def test_copies_of_long_lists_are_refused_before_they_hold_the_master(source: str) -> None:
     """One filter over 10,000 elements took six seconds, in which no lease was renewed."""
     long = Scope(names={"big": list(range(10_000))}, outputs={})
-    short = Scope(names={"big": list(range(4, 604))}, outputs={})
+    short = Scope(names={"big": list(range(4, 404))}, outputs={})
 
     with pytest.raises(UnresolvedParameter, match="would take too long over a list of 10000 elements"):
         holds(parse(source), long)

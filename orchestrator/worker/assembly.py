@@ -52,6 +52,7 @@ from orchestrator.worker.runner import Runner, Tools
 from orchestrator.worker.service import Parts, Service, ask_to_stop
 from orchestrator.worker.spool import Spool
 from orchestrator.worker.spool_lock import SpoolLock
+from orchestrator.worker.task_events import LastEvents
 from orchestrator.worker.ticker import Ticker
 from orchestrator.worker.time_limits import TimeLimits
 
@@ -97,7 +98,7 @@ def install(app: Celery, settings: Settings, *, orders: Celery | None = None) ->
     steps = app.steps["worker"]
     factory = _factory(task, settings, orders)
     steps.add(type("OrchestratorService", (WorkerService,), {"factory": staticmethod(factory)}))
-    app.steps["consumer"].add(BrokenConnection)
+    app.steps["consumer"].update((BrokenConnection, LastEvents))
 
     def open_child(sender: str, **_: Any) -> None:
         task.runner = child_runner(task, settings, sender)

@@ -24,6 +24,7 @@ class ExecuteTask(Task):  # type: ignore[misc, type-arg, unused-ignore]  # Celer
 
     name = NAME
     Request = "orchestrator.worker.request:OrderRequest"
+    Strategy = "orchestrator.worker.task_events:order_strategy"
     acks_late = True
     reject_on_worker_lost = True
     ignore_result = True

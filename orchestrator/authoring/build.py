@@ -12,7 +12,7 @@ from orchestrator.authoring.faults import Place, faults_of
 from orchestrator.authoring.fields import Strict
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.authoring.task_fields import AnyTask
-from orchestrator.authoring.tasks import ALIASES, MODELS
+from orchestrator.authoring.tasks import ALIASES, MODELS, model_of
 from orchestrator.authoring.workflows import Parameter, Workflow
 from orchestrator.core import types
 from orchestrator.core.definition import (
@@ -196,8 +196,9 @@ def _is_new(draft: Draft, place: Place) -> bool:
 
 
 def _model_type(draft: Draft, name: Any, place: Place) -> type[AnyTask] | None:
-    if isinstance(name, str) and name in MODELS:
-        return MODELS[name]
+    model = model_of(name) if isinstance(name, str) else None
+    if model is not None:
+        return model
     guess = did_you_mean(name, MODELS) if isinstance(name, str) else ""
     what = (
         f"there is no type '{name}'"

@@ -1,5 +1,7 @@
 """Owns the list of task types and which field fits which of them."""
 
+from functools import cache
+from importlib.metadata import entry_points
 from typing import get_args
 
 from orchestrator.authoring.fields import Strict
@@ -12,6 +14,7 @@ from orchestrator.authoring.logic_tasks import (
 )
 from orchestrator.authoring.task_fields import AnyTask
 from orchestrator.authoring.worker_tasks import (
+    AddedTask,
     CeleryTask,
     HttpTask,
     NoopTask,
@@ -19,6 +22,7 @@ from orchestrator.authoring.worker_tasks import (
     ShellTask,
     SqlTask,
 )
+from orchestrator.core.order import EXECUTOR_GROUP
 
 MODELS: dict[str, type[AnyTask]] = {
     get_args(model.model_fields["type"].annotation)[0]: model
@@ -37,6 +41,16 @@ MODELS: dict[str, type[AnyTask]] = {
     )
 }
 ALIASES = {"task_type": "type", "deps": "needs", "command": "run"}
+
+
+def model_of(name: str) -> type[AnyTask] | None:
+    """Return the model of a task type: its own, or the one for all types that installed packages add."""
+    return MODELS.get(name) or (AddedTask if name in _added_types() else None)
+
+
+@cache
+def _added_types() -> frozenset[str]:
+    return frozenset(entry.name for entry in entry_points(group=EXECUTOR_GROUP))
 
 
 def field_names(model: type[Strict]) -> list[str]:

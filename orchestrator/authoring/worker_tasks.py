@@ -49,6 +49,12 @@ class NoopTask(WithFiles):
     type: Literal["noop"]
 
 
+class AddedTask(WithFiles):
+    """A task of a type that an installed package adds; its own inputs are `params`."""
+
+    type: Name
+
+
 class CeleryTask(OnWorker):
     """A task that an existing Celery app has registered."""
 

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+EXECUTOR_GROUP = "orchestrator.executors"
+"""Entry point group of packages that add task types: the name of an entry point is the type."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:

@@ -5,6 +5,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from celery import Celery
 
+from orchestrator.core.order import EXECUTOR_GROUP
 from orchestrator.errors import OrchestratorError
 from orchestrator.worker.executors.celery_task import CeleryExecutor
 from orchestrator.worker.executors.noop import NoopExecutor
@@ -12,9 +13,6 @@ from orchestrator.worker.executors.port import Executor
 from orchestrator.worker.executors.python import PythonExecutor
 from orchestrator.worker.executors.shell import ShellExecutor
 from orchestrator.worker.executors.sql import SqlExecutor
-
-GROUP = "orchestrator.executors"
-
 
 LATE = {"http": "orchestrator.worker.executors.http:HttpExecutor"}
 """Our own types that are imported at first use: what they need takes long to import."""
@@ -64,8 +62,8 @@ def builtin_registry(app: Celery) -> ExecutorRegistry:
 
 
 def _load(task_type: str) -> Executor:
-    late = [EntryPoint(task_type, LATE[task_type], GROUP)] if task_type in LATE else []
-    for entry in late or entry_points(group=GROUP, name=task_type):
+    late = [EntryPoint(task_type, LATE[task_type], EXECUTOR_GROUP)] if task_type in LATE else []
+    for entry in late or entry_points(group=EXECUTOR_GROUP, name=task_type):
         try:
             executor: Executor = entry.load()()
         except Exception as error:

@@ -14,8 +14,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "own-task-types.md"
 
 
 def blocks(language: str) -> str:
-    """Return the page's code in `language`."""
-    (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    """Return the page's code in `language`; its workflow, "``` yaml", is valid where the package is installed."""
+    (found,) = re.findall(rf"``` ?{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
     return str(found)
 
 

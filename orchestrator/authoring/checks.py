@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.authoring import expressions, names
+from orchestrator.authoring.expression_names import unknown_functions
 from orchestrator.authoring.maps import map_faults
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.authoring.references import reference_faults
@@ -172,6 +173,8 @@ def _expressions(task: TaskDefinition) -> Iterator[Fault]:
         sources.append(("check", task.check["expression"]))
     for field, source in sources:
         try:
-            expressions.parse(source)
+            expression = expressions.parse(source)
         except expressions.ExpressionFault as error:
             yield _fault(task, field, str(error))
+        else:
+            yield from (_fault(task, field, message) for message in unknown_functions(expression))

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.authoring.expressions import ExpressionFault, parse
+from orchestrator.authoring.expression_names import bare_names
+from orchestrator.authoring.expressions import Expression, ExpressionFault, parse
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.core import placeholders, secrets
 from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
@@ -139,9 +141,12 @@ def _task_faults(task: TaskDefinition, names: Names, uses: list[Use]) -> Iterato
         yield from _texts_faults(task.name, field, value)
         for path in _paths(value):
             yield from _reference(task, field, path, names, uses)
-    for field, source in _expressions(task):
-        for path in _expression_paths(source):
-            yield from _reference(task, field, path, names, uses)
+    for field, expression in _expressions(task):
+        for name, path in expression.variables.items():
+            if name != path:
+                yield from _reference(task, field, path, names, uses)
+        for name in bare_names(expression):
+            yield from _bare_name(task, field, name, names)
     for field in _LITERAL:
         if any("${" in text or _TIME.search(text) for text in texts(task.spec.get(field))):
             yield Fault(message="takes no parameters and placeholders", task=task.name, field=field)
@@ -159,11 +164,15 @@ def _resolved_fields(task: TaskDefinition) -> Iterator[tuple[str, Any]]:
             yield field, task.spec[field]
 
 
-def _expressions(task: TaskDefinition) -> Iterator[tuple[str, str]]:
-    for index, case in enumerate(task.spec.get("cases", ())):
-        yield f"cases[{index}].when", case["when"]
+def _expressions(task: TaskDefinition) -> Iterator[tuple[str, Expression]]:
+    written = [
+        (f"cases[{index}].when", case["when"]) for index, case in enumerate(task.spec.get("cases", ()))
+    ]
     if task.check is not None:
-        yield "check", task.check["expression"]
+        written.append(("check", task.check["expression"]))
+    for field, source in written:
+        with suppress(ExpressionFault):  # `checks` has said it
+            yield field, parse(source)
 
 
 def _texts_faults(task: str | None, field: str, value: Any) -> Iterator[Fault]:
@@ -183,14 +192,6 @@ def _paths(value: Any) -> list[str]:
         return []
 
 
-def _expression_paths(source: str) -> list[str]:
-    try:
-        variables = parse(source).variables
-    except ExpressionFault:  # `checks` has said it
-        return []
-    return [path for name, path in variables.items() if name != path]
-
-
 def _reference(task: TaskDefinition, field: str, path: str, names: Names, uses: list[Use]) -> Iterator[Fault]:
     first, dot, _ = path.partition(".")
     if first in _known(task, field, names) and not path.endswith(".*"):
@@ -201,7 +202,18 @@ def _reference(task: TaskDefinition, field: str, path: str, names: Names, uses: 
         message = f"${{{path}}}: there is no task '{first}'{did_you_mean(first, names.tasks)}"
         yield Fault(message=message, task=task.name, field=field)
     elif task.name not in names.open and not (field == "check" and _may_give(task, first)):
-        yield _unknown(task, field, path, names)
+        yield _unknown(task, field, path, names, shown=f"${{{path}}}")
+
+
+def _bare_name(task: TaskDefinition, field: str, name: str, names: Names) -> Iterator[Fault]:
+    """Find a variable without `${}` that cannot have a value; a task by its name is none, its outputs are."""
+    if name in _known(task, field, names) or (field == "check" and _may_give(task, name)):
+        return
+    if name in names.tasks and not any(name in one.outputs for one in names.tasks.values()):
+        message = f"'{name}' is a task and no value; write ${{{name}.OUTPUT}} for what it gave"
+        yield Fault(message=message, task=task.name, field=field)
+    elif task.name not in names.open:
+        yield _unknown(task, field, name, names, shown=f"'{name}'")
 
 
 def _may_give(task: TaskDefinition, name: str) -> bool:
@@ -217,13 +229,14 @@ def _known(task: TaskDefinition, field: str, names: Names) -> frozenset[str]:
     return names.general | own | element
 
 
-def _unknown(task: TaskDefinition, field: str, path: str, names: Names) -> Fault:
+def _unknown(task: TaskDefinition, field: str, path: str, names: Names, *, shown: str) -> Fault:
     first = path.partition(".")[0]
     if first in task.params:
-        message = f"${{{path}}}: the params of a task do not see each other"
+        message = f"{shown}: the params of a task do not see each other"
     else:
-        known = sorted(_known(task, field, names))
-        message = f"${{{path}}} names nothing that this task sees{did_you_mean(first, known)}"
+        own = task.outputs if field == "check" else ()
+        known = sorted({*_known(task, field, names), *own})
+        message = f"{shown} names nothing that this task sees{did_you_mean(first, known)}"
     return Fault(message=message, task=task.name, field=field)
 
 

@@ -28,6 +28,7 @@ MARKS = {
     "DELAYED": "…",
 }
 HEADER_LINES = 4
+MOST_REASONS = 5
 FIRST_TO_SHOW = (
     "RUNNING",
     "FAILURE",
@@ -108,6 +109,7 @@ class LiveView(SilentView):
         self._console = console
         self._live = Live(console=console, refresh_per_second=8, transient=False)
         self._spinners: dict[str, Spinner] = {}
+        self._failed: list[Mapping[str, Any]] = []
 
     def __enter__(self) -> Self:
         """Take the terminal."""
@@ -115,13 +117,18 @@ class LiveView(SilentView):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the terminal back; the last table stays."""
+        """Give the terminal back; the last table stays, and behind it the reasons that it had to cut."""
         self._live.stop()
+        for task in self._failed[:MOST_REASONS]:
+            self._console.print(f"{task['name']}: {task['reason']}", soft_wrap=True)
 
     def show(self, document: Mapping[str, Any]) -> None:
         """Redraw the table."""
         tasks = [task for task in document["tasks"] if task["current"]]
         shown = self._fitting(tasks)
+        self._failed = [
+            one for one in tasks if one["state"] == "FAILURE" and self._is_cut(one["reason"] or "")
+        ]
         title = Text.assemble((document["workflow"], "bold"), f" · {run_word(document)} {document['id']} · ")
         title.append_text(state_text(document["state"])).append(f" · {duration(document)}")
         parts: list[Any] = [title, self._table(shown)]
@@ -135,6 +142,9 @@ class LiveView(SilentView):
             return list(tasks)
         rank = {state: position for position, state in enumerate(FIRST_TO_SHOW)}
         return sorted(tasks, key=lambda task: rank.get(task["state"], len(rank)))[:room]
+
+    def _is_cut(self, reason: str) -> bool:
+        return len(reason) > self._console.width // 2
 
     def _table(self, tasks: Sequence[Mapping[str, Any]]) -> Table:
         table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))

@@ -21,6 +21,11 @@ from orchestrator.worker.interrupt import Interrupted
 from orchestrator.worker.outputs import from_result
 
 OWN = "orchestrator."
+NO_APPLICATION = (
+    "{name}: no worker of group '{queue}' has this task; start your application's own worker with the masters'"
+    " Redis: ORCHESTRATOR_REDIS_URL=… celery -A YOUR_APPLICATION worker -Q {queue}"
+)
+"""The worker is one of ours and knows no application: mostly because nobody started the application's."""
 
 
 class CeleryExecutor:
@@ -42,23 +47,25 @@ class CeleryExecutor:
             TaskFailure: `args` or `kwargs` cannot be arguments, or what an earlier hand-over noted is unreadable.
             SecretUnavailable: This worker does not have a secret that is an argument.
         """
-        task = self._find(str(order.spec.get("call")))
+        task = self._find(str(order.spec.get("call")), order.queue)
         call = Call.of(replace(order, spec=workplace.vault.resolve(order.spec)))
         return CeleryWork(order, workplace, task, call)
 
-    def _find(self, name: str) -> CalledTask:
+    def _find(self, name: str, queue: str) -> CalledTask:
         called = self._tasks.get(name)
         if called is None:
-            called = self._tasks[name] = CalledTask(self._app, self._registered(name))
+            called = self._tasks[name] = CalledTask(self._app, self._registered(name, queue))
         return called
 
-    def _registered(self, name: str) -> Any:
+    def _registered(self, name: str, queue: str) -> Any:
         try:
             if not name.startswith(OWN):
                 return self._app.tasks[name]
         except NotRegistered:
             pass
         known = [one for one in self._app.tasks if not one.startswith((OWN, "celery."))]
+        if not known:
+            raise UnknownCallable(NO_APPLICATION.format(name=name, queue=queue))
         similar = ", ".join(get_close_matches(name, known)) or "none similar"
         raise UnknownCallable(
             f"{name}: not a registered task of the application '{self._app.main}' ({similar})"

@@ -85,6 +85,18 @@ def test_live_view_keeps_to_the_terminal() -> None:
     assert "47 more tasks" in console.file.getvalue()
 
 
+def test_live_view_tells_reasons_that_its_table_had_to_cut() -> None:
+    """What to do about a failure stands at the end of its reason: it must be readable in a narrow terminal."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=60, height=30, color_system=None)
+    reason = "shop.tasks.charge: " + "no worker has this task; " * 4 + "start one"
+
+    with LiveView(_nothing, console) as view:
+        view.show(a_document(a_task("charge", "FAILURE", reason=reason), a_task("b", "FAILURE", reason="no")))
+
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().endswith(f"charge: {reason}\n")
+
+
 def test_json_asks_for_silence() -> None:
     """With `--json` nothing but the document is printed."""
     assert isinstance(make_view(_nothing, silent=True), SilentView)

@@ -11,8 +11,8 @@ from celery.exceptions import Retry
 
 from orchestrator.core.deferral import Defer
 from orchestrator.worker.executors.celery_call import Call, CalledTask
-from orchestrator.worker.executors.celery_task import as_json
-from orchestrator.worker.executors.port import TaskFailure
+from orchestrator.worker.executors.celery_task import CeleryExecutor, as_json
+from orchestrator.worker.executors.port import TaskFailure, UnknownCallable, Workplace
 from tests.unit.worker.twins import make_order
 
 
@@ -122,3 +122,15 @@ def test_values_of_celerys_own_json_are_text() -> None:
         "at": ["2026-01-02T00:00:00+00:00"],
         "it": thing,
     }
+
+
+def test_worker_without_an_application_says_which_worker_is_missing() -> None:
+    """`orchestrator run` of a file whose application nobody started: the reason says how to start it."""
+    executor = CeleryExecutor(Celery("orchestrator", set_as_current=False))
+    order = make_order(type="celery", spec={"call": "shop.tasks.charge"}, queue="shop")
+
+    with pytest.raises(UnknownCallable) as refusal:
+        executor.prepare(order, cast("Workplace", None))  # it is not asked for
+
+    assert "shop.tasks.charge: no worker of group 'shop' has this task" in str(refusal.value)
+    assert "celery -A YOUR_APPLICATION worker -Q shop" in str(refusal.value)

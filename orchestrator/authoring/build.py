@@ -11,6 +11,7 @@ from orchestrator.authoring.document import Listed, Mapped, plain
 from orchestrator.authoring.faults import Place, faults_of
 from orchestrator.authoring.fields import Strict
 from orchestrator.authoring.names import did_you_mean
+from orchestrator.authoring.partial import right_fields
 from orchestrator.authoring.task_fields import AnyTask
 from orchestrator.authoring.tasks import ALIASES, MODELS, model_of
 from orchestrator.authoring.workflows import Parameter, Workflow
@@ -96,14 +97,18 @@ def _build_workflow(draft: Draft, value: Any, root: Place, source_dir: str | Non
     else:
         model = _validated(draft, Workflow, value, place)
     params = _parameters(draft, value.get("params") if isinstance(value, dict) else None, place)
-    values = _workflow_values(model) if model else {"name": "(unnamed)"}
+    written = _written(model) if model else right_fields(value if isinstance(value, dict) else {})
+    values = _workflow_values(written)
     draft.workflow = WorkflowDefinition(
         **{**values, "params": params, "tasks": tuple(draft.tasks), "source_dir": source_dir}
     )
 
 
-def _workflow_values(model: Workflow) -> dict[str, Any]:
-    written = model.model_dump(mode="json", exclude_unset=True, exclude={"params"})
+def _written(model: Workflow) -> dict[str, Any]:
+    return model.model_dump(mode="json", exclude_unset=True, exclude={"params"})
+
+
+def _workflow_values(written: Mapping[str, Any]) -> dict[str, Any]:
     return {
         _RENAMED.get(name, name): _typed(name, value) for name, value in written.items() if value is not None
     }

@@ -68,11 +68,27 @@ def check(cron: str) -> None:
         if _is_a_date_that_no_month_has(cron):
             raise ValueError(f"'{cron}' never fires: no date matches it") from None
         raise ValueError(
-            f"'{cron}' is no cron expression: {error}; write minute hour day month weekday, "
+            f"'{cron}' is no cron expression: {_bad_fields(cron) or error}; write minute hour day month weekday, "
             "or six fields with seconds first"
         ) from None
     if next(times, None) is None:
         raise ValueError(f"'{cron}' never fires: no date matches it")
+
+
+def _bad_fields(cron: str) -> str:
+    """Return all fields that are wrong by themselves, as people read them: the library names the first only."""
+    fields = cron.split()
+    if len(fields) not in (FIELDS, FIELDS + 1):
+        return ""
+    bad = []
+    for place, field in enumerate(fields):
+        alone = ["*"] * len(fields)
+        alone[place] = field
+        try:
+            CronSim(" ".join(alone), SOME_DAY)
+        except (CronSimError, ValueError, IndexError) as error:
+            bad.append(f"{str(error).lower()} '{field}'")
+    return ", ".join(bad)
 
 
 def _is_a_date_that_no_month_has(cron: str) -> bool:

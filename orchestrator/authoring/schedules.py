@@ -1,6 +1,7 @@
 """Owns what must hold of schedules: each can fire, none stands twice, a run needs nobody's answers."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from orchestrator.authoring.cron import CronTimes
@@ -21,19 +22,7 @@ def schedule_faults(definition: WorkflowDefinition) -> Iterator[Fault]:
         return
     first: dict[tuple[str, str], int] = {}
     for index, written in enumerate(definition.schedules):
-        zone = written.get("timezone") or definition.timezone
-        try:
-            schedule = _window(written, zone)
-        except ValueError as error:
-            yield _fault(str(error), index)
-            continue
-        same = first.setdefault((" ".join(schedule.cron.upper().split()), zone), index)
-        if same != index:
-            yield _fault(
-                f"schedules[{same}] has the same cron and time zone: every run would be started twice", index
-            )
-        elif not _ever_fires(schedule):
-            yield _fault(f"'{schedule.cron}' never fires between its start and its end", index)
+        yield from _one(written, definition, index, first)
     for name, declared in definition.params.items():
         if definition.schedules and declared.required:
             yield Fault(
@@ -42,13 +31,36 @@ def schedule_faults(definition: WorkflowDefinition) -> Iterator[Fault]:
             )
 
 
-def _window(written: Mapping[str, Any], zone: str) -> Schedule:
+def _one(
+    written: Mapping[str, Any], definition: WorkflowDefinition, index: int, first: dict[tuple[str, str], int]
+) -> Iterator[Fault]:
+    """Yield what is wrong with one schedule; one whose `cron` is at fault has none here."""
+    zone = written.get("timezone") or definition.timezone
+    cron = written.get("cron")
+    if cron is not None:
+        same = first.setdefault((" ".join(cron.upper().split()), zone), index)
+        if same != index:
+            yield _fault(
+                f"schedules[{same}] has the same cron and time zone: every run would be started twice", index
+            )
+    try:
+        begins, ends = _window(written, zone)
+    except ValueError as error:
+        yield _fault(str(error), index)
+        return
+    if cron is not None and not _ever_fires(
+        Schedule(cron=cron, timezone=zone, starts_at=begins, ends_at=ends)
+    ):
+        yield _fault(f"'{cron}' never fires between its start and its end", index)
+
+
+def _window(written: Mapping[str, Any], zone: str) -> tuple[datetime | None, datetime | None]:
     start, end = written.get("start"), written.get("end")
-    starts_at = moment(start, zone) if start else None
-    ends_at = moment(end, zone, ends=True) if end else None
-    if starts_at is not None and ends_at is not None and ends_at < starts_at:
+    begins = moment(start, zone) if start else None
+    ends = moment(end, zone, ends=True) if end else None
+    if begins is not None and ends is not None and ends < begins:
         raise ValueError("its end lies before its start")
-    return Schedule(cron=written["cron"], timezone=zone, starts_at=starts_at, ends_at=ends_at)
+    return begins, ends
 
 
 def _ever_fires(schedule: Schedule) -> bool:

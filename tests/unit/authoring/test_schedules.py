@@ -67,6 +67,44 @@ def test_schedule_of_a_workflow_with_a_required_parameter_is_refused() -> None:
         scheduled("{cron: '0 2 * * *'}", ", params: {day: {required: true}}")
 
 
+def test_faults_of_all_schedules_are_told_at_once() -> None:
+    """What is wrong in one hides neither the rest of it nor the others, nor what the workflow says elsewhere."""
+    text = """
+workflow:
+  name: w
+  environment: e
+  params: {day: {required: true}}
+  schedules:
+    - {cron: "99 25 * * *", end: 2026-13-01}
+    - {cron: "0 2 * * *", start: 2026-02-01, end: 2026-01-01}
+    - {cron: "0 3 * * *"}
+    - {cron: "0 3 * * *"}
+    - {cron: "61 * * * *", start: 2026-02-01, end: 2026-01-01}
+    - {cron: "0 4 5 * *", misfire: alll, start: 2026-01-06, end: 2026-01-31}
+    - 7
+tasks:
+  - {name: a, type: noop, params: {x: "${given}"}}
+"""
+    with pytest.raises(DefinitionError) as refusal:
+        load_text(text, "w.yaml")
+
+    told = [str(fault) for fault in refusal.value.faults]
+    expected = [
+        "w.yaml:5: field 'params.day': 'day' is required",
+        "w.yaml:7: field 'schedules[0].cron': '99 25 * * *' is no cron expression: bad minute '99', bad hour '25'",
+        "w.yaml:7: field 'schedules[0].end': not a time",
+        "w.yaml:8: field 'schedules[1]': its end lies before its start",
+        "w.yaml:10: field 'schedules[3]': schedules[2] has the same cron",
+        "w.yaml:11: field 'schedules[4].cron': '61 * * * *' is no cron",
+        "w.yaml:11: field 'schedules[4]': its end lies before its start",
+        "w.yaml:12: field 'schedules[5].misfire': must be one of",
+        "w.yaml:12: field 'schedules[5]': '0 4 5 * *' never fires between",
+        "w.yaml:13: field 'schedules[6]': must be a map",
+    ]
+    assert len(told) == len(expected)
+    assert all(one.startswith(start) for one, start in zip(told, expected, strict=True))
+
+
 def test_day_of_an_end_is_included() -> None:
     """The last run may be late on that day; in another zone it is another schedule."""
     assert scheduled("{cron: '0 23 5 * *', start: 2026-01-05, end: 2026-01-05}").schedules

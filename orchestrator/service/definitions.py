@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.authoring.calls import called_by, cycle_fault
+from orchestrator.authoring.load import locate
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.core.definition import WorkflowDefinition, to_document
 from orchestrator.errors import DefinitionError, Fault, NotFound
@@ -14,6 +15,7 @@ from orchestrator.service.backend import Backend
 from orchestrator.service.environments import refuse_unknown_environments
 from orchestrator.service.files import placing
 from orchestrator.service.pools import refuse_unknown_pools
+from orchestrator.service.schedules import over as schedules_over
 from orchestrator.store.definitions import StoredDefinition
 
 
@@ -25,7 +27,7 @@ def deploy(
     schedules: bool = True,
     files: Sequence[Path] = (),
 ) -> list[dict[str, Any]]:
-    """Store the definitions; one that has not changed keeps its version.
+    """Store the definitions; one that has not changed keeps its version, and what it does not do is a warning.
 
     Args:
         backend: The services.
@@ -42,8 +44,14 @@ def deploy(
         if online:
             _refuse_unknown_names(backend, definitions)
         _refuse_endless_calls(backend, definitions)
+    over = schedules_over(definitions, backend.queries.now) if online and schedules else []
+    warnings = locate(over, files)
     return [
-        _deploy_one(backend, definition, online=online, schedules=schedules) for definition in definitions
+        {
+            **_deploy_one(backend, definition, online=online, schedules=schedules),
+            "warnings": [str(one) for one in warnings if one.workflow == definition.name],
+        }
+        for definition in definitions
     ]
 
 

@@ -1,11 +1,14 @@
 """Owns the use cases of schedules: listing, pausing, resuming, and when they fire next."""
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
 from orchestrator.authoring.cron import CronTimes
-from orchestrator.core.schedule import upcoming
+from orchestrator.core.definition import WorkflowDefinition
+from orchestrator.core.schedule import schedules_of, upcoming
+from orchestrator.errors import Fault
 from orchestrator.service.backend import Backend
 from orchestrator.store.schedules import StoredSchedule
 
@@ -40,6 +43,39 @@ def next_times(backend: Backend, schedule_id: int, count: int) -> list[datetime]
     """
     stored = backend.schedules.get(schedule_id)
     return list(islice(upcoming(stored.said, backend.queries.now(), CronTimes()), count))
+
+
+def over(definitions: Iterable[WorkflowDefinition], now: Callable[[], datetime]) -> list[Fault]:
+    """Return one warning for each schedule that fires no more, because its end has passed or no time is left.
+
+    Args:
+        definitions: Valid ones.
+        now: Gives the present time, aware; asked only where a schedule has an end.
+    """
+    ending = [
+        (definition, index, schedule)
+        for definition in definitions
+        for index, schedule in enumerate(schedules_of(definition))
+        if schedule.ends_at is not None
+    ]
+    if not ending:
+        return []
+    at = now()
+    return [
+        _over(definition, index)
+        for definition, index, schedule in ending
+        if next(upcoming(schedule, at, CronTimes()), None) is None
+    ]
+
+
+def _over(definition: WorkflowDefinition, index: int) -> Fault:
+    written = definition.schedules[index]
+    return Fault(
+        message=f"'{written['cron']}' fires no more: nothing of it is left before its end, {written['end']};"
+        " give it a later end, or leave the schedule out",
+        field=f"schedules[{index}]",
+        workflow=definition.name,
+    )
 
 
 def _document(stored: StoredSchedule, now: datetime) -> dict[str, Any]:

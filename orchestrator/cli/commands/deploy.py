@@ -26,5 +26,7 @@ def deploy(files: tuple[Path, ...], *, offline: bool, as_json: bool) -> None:
     for one in deployed:
         news = "" if one["created"] else ", unchanged"
         click.echo(f"{one['name']}: version {one['version']}{news}{'' if one['online'] else ', offline'}")
+        for warning in one["warnings"]:
+            print_message(f"warning: {warning}")
     for line in service.needed_on_workers(found):
         print_message(line)

@@ -1,10 +1,11 @@
 """The use cases of schedules and backfills, on a real (SQLite) store without a master."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from orchestrator.authoring.load import load_text
+from orchestrator.authoring.load import load_file, load_text
 from orchestrator.errors import Conflict, NotFound, UserError
 from orchestrator.service import definitions, schedules, submission
 from orchestrator.service.backend import Backend
@@ -157,3 +158,29 @@ def test_what_cannot_be_filled_is_refused(backend: Backend) -> None:
     definitions.set_online(backend, "nightly", online=False)
     with pytest.raises(Conflict, match="offline"):
         fill(backend, "2026-11-01", "2026-11-01")
+
+
+def test_schedule_whose_end_has_passed_is_deployed_with_a_warning(backend: Backend, tmp_path: Path) -> None:
+    """An old file can be deployed again; that nothing of it will fire is said with its place."""
+    file = tmp_path / "old.yaml"
+    over, later = "{cron: '0 2 * * *', end: 2020-01-31}", "{cron: '0 3 * * *', end: 2999-01-31}"
+    file.write_text(NIGHTLY.replace("SCHEDULES", f"{later}, {over}"))
+
+    (deployed,) = definitions.deploy(backend, load_file(file), online=True, files=[file])
+
+    (warning,) = deployed["warnings"]
+    assert warning.startswith(
+        f"{file}:6: workflow 'nightly', field 'schedules[1]': '0 2 * * *' fires no more:"
+    )
+    assert "2020-01-31; give it a later end" in warning
+    assert deployed["created"]
+
+
+def test_schedules_that_fire_are_deployed_without_a_warning(backend: Backend) -> None:
+    """Offline nothing fires anyway."""
+    for written, online in ((ONE, True), ("{cron: '0 2 * * *', end: 2020-01-31}", False)):
+        (deployed,) = definitions.deploy(
+            backend, load_text(NIGHTLY.replace("SCHEDULES", written)), online=online
+        )
+
+        assert deployed["warnings"] == []

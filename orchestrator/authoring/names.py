@@ -11,6 +11,7 @@ MAX_ELEMENTS = 10_000
 """Of a map, whatever `ORCHESTRATOR_MAP_LIMIT` says, which cannot say more."""
 MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 MAX_FAULTS = 1000
+MOST_LISTED = 10
 
 _TASK = re.compile(rf"\w[\w-]{{0,{MAX_NAME - 1}}}")
 _WORKFLOW = re.compile(rf"\w[\w.-]{{0,{MAX_NAME - 1}}}")
@@ -38,6 +39,14 @@ def workflow_name(name: str) -> str:
             f"a name has 1 to {MAX_NAME} letters, digits, '_', '.' and '-', and begins with none of . -"
         )
     return name
+
+
+def which(name: str, known: Iterable[str]) -> str:
+    """Return the guess at what `name` meant, or, where nothing is near, what there is: ` (there are: a, b)`."""
+    there_are = list(known)
+    more = len(there_are) - MOST_LISTED
+    listed = ", ".join(there_are[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return did_you_mean(name, there_are) or (f" (there are: {listed})" if listed else "")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import rich_click as click
 
-from orchestrator.authoring.names import did_you_mean
+from orchestrator.authoring.names import which
 from orchestrator.cli.options import id_argument, json_option
 from orchestrator.cli.output import local_time, print_json, print_message
 from orchestrator.cli.session import open_backend, pause
@@ -54,7 +54,7 @@ def _chosen(document: dict[str, Any], task: str | None, attempt: int | None) -> 
     of_task = [one for one in document["tasks"] if task in (None, one["name"])]
     if task is not None and not of_task:
         known = {one["name"] for one in document["tasks"]}
-        raise NotFound(f"run {document['id']} has no attempt of '{task}'" + did_you_mean(task, known))
+        raise NotFound(f"run {document['id']} has no attempt of '{task}'" + which(task, known))
     chosen = [one for one in of_task if (one["current"] if attempt is None else one["attempt"] == attempt)]
     if not chosen and attempt is not None:
         raise NotFound(f"run {document['id']} has no attempt {attempt} of {task or 'any task'}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from orchestrator.authoring.names import did_you_mean
+from orchestrator.authoring.names import which
 from orchestrator.core.command import CommandKind
 from orchestrator.core.dag import Graph, compile_graph, select_tasks
 from orchestrator.core.definition import WorkflowDefinition
@@ -132,7 +132,7 @@ def _refuse_element(task: str) -> None:
 
 def _known(graph: Graph, head: Head, task: str) -> str:
     if task not in graph.tasks:
-        hint = did_you_mean(task, graph.tasks)
+        hint = which(task, graph.order)
         raise UserError(f"run {head.id} of '{head.workflow}' has no task '{task}' that could run{hint}")
     return task
 

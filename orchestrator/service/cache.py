@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from orchestrator.authoring.names import did_you_mean
+from orchestrator.authoring.names import which
 from orchestrator.errors import NotFound
 from orchestrator.service.ages import age_s
 from orchestrator.service.backend import Backend
@@ -33,4 +33,4 @@ def _check(backend: Backend, workflow: str, task: str | None) -> None:
     """Return if these names mean something: a misspelt one must not look like an empty cache."""
     names = [one.name for one in find(backend, workflow, None).definition.tasks]
     if task is not None and task not in names and not backend.cache.count(workflow, task):
-        raise NotFound(f"workflow '{workflow}' has no task '{task}'{did_you_mean(task, names)}")
+        raise NotFound(f"workflow '{workflow}' has no task '{task}'{which(task, names)}")

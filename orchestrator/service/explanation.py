@@ -1,6 +1,6 @@
 """Owns the use case "explain": why a run, or one of its tasks, does not run. It only reads."""
 
-from orchestrator.authoring.names import did_you_mean
+from orchestrator.authoring.names import which
 from orchestrator.core.elements import group_of
 from orchestrator.errors import NotFound, StoreUnavailable
 from orchestrator.service.backend import Backend
@@ -36,7 +36,7 @@ def _check(facts: Facts, task: str) -> None:
     known = [*facts.run.graph.order, *facts.outside]
     if task not in known and task not in elements_named(facts, group_of(task) or ""):
         raise NotFound(
-            f"run {facts.number} of '{facts.run.head.workflow}' has no task '{task}'{did_you_mean(task, known)}"
+            f"run {facts.number} of '{facts.run.head.workflow}' has no task '{task}'{which(task, known)}"
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.authoring.calls import called_by, cycle_fault, without_callers
 from orchestrator.authoring.load import load_file, locate
-from orchestrator.authoring.names import did_you_mean
+from orchestrator.authoring.names import which
 from orchestrator.authoring.references import missing_inputs
 from orchestrator.config import Settings
 from orchestrator.core.dag import compile_graph, select_tasks
@@ -120,9 +120,7 @@ def check_start_nodes(
     names = [task.name for task in definition.tasks]
     for node in start_nodes:
         if node not in names:
-            raise UserError(
-                f"--start-node {node}: no such task in '{definition.name}'" + did_you_mean(node, names)
-            )
+            raise UserError(f"--start-node {node}: no such task in '{definition.name}'" + which(node, names))
     faults = [
         f"{fault} (a run from {', '.join(start_nodes)} has no other tasks before it)"
         for fault in missing_inputs(definition, select_tasks(definition, start_nodes, depends))

@@ -23,8 +23,8 @@ def import_() -> None:
 @import_.command(epilog="Example: orchestrator import dolphinscheduler export.json --output flows")
 @files_argument
 @click.option(
-    "-o", "--output", metavar="DIR", default=".", show_default=True,
-    help="Where to write one file per workflow, NAME.yaml; - prints them.",
+    "-o", "--output", metavar="DIR",
+    help="Where to write one file per workflow, NAME.yaml; - prints them. Default: here, with --json -.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace files that exist.")
 @click.option(
@@ -32,13 +32,17 @@ def import_() -> None:
     help="Name of a workflow that FILEs refer to by code and do not hold; may be repeated.",
 )  # fmt: skip
 @json_option
-def dolphinscheduler(files: tuple[Path, ...], output: str, workflows: tuple[str, ...], **flags: bool) -> int:
+def dolphinscheduler(
+    files: tuple[Path, ...], output: str | None, workflows: tuple[str, ...], **flags: bool
+) -> int:
     """Convert DolphinScheduler's FILEs: YAML of its Python SDK, or JSON that its UI exported.
 
     What cannot be converted stops the import with its place, and nothing is written. What has no equivalent and
-    can be left out is listed. `$ENV{NAME}` takes its value from the environment of this command.
+    can be left out is listed. With --json the document is the output: it has the workflows' text, and files are
+    written only where --output says. `$ENV{NAME}` takes its value from the environment of this command.
     """
     found = import_files(files, environment=dict(os.environ), workflow_names=dict(map(_pair, workflows)))
+    output = output or ("-" if flags["as_json"] else ".")
     targets = {one.name: Path(output) / f"{one.name}.yaml" for one in found.workflows}
     is_printed = output == "-"
     if not (found.gaps or is_printed):

@@ -106,6 +106,20 @@ def test_report_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     assert (report["workflows"], report["gaps"][0]["task"]) == ([], "a")
 
 
+def test_document_is_the_output_where_no_directory_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program that asks for JSON finds no files where it happens to stand; the text is in the document."""
+    before = sorted(folder.iterdir())
+
+    assert run("nightly.yaml", "--json") == 0
+
+    (only,) = json.loads(capsys.readouterr().out)["workflows"]
+    assert only["file"] is None
+    assert "name: good" in only["text"]
+    assert sorted(folder.iterdir()) == before
+
+
 def test_workflow_that_no_file_holds_can_be_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The message of the gap names the option that closes it."""
     parent = export([task(1, "SUB_PROCESS", processDefinitionCode=7)])

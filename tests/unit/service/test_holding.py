@@ -56,6 +56,8 @@ def test_what_does_not_fit_is_refused_with_the_reason(backend: Backend) -> None:
         control_task(backend, PAUSE, [number, 999], "one")
     with pytest.raises(UserError, match=r"no task 'tow'.*two"):
         control_task(backend, PAUSE, [number], "tow")
+    with pytest.raises(UserError, match=r"no task 'nosuch' that could run \(there are: one, two\)"):
+        control_task(backend, PAUSE, [number], "nosuch")
     attempt = TaskInstance(
         workflow_instance_id=number,
         task="one",

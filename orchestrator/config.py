@@ -13,6 +13,7 @@ from orchestrator import crash
 from orchestrator.core.alerting import Target, is_mail_address, read_target
 from orchestrator.errors import SettingsError
 from orchestrator.setting_faults import PREFIX, SettingFault, fault_of, guess, mask, several_urls, variable
+from orchestrator.setting_paths import PATHS, absolute, absolute_database
 
 SOCKET_SCHEMES = ("unix", "redis+socket")
 REDIS_SCHEMES = ("redis", "rediss", *SOCKET_SCHEMES)
@@ -70,18 +71,18 @@ class Settings(BaseModel):
     connect_timeout_seconds: float = Field(5.0, gt=0, description="Database and Redis connect timeout.")
     crash_at: str | None = Field(None, description="<point>[:N], for tests: end the process there.")
 
-    @field_validator("home", "source_dir", "bundles", "secrets_dir")
+    @field_validator(*PATHS)
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
-        return value.expanduser().absolute() if value is not None else None
+        return absolute(value) if value is not None else None
 
     @field_validator("database_url")
     @classmethod
-    def _psycopg2(cls, value: str | None) -> str | None:
+    def _complete(cls, value: str | None) -> str | None:
         for short in ("postgresql://", "postgres://"):
             if value and value.startswith(short):
                 return "postgresql+psycopg2://" + value.removeprefix(short)
-        return value
+        return absolute_database(value) if value else value
 
     @field_validator("database_url")
     @classmethod

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.setting_paths import for_children
+
 FIRST_BACK_OFF_S = 0.5
 LONGEST_BACK_OFF_S = 30.0
 STEADY_AFTER_S = 30.0
@@ -87,7 +89,7 @@ class Child:
                 stdin=subprocess.DEVNULL,
                 stdout=output if output is not None else sys.stderr,
                 stderr=output if output is not None else None,
-                env={**os.environ, **self.spec.environment},
+                env=for_children({**os.environ, **self.spec.environment}),
                 cwd=self.spec.directory,
                 pass_fds=(self._leash,),
                 start_new_session=True,

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from orchestrator.embedded.door import is_open
 from orchestrator.embedded.home import Home
+from orchestrator.setting_paths import for_children
 
 GO = b"go\n"
 
@@ -29,7 +30,7 @@ class Launch:
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, "ORCHESTRATOR_HOME": str(home.path)},
+                env={**for_children(os.environ), "ORCHESTRATOR_HOME": str(home.path)},
                 cwd="/",
                 start_new_session=True,
             )

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "orchestrator"
 LIMIT_LINES = 400
 
-LEAVES = frozenset({"errors", "config", "setting_faults", "crash", "logging", "secret_source"})
+LEAVES = frozenset({"errors", "config", "setting_faults", "setting_paths", "crash", "logging", "secret_source"})
 """Modules that know nothing of workflows; everybody but the core may use them."""
 
 SHOWN_BY_RUN = frozenset({"cli.live", "cli.output", "cli.performing", "cli.running"})
@@ -24,9 +24,10 @@ SHOWN_BY_RUN = frozenset({"cli.live", "cli.output", "cli.performing", "cli.runni
 ARROWS: dict[str, frozenset[str]] = {
     "errors": frozenset(),
     "crash": frozenset(),
-    "config": frozenset({"errors", "crash", "setting_faults", "core.alerting"}),
+    "config": frozenset({"errors", "crash", "setting_faults", "setting_paths", "core.alerting"}),
     "secret_source": frozenset({"errors", "config"}),
     "setting_faults": frozenset(),
+    "setting_paths": frozenset({"setting_faults"}),
     "logging": frozenset({"errors", "config"}),
     "core": frozenset({"core", "errors"}),
     "store": frozenset({"core"}) | LEAVES,

@@ -109,3 +109,18 @@ def test_leftovers_of_an_earlier_set_up_are_ended(tmp_path: Path) -> None:
         end_leftovers(tmp_path / "children.json", 0.1)
 
         assert old.poll() is not None
+
+
+def test_child_sees_relative_settings_from_where_its_supervisor_stands(
+    tmp_path: Path, leash: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It works in another directory, where `bundles` would be another place."""
+    monkeypatch.setenv("ORCHESTRATOR_BUNDLES", "bundles")
+    (tmp_path / "show.py").write_text("import os\nprint(os.environ['ORCHESTRATOR_BUNDLES'])\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), str(Path.cwd()))))
+    child = a_child(tmp_path, leash[0], Clock(), "show")
+
+    child.start()
+
+    assert child.wait(30.0)
+    assert (tmp_path / "w1.log").read_text().strip() == str(Path.cwd() / "bundles")

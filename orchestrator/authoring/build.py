@@ -13,7 +13,7 @@ from orchestrator.authoring.fields import Strict
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.authoring.partial import right_fields
 from orchestrator.authoring.task_fields import AnyTask
-from orchestrator.authoring.tasks import ALIASES, MODELS, model_of
+from orchestrator.authoring.tasks import ALIASES, MODELS, added_types, model_of
 from orchestrator.authoring.workflows import Parameter, Workflow
 from orchestrator.core import types
 from orchestrator.core.definition import (
@@ -204,7 +204,8 @@ def _model_type(draft: Draft, name: Any, place: Place) -> type[AnyTask] | None:
     model = model_of(name) if isinstance(name, str) else None
     if model is not None:
         return model
-    guess = did_you_mean(name, MODELS) if isinstance(name, str) else ""
+    known = (*MODELS, *added_types())
+    guess = did_you_mean(name, known) if isinstance(name, str) else ""
     what = (
         f"there is no type '{name}'"
         if isinstance(name, str)
@@ -212,7 +213,7 @@ def _model_type(draft: Draft, name: Any, place: Place) -> type[AnyTask] | None:
         if name is None
         else "must be text"
     )
-    draft.faults.append(place.fault(f"{what}{guess}; types: {', '.join(MODELS)}", ["type"]))
+    draft.faults.append(place.fault(f"{what}{guess}; types: {', '.join(known)}", ["type"]))
     return None
 
 

@@ -1,25 +1,35 @@
 """Owns the JSON Schema of the YAML language, for editors: made from the models, so that both say the same."""
 
+from collections.abc import Collection
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
 from orchestrator.authoring.fields import Strict
+from orchestrator.authoring.task_fields import AnyTask
 from orchestrator.authoring.tasks import ALIASES, MODELS
+from orchestrator.authoring.worker_tasks import AddedTask
 from orchestrator.authoring.workflows import Workflow
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of one document of a workflow file."""
-    models: list[type[Strict]] = [Workflow, *MODELS.values()]
+def json_schema(added: Collection[str] = ()) -> dict[str, Any]:
+    """Return the JSON Schema of one document of a workflow file.
+
+    Args:
+        added: Task types beside those of this package; without them the schema is the same on every machine.
+    """
+    tasks: list[type[AnyTask]] = [*MODELS.values(), *([AddedTask] if added else [])]
+    models: list[type[Strict]] = [Workflow, *tasks]
     references, definitions = models_json_schema(
         [(model, "validation") for model in models], ref_template="#/$defs/{model}"
     )
     parts: dict[str, Any] = definitions["$defs"]
-    for model in MODELS.values():
+    for model in tasks:
         _allow_aliases(parts[model.__name__])
+    if added:
+        parts[AddedTask.__name__]["properties"]["type"]["enum"] = sorted(added)
     return {
         "$schema": _DIALECT,
         "title": "Orchestrator workflow",
@@ -31,7 +41,7 @@ def json_schema() -> dict[str, Any]:
             "tasks": {
                 "type": "array",
                 "minItems": 1,
-                "items": {"oneOf": [references[model, "validation"] for model in MODELS.values()]},
+                "items": {"oneOf": [references[model, "validation"] for model in tasks]},
             },
         },
         "$defs": parts,

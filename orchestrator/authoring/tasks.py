@@ -45,12 +45,14 @@ ALIASES = {"task_type": "type", "deps": "needs", "command": "run"}
 
 def model_of(name: str) -> type[AnyTask] | None:
     """Return the model of a task type: its own, or the one for all types that installed packages add."""
-    return MODELS.get(name) or (AddedTask if name in _added_types() else None)
+    return MODELS.get(name) or (AddedTask if name in added_types() else None)
 
 
 @cache
-def _added_types() -> frozenset[str]:
-    return frozenset(entry.name for entry in entry_points(group=EXECUTOR_GROUP))
+def added_types() -> tuple[str, ...]:
+    """Return the task types that packages installed here add, in the order of the alphabet."""
+    found = {entry.name for entry in entry_points(group=EXECUTOR_GROUP)}
+    return tuple(sorted(found - MODELS.keys()))
 
 
 def field_names(model: type[Strict]) -> list[str]:

@@ -544,6 +544,17 @@ def test_schema_knows_every_type_and_field() -> None:
     json.dumps(schema)
 
 
+def test_schema_takes_the_types_that_packages_add() -> None:
+    """They have the fields of every worker task, and none of their own; without them nothing is said of them."""
+    schema = json_schema(("shout", "mail"))
+
+    added = schema["$defs"]["AddedTask"]
+    assert added["properties"]["type"]["enum"] == ["mail", "shout"]
+    assert {"pool", "bundle", "retries", "needs", "deps"} <= set(added["properties"])
+    assert {"$ref": "#/$defs/AddedTask"} in schema["properties"]["tasks"]["items"]["oneOf"]
+    assert "AddedTask" not in json_schema()["$defs"]
+
+
 @pytest.mark.parametrize(
     ("body", "line", "message"),
     [

@@ -40,6 +40,9 @@ class Settings(BaseModel):
     bundles: Path | None = Field(
         None, description="Where workers find bundles; default: bundles in the home."
     )
+    bundle_days: float = Field(
+        30.0, ge=0, description="How long an unpacked bundle stays unused; 0: for ever."
+    )
     secrets_dir: Path | None = Field(None, description="Directory with one file for each secret.")
     alerts: str | None = Field(None, description="Whom to tell what concerns the deployment: webhook:NAME, …")
     smtp_url: str | None = Field(

@@ -50,6 +50,7 @@ from orchestrator.worker.resender import Resender
 from orchestrator.worker.revocations import Revocations
 from orchestrator.worker.runner import Runner, Tools
 from orchestrator.worker.service import Parts, Service, ask_to_stop
+from orchestrator.worker.shelf import Shelf
 from orchestrator.worker.spool import Spool
 from orchestrator.worker.spool_lock import SpoolLock
 from orchestrator.worker.task_events import LastEvents
@@ -311,7 +312,7 @@ def _workplace(
 
 def _bundles(settings: Settings, identity: Identity) -> Bundles:
     scratch = Places(settings, identity.name).scratch
-    return Bundles(settings.bundle_directory, settings.unpacked, scratch)
+    return Bundles(settings.bundle_directory, Shelf(settings.unpacked, settings.bundle_days), scratch)
 
 
 def _runner(  # noqa: PLR0913  all that one process of the pool has

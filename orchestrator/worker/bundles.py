@@ -9,11 +9,17 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+import structlog
+
 from orchestrator.worker.executors.port import TaskFailure, UnknownBundle
+from orchestrator.worker.shelf import Shelf
+
+log = structlog.get_logger(__name__)
 
 CHUNK = 1 << 20
 UNREADABLE = (
@@ -38,15 +44,36 @@ class Bundles:
 
     Args:
         directory: Holds `NAME`, `NAME.zip` or `NAME.tar.gz`.
-        unpacked: Where archives are unpacked, each in a directory named by the hash of its content.
+        shelf: Where archives are unpacked, each in a directory named by the hash of its content.
         scratch: For what is half unpacked, on the same file system; a new worker finds it empty.
     """
 
-    def __init__(self, directory: Path, unpacked: Path, scratch: Path) -> None:
+    def __init__(self, directory: Path, shelf: Shelf, scratch: Path) -> None:
         self._directory = directory
-        self._unpacked = unpacked
+        self._shelf = shelf
         self._scratch = scratch
         self._known: dict[State, Path] = {}
+        self._has_unpacked = False
+
+    @contextmanager
+    def using(self, name: str) -> Iterator[Path]:
+        """Give the directory of the bundle `name`, which stays as long as the context is open.
+
+        Raises:
+            UnknownBundle, TaskFailure, OSError: As `find`.
+        """
+        while True:
+            path = self.find(name)
+            if not self._shelf.has(path):
+                yield path
+                return
+            with self._shelf.using(path):
+                if path.is_dir():  # else it was just deleted: it is unpacked again
+                    yield path
+                    break
+        if self._has_unpacked:  # a new version has come: time to look after the old ones
+            self._has_unpacked = False
+            self._sweep()
 
     def find(self, name: str) -> Path:
         """Return the directory of the bundle `name`; it stays as it is, whatever becomes of the archive.
@@ -56,6 +83,8 @@ class Bundles:
             TaskFailure: The archive cannot be read, or a member of it would land outside of the directory.
             OSError: It cannot be unpacked here.
         """
+        if not name:
+            raise UnknownBundle("a bundle without a name; write bundle: NAME, or leave it out, on worker")
         plain = self._directory / name
         if name == ".." or PurePosixPath(name).name != name:  # of an order that nobody has validated
             raise self._unknown(name)
@@ -81,30 +110,48 @@ class Bundles:
         known = self._known.get(state)
         if known is not None and known.is_dir():
             return known
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=self._scratch))
-        try:
-            copy = scratch / "archive"
-            target = self._unpacked / _copied(archive, copy)
+        version = hashlib.sha256(repr(state).encode()).hexdigest()
+        with self._shelf.alone(version) as note:  # the other children wait instead of copying it, too
+            target = self._shelf.path(note.read_text() or "-")
             if not target.is_dir():
-                self._put(copy, target, scratch / "files", unpack)
-        except UNREADABLE as error:
-            raise TaskFailure(f"bundle '{name}': {archive.name}: {error}", error="InvalidBundle") from error
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+                target = self._put(archive, name, unpack)
+                note.write_text(target.name)
         self._known[state] = target
         return target
 
-    def _put(self, copy: Path, target: Path, files: Path, unpack: Callable[[Path, Path], None]) -> None:
+    def _put(self, archive: BinaryIO, name: str, unpack: Callable[[Path, Path], None]) -> Path:
         """Unpack beside, then rename: whoever sees the directory sees all of it."""
-        files.mkdir()
-        unpack(copy, files)
-        self._unpacked.mkdir(parents=True, exist_ok=True)
+        with self._own_scratch() as scratch:
+            try:
+                content = _copied(archive, scratch / "archive")
+                target = self._shelf.path(content)
+                if target.is_dir():  # under another name, or at another time
+                    return target
+                (scratch / "files").mkdir()
+                unpack(scratch / "archive", scratch / "files")
+            except UNREADABLE as error:
+                raise TaskFailure(
+                    f"bundle '{name}': {archive.name}: {error}", error="InvalidBundle"
+                ) from error
+            self._has_unpacked = True
+            return self._shelf.put(scratch / "files", content)
+
+    def _sweep(self) -> None:
         try:
-            files.rename(target)
-        except OSError:
-            if not target.is_dir():  # else another process was faster, with the same files
-                raise
+            with self._own_scratch() as scratch:
+                for content in self._shelf.sweep(scratch):
+                    log.info("worker.bundle_deleted", content=content)
+        except OSError as error:
+            log.warning("worker.bundles_not_swept", error=str(error))
+
+    @contextmanager
+    def _own_scratch(self) -> Iterator[Path]:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=self._scratch))
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _copied(archive: BinaryIO, copy: Path) -> str:

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -57,8 +57,8 @@ class Executors(Protocol):
 class Bundles(Protocol):
     """Where files of tasks are found."""
 
-    def find(self, name: str) -> Path:
-        """Return the directory of a bundle, or raise UnknownBundle."""
+    def using(self, name: str) -> AbstractContextManager[Path]:
+        """Give the directory of a bundle, which stays while the context is open, or raise UnknownBundle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,23 +123,26 @@ class Runner:
         crash_point("worker.before_claim")
         vault = Vault(self._tools.secrets, order.ticket)
         attempt_log = AttemptLog(log_path(self._tools.logs, order), masks=vault.masks)
-        try:
-            self._tools.gate.check()
-            work = self._prepare(order, attempt_log, vault)
-        except Rejected as rejected:
-            self._give_back(order, generation, rejected)
-            return
-        try:
-            self._carry_out(order, generation, work, attempt_log)
-        finally:
-            attempt_log.close()
+        with ExitStack() as held:
+            try:
+                self._tools.gate.check()
+                work = self._prepare(order, attempt_log, vault, held)
+            except Rejected as rejected:
+                self._give_back(order, generation, rejected)
+                return
+            try:
+                self._carry_out(order, generation, work, attempt_log)
+            finally:
+                attempt_log.close()
 
-    def _prepare(self, order: Order, attempt_log: AttemptLog, vault: Vault) -> Work:
+    def _prepare(self, order: Order, attempt_log: AttemptLog, vault: Vault, held: ExitStack) -> Work:
+        """Return the work; what it needs until its end is entered into `held`."""
         try:
             executor = self._tools.executors.find(order.type)
-            workplace = replace(
-                self._tools.workplace(attempt_log), vault=vault, bundle=self._bundle_of(order)
-            )
+            workplace = replace(self._tools.workplace(attempt_log), vault=vault)
+            if order.bundle is not None:
+                bundle = held.enter_context(self._tools.bundles.using(order.bundle))
+                workplace = replace(workplace, bundle=bundle)
             return DiscreetWork(order, executor.prepare(vault.opened(order), workplace), vault)
         except Rejected:
             raise
@@ -157,9 +160,6 @@ class Runner:
             return _HopelessWork(TaskFailure(f"cannot start: {error}", error=type(error).__name__))
         except Exception as error:  # noqa: BLE001 - a bug of the executor: it ends its task, not the worker
             return _HopelessWork(failure_of(error, order, vault))
-
-    def _bundle_of(self, order: Order) -> Path | None:
-        return self._tools.bundles.find(order.bundle) if order.bundle is not None else None
 
     def _give_back(self, order: Order, generation: str, rejected: Rejected) -> None:
         """Claim the hand-over with the reject instead of RUNNING: no copy of the message can start then."""

@@ -34,6 +34,7 @@ from orchestrator.worker.receiver import Receiver
 from orchestrator.worker.reporter import Reporter
 from orchestrator.worker.resender import Resender
 from orchestrator.worker.runner import Runner, Tools
+from orchestrator.worker.shelf import Shelf
 from orchestrator.worker.spool import Spool, SpoolUnwritable
 from tests.simulation.celery_broker import QUEUES, Deliveries, queue_key
 from tests.simulation.plan import PlannedWorker
@@ -349,7 +350,7 @@ class _Main:
                 new_nonce=lambda: next(nonces),
             ),
             reporter=Reporter(spool, EventSender(client, self._site.keys), self._identity.name, pause),
-            bundles=Bundles(LOGS, LOGS, LOGS),
+            bundles=Bundles(LOGS, Shelf(LOGS, 0), LOGS),
             executors=self._site.tasks.executors(self._identity.name, child.process, child.interrupt, spool),
             gate=Gate(lambda: self._board.draining, 0.0, 1.0),
             workplace=self._workplace,

@@ -1,6 +1,8 @@
 """Bundles: found by name, unpacked once by content, never beyond their directory."""
 
 import io
+import os
+import shutil
 import tarfile
 import zipfile
 from collections.abc import Mapping
@@ -11,6 +13,7 @@ import pytest
 
 from orchestrator.worker.bundles import Bundles
 from orchestrator.worker.executors.port import TaskFailure, UnknownBundle
+from orchestrator.worker.shelf import Shelf
 
 
 @pytest.fixture
@@ -23,7 +26,7 @@ def shelf(tmp_path: Path) -> Path:
 
 def bundles_of(shelf: Path) -> Bundles:
     """Return what one child of a worker finds bundles with."""
-    return Bundles(shelf, shelf.parent / "unpacked", shelf.parent / "scratch")
+    return Bundles(shelf, Shelf(shelf.parent / "unpacked", 30), shelf.parent / "scratch")
 
 
 def zip_of(path: Path, files: Mapping[str, str], mode: int = 0o644) -> None:
@@ -143,7 +146,8 @@ def test_a_member_that_escapes_is_refused(shelf: Path, name: str, suffix: str) -
 
     with pytest.raises(TaskFailure, match=r"bundle 'tools': .*out\.txt' would land outside"):
         bundles_of(shelf).find("tools")
-    assert sorted(path.name for path in shelf.parent.iterdir()) == ["bundles", "scratch"]
+    assert [path for path in (shelf.parent / "unpacked").iterdir() if path.is_dir()] == []
+    assert sorted(path.name for path in shelf.parent.iterdir()) == ["bundles", "scratch", "unpacked"]
     assert left_in_scratch(shelf) == []
 
 
@@ -198,3 +202,108 @@ def test_a_bundle_that_is_not_there_is_told_with_the_place(shelf: Path, name: st
 
     assert f"bundle '{name}'" in str(caught.value)
     assert f"{shelf} (ORCHESTRATOR_BUNDLES)" in str(caught.value)
+
+
+def test_a_bundle_without_a_name_is_told_so(shelf: Path) -> None:
+    """It is not the directory of all bundles."""
+    with pytest.raises(UnknownBundle, match="a bundle without a name; write bundle: NAME"):
+        bundles_of(shelf).find("")
+
+
+def test_what_one_child_has_unpacked_no_other_reads_again(shelf: Path) -> None:
+    """A large archive is copied and hashed once on a machine, not once in each child."""
+    # Teeth: fails when only the child's own memory knows the archive.
+    path = shelf / "tools.zip"
+    zip_of(path, {"a.txt": "1"})
+    first = bundles_of(shelf).find("tools")
+    was = path.stat()
+    path.write_bytes(b"x" * was.st_size)
+    os.utime(path, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+    assert bundles_of(shelf).find("tools") == first
+
+
+class Days:
+    """A clock of days."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time in seconds."""
+        return self.now * 86_400
+
+
+@pytest.fixture
+def days() -> Days:
+    """Return a clock that the test moves."""
+    return Days()
+
+
+def new_version(shelf: Path, text: str) -> None:
+    """Put another version of the bundle `tools` into its place."""
+    zip_of(shelf / "new.zip", {"a.txt": text})
+    (shelf / "new.zip").rename(shelf / "tools.zip")
+
+
+def on(shelf: Path, days: Days, keep_days: float = 30) -> Bundles:
+    """Return bundles that go by this clock."""
+    return Bundles(shelf, Shelf(shelf.parent / "unpacked", keep_days, days), shelf.parent / "scratch")
+
+
+def left(shelf: Path) -> list[str]:
+    """Return the contents of what stands unpacked."""
+    return sorted(path.read_text() for path in (shelf.parent / "unpacked").glob("*/a.txt"))
+
+
+def test_versions_that_nobody_has_used_for_long_go_when_a_new_one_comes(shelf: Path, days: Days) -> None:
+    """Each use counts, also that of another child; nothing is left of what is gone."""
+    for text in ("1", "22", "333"):
+        new_version(shelf, text)
+        with on(shelf, days).using("tools"):
+            days.now += 20
+
+    assert left(shelf) == ["22", "333"]
+    assert len(list((shelf.parent / "unpacked").iterdir())) == 2 * 3, (
+        "a directory, its lock and its note for each"
+    )
+    assert left_in_scratch(shelf) == []
+
+
+def test_version_in_use_stays_however_old_it_is(shelf: Path, days: Days) -> None:
+    """An attempt of any process holds it; when that has ended its time begins."""
+    # Teeth: fails when `sweep` asks for the time only.
+    new_version(shelf, "1")
+    with on(shelf, days).using("tools") as used:
+        days.now += 100
+        new_version(shelf, "22")
+        with on(shelf, days).using("tools"):
+            pass
+        assert (used / "a.txt").read_text() == "1"
+    new_version(shelf, "333")
+    with on(shelf, days).using("tools"):
+        pass
+
+    assert left(shelf) == ["1", "22", "333"]
+
+
+def test_version_that_was_deleted_meanwhile_is_unpacked_again(shelf: Path, days: Days) -> None:
+    """The child remembers the archive, and finds that its directory is gone."""
+    new_version(shelf, "1")
+    bundles = on(shelf, days)
+    with bundles.using("tools") as first:
+        pass
+    shutil.rmtree(first)
+
+    with bundles.using("tools") as again:
+        assert (again / "a.txt").read_text() == "1"
+
+
+def test_nothing_is_deleted_where_bundles_stay_for_ever(shelf: Path, days: Days) -> None:
+    """`ORCHESTRATOR_BUNDLE_DAYS=0`."""
+    for text in ("1", "22"):
+        new_version(shelf, text)
+        with on(shelf, days, keep_days=0).using("tools"):
+            days.now += 1000
+
+    assert left(shelf) == ["1", "22"]

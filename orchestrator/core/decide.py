@@ -21,7 +21,9 @@ from orchestrator.core.notice import (
     RecallLost,
     RecallWon,
     RunTimeout,
+    Served,
     Spread,
+    Unserved,
     Unsubmittable,
     Withdrawn,
 )
@@ -115,6 +117,10 @@ def decide_notice(instance: WorkflowInstance, item: Notice, context: Context) ->
             return _decide_logic(instance, item, context)
         case CacheLooked():
             return cache.handle_cache_looked(instance, item, context)
+        case Unserved():
+            return pool.handle_unserved(instance, item, context)
+        case Served():
+            return pool.handle_served(instance, item, context)
         case RunTimeout():
             return notice.handle_run_timeout(instance, item, context)
         case Continue():

@@ -60,7 +60,13 @@ class AttemptLost(AttemptNotice):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecallWon(AttemptNotice):
-    """The master holds the claim: nobody runs this hand-over, nor ever will."""
+    """The master holds the claim: nobody runs this hand-over, nor ever will.
+
+    Attributes:
+        unserved: It was taken back because nobody has served its worker group for a while.
+    """
+
+    unserved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +159,16 @@ class CacheLooked(AttemptNotice):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unserved(AttemptNotice):
+    """Nobody has served the worker group for a while: the attempt is not to stand in its pool's line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served(AttemptNotice):
+    """Somebody serves the worker group again: an attempt that gave way stands in line once more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawn(AttemptNotice):
     """The run's state wants an attempt to end, or to be held, that nobody but the master has."""
 
@@ -202,6 +218,8 @@ Notice = (
     | Spread
     | Gathered
     | CacheLooked
+    | Unserved
+    | Served
     | Withdrawn
     | RunTimeout
     | Continue

@@ -1,7 +1,8 @@
 """Owns what a pool means for an attempt: when it stands in line for a slot, and when it gives one back.
 
-An attempt in line, or with a slot, is SUBMITTED, DISPATCHED or RUNNING. Which of both it is says its row: it waits
-as long as it is SUBMITTED for the reason `pool`, and the grant takes that reason away.
+An attempt in line, or with a slot, is SUBMITTED, DISPATCHED or RUNNING. Which of both it is says its row: it
+waits as long as it is SUBMITTED for the reason `pool`, and the grant takes that reason away. One whose worker
+group nobody serves gives way: it is SUBMITTED for the reason `no worker`, and outside, until somebody serves it.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,8 +19,11 @@ TaskOf = Callable[[str], TaskDefinition]
 WAITS_FOR_SLOT = "pool"
 """Reason of an attempt that is SUBMITTED and may not be dispatched before it has a slot of its pool."""
 
+GIVES_WAY = "no worker"
+"""Reason of an attempt that is SUBMITTED and stands in no line, because nobody serves its worker group."""
+
 IN_POOL = frozenset({TaskState.SUBMITTED, TaskState.DISPATCHED, TaskState.RUNNING})
-"""States in which an attempt stands in its pool's line, or has a slot; in all others it has neither."""
+"""States in which an attempt stands in its pool's line, or has a slot, unless it gives way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +66,28 @@ def is_in_pool(head: Head, task: TaskDefinition, attempt: TaskInstance | None) -
     """
     if task.pool is None or attempt is None or head.dry_run:
         return False
-    return attempt.state in IN_POOL and attempt.type == task.type
+    return attempt.state in IN_POOL and attempt.type == task.type and not gives_way(task, attempt)
 
 
 def waits_for_slot(task: TaskDefinition, attempt: TaskInstance) -> bool:
-    """Return whether an attempt stands in line: nobody but the master has it, nor ever had its hand-over."""
+    """Return whether an attempt stands in line."""
+    return _is_submitted_for(WAITS_FOR_SLOT, task, attempt)
+
+
+def gives_way(task: TaskDefinition, attempt: TaskInstance) -> bool:
+    """Return whether an attempt lets its pool's others go first, because nobody serves its worker group."""
+    return _is_submitted_for(GIVES_WAY, task, attempt)
+
+
+def is_without_slot(task: TaskDefinition, attempt: TaskInstance) -> bool:
+    """Return whether an attempt may not be dispatched yet: nobody but the master has, or had, its hand-over."""
+    return waits_for_slot(task, attempt) or gives_way(task, attempt)
+
+
+def _is_submitted_for(reason: str, task: TaskDefinition, attempt: TaskInstance) -> bool:
     if task.pool is None or attempt.type != task.type:
         return False
-    return attempt.state is TaskState.SUBMITTED and attempt.reason == WAITS_FOR_SLOT
+    return attempt.state is TaskState.SUBMITTED and attempt.reason == reason
 
 
 def in_place(head: Head, task: TaskDefinition, old: TaskInstance | None, new: TaskInstance) -> TaskInstance:
@@ -81,10 +99,11 @@ def in_place(head: Head, task: TaskDefinition, old: TaskInstance | None, new: Ta
         old: The attempt before the change; `None`: there was none.
         new: The same after it.
     """
-    if is_in_pool(head, task, new) and not is_in_pool(head, task, old):
+    comes = is_in_pool(head, task, new) and not is_in_pool(head, task, old)
+    if comes and new.state is TaskState.SUBMITTED:
         return replace(new, reason=WAITS_FOR_SLOT)
-    waited = old is not None and waits_for_slot(task, old)
-    if waited and new.state is not TaskState.SUBMITTED and new.reason == WAITS_FOR_SLOT:
+    waited = old is not None and is_without_slot(task, old)
+    if waited and new.state is not TaskState.SUBMITTED and new.reason in (WAITS_FOR_SLOT, GIVES_WAY):
         return replace(new, reason=None)
     return new
 

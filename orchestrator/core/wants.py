@@ -11,7 +11,7 @@ from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.elements import MAP, gathers
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.logic import DEPENDENT, JUDGED_TYPES, LOGIC_TYPES, SUB_WORKFLOW
-from orchestrator.core.pool import waits_for_slot
+from orchestrator.core.pool import is_without_slot
 from orchestrator.core.run import QUEUE_TIMEOUT, is_doomed, is_held
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState
 
@@ -137,7 +137,7 @@ def _wants_handed_over(
     head: Head, task: TaskDefinition, attempt: TaskInstance, *, doomed: bool
 ) -> Want | None:
     held = doomed or is_held(head, attempt.task)
-    if waits_for_slot(task, attempt):  # the grant is mail; nobody else has the attempt
+    if is_without_slot(task, attempt):  # the grant is mail; nobody else has the attempt
         return Withdraw() if held else None
     if held or attempt.reason == QUEUE_TIMEOUT:
         return Recall()

@@ -13,6 +13,7 @@ from orchestrator.master.alerts import Bulletin
 from orchestrator.master.backfills import Backfiller, BackfillTable
 from orchestrator.master.cached import Cached, CacheSource
 from orchestrator.master.clock import DatabaseClock
+from orchestrator.master.concessions import Concessions
 from orchestrator.master.control import Control, RequestSource
 from orchestrator.master.dispatcher import Dispatcher
 from orchestrator.master.doorbell import Bell, Doorbell
@@ -32,6 +33,7 @@ from orchestrator.master.nursery import ChildSource, Nursery
 from orchestrator.master.outside import Acknowledger, Committer, Graveyard, Outside
 from orchestrator.master.overload import Overload
 from orchestrator.master.parking import EntrySource, Parking
+from orchestrator.master.pooled import Pooled
 from orchestrator.master.pools import PoolSweeper, PoolTable
 from orchestrator.master.post import Post
 from orchestrator.master.reader import EventSource, Reader
@@ -183,6 +185,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         ready=ReadyQueue(),
         docket=ReadyQueue(),
         holdings=Holdings(),
+        pooled=Pooled(),
         timers=Timers(),
         messenger=Messenger(ports.post, inbox, world.monotonic, timing.heartbeat_s + timing.resend_s),
         inbox=inbox,
@@ -213,6 +216,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         lost_s=timing.lost_s,
         settle_s=timing.heartbeat_s + timing.resend_s,
     )
+    gaps = Gaps(desk, lanes, membership, bulletin, timing.lost_s)
     supplies = Supplies(lanes, parking.park)
     cached = Cached(ports.cache, supplies, inbox, parking.park)
     dispatcher = Dispatcher(desk, supplies, cached, effects, window, membership, parking.park)
@@ -236,7 +240,8 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         reaper=reaper,
         rounds=Rounds(
             reaper,
-            Gaps(desk, lanes, membership, bulletin, timing.lost_s),
+            gaps,
+            Concessions(desk, lanes, effects, gaps),
             effects,
             lanes,
             world.monotonic,

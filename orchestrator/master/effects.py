@@ -1,7 +1,7 @@
 """Owns the last step of a turn: doing what the committed rows ask for. Nothing here raises into the loop."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -39,6 +39,7 @@ from orchestrator.master.holdings import Holdings, Token
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.messenger import Messenger
+from orchestrator.master.pooled import Pooled
 from orchestrator.master.post import HandOver
 from orchestrator.master.ready import Key, Rank, ReadyQueue
 from orchestrator.master.timers import Timers
@@ -60,11 +61,13 @@ class Desk:
 
     Attributes:
         docket: What waits for a judgement, or (in the group `LOOKS`) for a look at other workflows' runs.
+        pooled: What needs a slot of a pool and no worker has begun.
     """
 
     ready: ReadyQueue
     docket: ReadyQueue
     holdings: Holdings
+    pooled: Pooled
     timers: Timers[Due]
     messenger: Messenger
     inbox: Inbox
@@ -117,6 +120,7 @@ class Effects:
         task = instance.graph.tasks[attempt.task]
         group = task.worker_group or head.worker_group
         self._desk.holdings.note(attempt, group)
+        self._desk.pooled.note(head, task, attempt)
         self._desk.timers.cancel(key)
         self._pressing.pop(key, None)
         if self._taken_back.get(key) != attempt.token:
@@ -136,7 +140,7 @@ class Effects:
             case Look():
                 self._vigils.watch(key, attempt)
             case Withdraw():
-                self._tell(attempt, Withdrawn)
+                self._tell(about(attempt, Withdrawn))
             case Recall():
                 self._recall(instance, attempt, withdrawn=withdrawn)
             case Kill():
@@ -180,6 +184,11 @@ class Effects:
                 )
                 self._desk.timers.set(due.key, at, due)
 
+    def take_back(self, instance: WorkflowInstance, attempt: TaskInstance) -> None:
+        """Take back a hand-over that nobody can begin, because nobody serves its worker group."""
+        withdrawn = self._withdraw((instance.head.id, attempt.task), Recall(), attempt)
+        self._recall(instance, attempt, withdrawn=withdrawn, unserved=True)
+
     def disown(self, row: TaskInstance) -> None:
         """Have an attempt ended, wherever it may still run, that was ended without its owner's report."""
         if row.state in _ENDED and row.incarnation is not None and not row.reported:
@@ -221,6 +230,7 @@ class Effects:
             self._desk.ready.withdraw(key)
             self._desk.docket.withdraw(key)
             self._desk.messenger.withdraw(key)
+            self._desk.pooled.forget(key)
             self._pressing.pop(key, None)
             self._inherited.discard(key)
             self._taken_back.pop(key, None)
@@ -237,6 +247,7 @@ class Effects:
         self._desk.ready.clear()
         self._desk.docket.clear()
         self._desk.holdings.clear()
+        self._desk.pooled.clear()
         self._desk.messenger.clear()
         self._desk.timers.clear()
 
@@ -247,20 +258,21 @@ class Effects:
             return
         self._desk.ready.push(key, group, rank_of(instance, attempt))
 
-    def _recall(self, instance: WorkflowInstance, attempt: TaskInstance, *, withdrawn: bool) -> None:
+    def _recall(
+        self, instance: WorkflowInstance, attempt: TaskInstance, *, withdrawn: bool, unserved: bool = False
+    ) -> None:
         """Take a hand-over back: at once if it never left this master, else by its claim."""
         key = (instance.head.id, attempt.task)
-        what = hand_over_of(attempt)
         waits_here = attempt.due_at is not None and not self._desk.holdings.is_handed_over(key, attempt.token)
         if (withdrawn or waits_here) and key not in self._inherited:
             self._taken_back[key] = attempt.token  # until that is handled, a resume must not let it go
-            self._tell(attempt, RecallWon)
+            self._tell(about(attempt, RecallWon, unserved=unserved))
             return
         self._pressing[key] = Recall()
-        self._desk.messenger.recall(what)
+        self._desk.messenger.recall(replace(hand_over_of(attempt), unserved=unserved))
 
-    def _tell(self, attempt: TaskInstance, kind: type[RecallWon] | type[Withdrawn]) -> None:
-        self._desk.inbox.put_notices([NoticeItem(about(attempt, kind))])
+    def _tell(self, notice: Notice) -> None:
+        self._desk.inbox.put_notices([NoticeItem(notice)])
 
     def _set(
         self,

@@ -50,15 +50,25 @@ class Gaps:
         if self._membership.snapshot.at == float("-inf"):
             return  # nobody has looked who lives
         now = self._desk.clock.monotonic()
-        open_now = {group for group in self._groups() if not self._membership.live_workers(group)}
+        open_now = {group for group in self._groups() if not self.is_served(group)}
         self._since = {group: self._since.get(group, now) for group in open_now}
         self._told &= open_now
         for group in open_now - self._told:
-            if now - self._since[group] >= self._patience_s:
+            if self.has_lasted(group):
                 self._tell(group)
 
+    def is_served(self, group: str) -> bool:
+        """Return whether a living worker serves a group."""
+        return bool(self._membership.live_workers(group))
+
+    def has_lasted(self, group: str) -> bool:
+        """Return whether a group with work has had no workers for longer than that is normal."""
+        since = self._since.get(group)
+        return since is not None and self._desk.clock.monotonic() - since >= self._patience_s
+
     def _groups(self) -> set[str]:
-        return {*self._desk.ready.waiting(), *self._desk.holdings.groups()}
+        desk = self._desk
+        return {*desk.ready.waiting(), *desk.holdings.groups(), *desk.pooled.groups()}
 
     def _tell(self, group: str) -> None:
         waiting = list(self._waiting(group))

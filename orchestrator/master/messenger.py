@@ -258,6 +258,6 @@ def _answer(what: HandOver, answer: RecallAnswer) -> NoticeItem:
         "dispatch": what.dispatch,
     }
     if answer.won:
-        return NoticeItem(RecallWon(**token))
+        return NoticeItem(RecallWon(**token, unserved=what.unserved))
     worker, _, incarnation = (answer.holder or "").partition("|")
     return NoticeItem(RecallLost(**token, worker=worker, incarnation=incarnation))

@@ -10,13 +10,18 @@ from orchestrator.core.order import Order
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandOver:
-    """One hand-over, named well enough to recall or kill it."""
+    """One hand-over, named well enough to recall or kill it.
+
+    Attributes:
+        unserved: It is recalled because nobody serves its worker group.
+    """
 
     workflow_instance_id: int
     task: str
     attempt: int
     dispatch: int
     worker: str | None = None
+    unserved: bool = False
 
     @property
     def id(self) -> str:

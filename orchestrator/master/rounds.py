@@ -1,7 +1,8 @@
-"""Owns what the loop does now and then: judge losses, look for gaps, repeat unanswered requests."""
+"""Owns what the loop does now and then: judge losses, look for gaps and give way, repeat unanswered requests."""
 
 from collections.abc import Callable
 
+from orchestrator.master.concessions import Concessions
 from orchestrator.master.effects import Effects
 from orchestrator.master.gaps import Gaps
 from orchestrator.master.lanes import Lanes
@@ -14,6 +15,7 @@ class Rounds:
     Args:
         reaper: Judges losses, every `heartbeat_s`.
         gaps: Looks for groups without workers, as often.
+        concessions: Lets what waits for those groups give way in its pools.
         effects: Repeats recalls and kills, every `resend_s`.
         lanes: The runs in memory.
         monotonic: Seconds that never go back.
@@ -23,6 +25,7 @@ class Rounds:
         self,
         reaper: Reaper,
         gaps: Gaps,
+        concessions: Concessions,
         effects: Effects,
         lanes: Lanes,
         monotonic: Callable[[], float],
@@ -32,6 +35,7 @@ class Rounds:
     ) -> None:
         self._reaper = reaper
         self._gaps = gaps
+        self._concessions = concessions
         self._effects = effects
         self._lanes = lanes
         self._monotonic = monotonic
@@ -47,6 +51,7 @@ class Rounds:
             self._judge_at = now + self._heartbeat_s
             self._reaper.step()
             self._gaps.step()
+            self._concessions.step()
         if now >= self._repeat_at:
             self._repeat_at = now + self._resend_s
             self._effects.repeat(self._lanes.get)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
 
 from orchestrator.core.command import CommandKind
-from orchestrator.core.pool import IN_POOL, WAITS_FOR_SLOT
+from orchestrator.core.pool import GIVES_WAY, IN_POOL, WAITS_FOR_SLOT
 from orchestrator.core.status import TaskState
 from orchestrator.store.bulk import AttemptKey
 from orchestrator.store.rows import ATTEMPT_KEY
@@ -40,8 +40,10 @@ def find_faults(connection: Connection, pool: str | None = None) -> PoolFaults:
     a slot, and had no mail, was never told.
     """
     told = _told(connection)
-    in_pool = attempt.current & attempt.state.in_(sorted(IN_POOL))
-    waits = attempt.current & (attempt.state == TaskState.SUBMITTED) & (attempt.reason == WAITS_FOR_SLOT)
+    submitted = attempt.current & (attempt.state == TaskState.SUBMITTED)
+    gives_way = submitted & (func.coalesce(attempt.reason, "") == GIVES_WAY)
+    in_pool = attempt.current & attempt.state.in_(sorted(IN_POOL)) & ~gives_way
+    waits = submitted & (attempt.reason == WAITS_FOR_SLOT)
     leaked = _with_attempts(pool_slot, pool).where(_is_not(in_pool))
     stale = _with_attempts(pool_place, pool).where(_is_not(waits))
     untold = _with_attempts(pool_slot, pool).where(waits)

@@ -27,6 +27,7 @@ CREATE TABLE IF NOT EXISTS event (
     entry TEXT, written_at REAL NOT NULL,
     claimed INTEGER NOT NULL DEFAULT 1  -- 0 until the claim that it was written for is won
 );
+CREATE INDEX IF NOT EXISTS event_by_order ON event(order_id);  -- with the master down there are thousands
 CREATE TABLE IF NOT EXISTS attempt (
     order_id TEXT PRIMARY KEY, incarnation TEXT NOT NULL, pid INTEGER NOT NULL, thread INTEGER,
     process_group INTEGER, group_started REAL, deadline REAL, ending TEXT, ending_at REAL,

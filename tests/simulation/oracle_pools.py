@@ -53,6 +53,8 @@ def pools_differ(world: World) -> list[str]:
             continue
         if row.state == "SUBMITTED" and row.reason == "pool":
             may_have.add(key)
+        elif row.state == "SUBMITTED" and row.reason == "no worker":
+            continue  # it gives way, and has neither
         elif row.state in HANDED_OVER or row.state == "SUBMITTED":
             must_have.add(key)
     return [

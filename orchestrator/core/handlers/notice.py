@@ -21,7 +21,7 @@ from orchestrator.core.notice import (
     RunTimeout,
     Unsubmittable,
 )
-from orchestrator.core.pool import waits_for_slot
+from orchestrator.core.pool import GIVES_WAY, is_in_pool, is_without_slot
 from orchestrator.core.run import QUEUE_TIMEOUT, WorkflowInstance, is_doomed, is_held
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 from orchestrator.core.transition import Context, Transition
@@ -84,7 +84,7 @@ def handle_queue_timeout(instance: WorkflowInstance, notice: QueueTimeout, conte
         draft.update(attempt, timeout_at=None)
     else:
         draft.alert_if_asked("queue_timeout", key, task=attempt.task, queue_timeout_s=task.queue_timeout_s)
-        if waits_for_slot(task, attempt):  # nobody can have it
+        if is_without_slot(task, attempt):  # nobody can have it
             fail(draft, replace(attempt, reason=QUEUE_TIMEOUT), QUEUE_TIMED_OUT)
             converge(draft)
         else:
@@ -119,7 +119,9 @@ def handle_recall_won(instance: WorkflowInstance, notice: RecallWon, context: Co
     elif attempt.reason == QUEUE_TIMEOUT:
         fail(draft, attempt, QUEUE_TIMED_OUT)
     else:
-        draft.update(attempt, state=TaskState.SUBMITTED, **next_dispatch(attempt, context))
+        has_slot = is_in_pool(draft.head, draft.definition(attempt.task), attempt)
+        reason = GIVES_WAY if notice.unserved and has_slot else attempt.reason
+        draft.update(attempt, state=TaskState.SUBMITTED, reason=reason, **next_dispatch(attempt, context))
     converge(draft)
     return draft.transition()
 

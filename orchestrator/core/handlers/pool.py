@@ -1,10 +1,12 @@
-"""Owns what a run does when one of its attempts has got a slot of its pool."""
+"""Owns what a run does when one of its attempts gets a slot of its pool, gives way, or stands in line again."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.core.draft import Draft
-from orchestrator.core.pool import waits_for_slot
+from orchestrator.core.handlers.token import noticed_attempt
+from orchestrator.core.notice import Served, Unserved
+from orchestrator.core.pool import GIVES_WAY, gives_way, waits_for_slot
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import RepeatedEvent
@@ -26,6 +28,34 @@ def handle_granted(instance: WorkflowInstance, body: Mapping[str, Any], context:
         raise RepeatedEvent(f"{body.get('task')}: attempt {body.get('attempt')} is over")
     if not waits_for_slot(instance.graph.tasks[attempt.task], attempt):
         raise RepeatedEvent(f"{attempt.task}: {attempt.state} does not wait for a slot")
+    draft = Draft(instance, context)
+    draft.update(attempt, reason=None)
+    return draft.transition()
+
+
+def handle_unserved(instance: WorkflowInstance, notice: Unserved, context: Context) -> Transition:
+    """Let an attempt leave the line of its pool: nobody could run it, and others can use the slot.
+
+    Raises:
+        RepeatedEvent: It stands in no line any more.
+    """
+    attempt = noticed_attempt(instance, notice)
+    if not waits_for_slot(instance.graph.tasks[attempt.task], attempt):
+        raise RepeatedEvent(f"{notice.task}: {attempt.state} does not wait for a slot")
+    draft = Draft(instance, context)
+    draft.update(attempt, reason=GIVES_WAY)
+    return draft.transition()
+
+
+def handle_served(instance: WorkflowInstance, notice: Served, context: Context) -> Transition:
+    """Let an attempt that gave way stand in line again, by its age.
+
+    Raises:
+        RepeatedEvent: It does not give way any more.
+    """
+    attempt = noticed_attempt(instance, notice)
+    if not gives_way(instance.graph.tasks[attempt.task], attempt):
+        raise RepeatedEvent(f"{notice.task}: {attempt.state} does not give way")
     draft = Draft(instance, context)
     draft.update(attempt, reason=None)
     return draft.transition()

@@ -6,7 +6,7 @@ from shlex import quote
 from orchestrator.core.elements import MAP
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.logic import APPROVAL, LOGIC_TYPES
-from orchestrator.core.pool import waits_for_slot
+from orchestrator.core.pool import is_without_slot, waits_for_slot
 from orchestrator.core.run import is_doomed
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 from orchestrator.service.explaining.causes import Cause, Kind
@@ -147,10 +147,10 @@ def _unstarted(facts: Facts, attempt: TaskInstance) -> Iterator[Cause]:
     if attempt.task in facts.run.head.held:
         yield held_by_name(facts, attempt.task, "is being recalled: it was paused by name")
         return
-    if waits_for_slot(facts.run.graph.tasks[attempt.task], attempt):
+    task, lacking = facts.run.graph.tasks[attempt.task], unserved(facts, attempt)
+    if waits_for_slot(task, attempt) or (is_without_slot(task, attempt) and lacking is None):
         yield without_slot(facts, attempt)
         return
-    lacking = unserved(facts, attempt)
     if lacking is not None:
         yield lacking
     if attempt.state is T.DISPATCHED:

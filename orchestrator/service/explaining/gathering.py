@@ -10,7 +10,7 @@ from orchestrator.core.dag import compile_graph, select_tasks
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.draft import Draft
 from orchestrator.core.instance import Head
-from orchestrator.core.pool import waits_for_slot
+from orchestrator.core.pool import is_without_slot
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState
 from orchestrator.core.transition import Context
@@ -101,7 +101,7 @@ def _lines(backend: Backend, run: WorkflowInstance) -> dict[str, Line]:
     waiting = [
         (task, attempt)
         for name in run.in_state(TaskState.SUBMITTED)
-        if waits_for_slot(task := run.graph.tasks[name], attempt := run.attempts[name])
+        if is_without_slot(task := run.graph.tasks[name], attempt := run.attempts[name])
     ]
     return {
         task.name: backend.pools.line(attempt.key, task.pool or "", MOST_HOLDERS) for task, attempt in waiting

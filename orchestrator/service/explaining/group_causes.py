@@ -1,6 +1,7 @@
 """Owns what a worker group has to do with it: nobody serves it, or everybody is busy."""
 
 from orchestrator.core.instance import TaskInstance
+from orchestrator.core.pool import gives_way
 from orchestrator.service.explaining.causes import Cause, Kind, named
 from orchestrator.service.explaining.facts import Facts
 
@@ -17,12 +18,17 @@ def unserved(facts: Facts, attempt: TaskInstance) -> Cause | None:
     return Cause(
         kind=Kind.GROUP_UNSERVED,
         task=attempt.task,
-        detail=f"no worker takes tasks of group '{group}'{drains}{silent}",
+        detail=f"no worker takes tasks of group '{group}'{drains}{silent}{_gives_way(facts, attempt)}",
         since=attempt.dispatched_at or attempt.submitted_at,
         remedy=f"orchestrator workers resume {draining[0]}"
         if draining
         else f"orchestrator worker --group {group}",
     )
+
+
+def _gives_way(facts: Facts, attempt: TaskInstance) -> str:
+    task = facts.run.graph.tasks[attempt.task]
+    return f"; until then others may have its slot of pool '{task.pool}'" if gives_way(task, attempt) else ""
 
 
 def places(facts: Facts, group: str) -> str:

@@ -167,3 +167,94 @@ def test_dry_run_asks_no_pool(world: World) -> None:
 
     world.rig.run(run)
     assert world.rig.state(run) is WorkflowState.SUCCESS
+
+
+# --- worker groups that nobody serves ----------------------------------------------------------
+
+
+def test_task_that_no_worker_can_run_gives_its_slot_to_one_that_can_run(world: World) -> None:
+    """A group without workers holds only its own tasks, also where they share a pool with others.
+
+    Teeth: fails without `Concessions.step` in `Rounds.step`.
+    """
+    world.submit(a_task("a", pool="few", worker_group="gpu"), a_task("b", pool="few"))
+    world.settle()
+    assert (world.attempt("a").state, reason(world, "b")) == (TaskState.DISPATCHED, "pool")
+
+    world.pass_time(40)
+
+    assert world.taken().task == "b"
+    assert (world.attempt("a").state, reason(world, "a")) == (TaskState.SUBMITTED, "no worker")
+    assert standing(world) == StoredPool(name="few", slots=1, taken=1)
+
+
+def test_who_gave_way_stands_in_line_by_its_age_when_the_group_is_served(world: World) -> None:
+    """It goes before who is younger, and runs once."""
+    world.submit(
+        a_task("a", pool="few", worker_group="gpu"), a_task("b", pool="few"), a_task("c", pool="few")
+    )
+    world.pass_time(40)
+    second = world.taken()
+
+    world.worker.serve("gpu")
+    world.pass_time(5)
+    assert (reason(world, "a"), reason(world, "c")) == ("pool", "pool")
+    world.worker.running(second)
+    world.worker.result(second)
+    world.settle()
+
+    first = world.started()
+    assert (second.task, first.task, reason(world, "c")) == ("b", "a", "pool")
+    world.worker.result(first)
+    assert world.finish() is WorkflowState.SUCCESS
+    assert standing(world) == StoredPool(name="few", slots=1)
+
+
+def test_line_of_tasks_that_nobody_can_run_holds_no_others_up(world: World) -> None:
+    """They leave the line together, not one by one through the slot; new ones do the same."""
+    many = [a_task(f"a{number}", pool="few", worker_group="gpu") for number in range(5)]
+    world.submit(*many, a_task("later", "a0", pool="few"), name="stuck", priority=Priority.HIGHEST)
+    world.pass_time(40)
+    world.submit(a_task("b", pool="few"))
+    world.settle()
+
+    assert world.taken().task == "b"
+    assert standing(world) == StoredPool(name="few", slots=1, taken=1)
+    world.assert_memory_equals_rows()
+
+
+def test_next_master_knows_who_gave_way(world: World) -> None:
+    """It stands in the row; and nothing is repaired, since nothing is wrong."""
+    world.submit(a_task("a", pool="few", worker_group="gpu"), a_task("b", pool="few"))
+    world.pass_time(40)
+
+    world.restart_master()
+    world.worker.serve("gpu")
+    world.pass_time(5)
+    assert reason(world, "a") == "pool"
+    assert world.rig.master.sweeper.step() == 0
+    assert standing(world) == StoredPool(name="few", slots=1, taken=1, waiting=1)
+
+
+def test_who_gives_way_is_stopped_without_redis(world: World) -> None:
+    """Nobody but the master has it."""
+    world.submit(a_task("a", pool="few", worker_group="gpu"))
+    world.pass_time(40)
+    world.command(CommandKind.STOP)
+    world.step()
+    world.step()
+
+    assert (world.state, world.attempt("a").state) == (WorkflowState.STOPPED, TaskState.KILLED)
+    assert (reason(world, "a"), standing(world).waiting) == ("stopped", 0)
+
+
+def test_queue_timeout_counts_on_while_an_attempt_gives_way(world: World) -> None:
+    """From its submission, whatever it waits for; that nobody serves the group is a case it is meant for."""
+    world.submit(a_task("a", pool="few", worker_group="gpu", queue_timeout_s=60.0))
+    world.pass_time(50)
+    assert (world.state, reason(world, "a")) == (WorkflowState.RUNNING, "no worker")
+
+    world.pass_time(30)
+
+    assert (world.state, world.attempt("a").state) == (WorkflowState.FAILURE, TaskState.FAILURE)
+    assert reason(world, "a") == "queue timeout"

@@ -20,6 +20,8 @@ from orchestrator.core.notice import (
     AttemptLost,
     QueueTimeout,
     RecallWon,
+    Served,
+    Unserved,
     Unsubmittable,
     Withdrawn,
 )
@@ -339,3 +341,87 @@ def test_whole_run_with_one_slot_leaves_nothing_behind() -> None:
 
     assert play.state is WorkflowState.SUCCESS
     assert play.in_pools == set()
+
+
+# --- worker groups that nobody serves ----------------------------------------------------------
+
+
+def test_who_cannot_run_leaves_the_line_and_comes_back_by_its_age() -> None:
+    """It waits for a worker meanwhile, and wants nothing of anybody."""
+    play = started(pooled())
+    submitted_at = play["a"].submitted_at
+
+    play.notify("a", Unserved)
+    assert moves(play) == ([("a", 1)], [])
+    assert (play["a"].state, play["a"].reason, play.wants("a")) == (T.SUBMITTED, "no worker", None)
+    play.wait(3600)
+    play.notify("a", Served)
+
+    assert moves(play) == ([], [("a", 1)])
+    assert (play["a"].reason, play.last.lined_up[0].since) == ("pool", submitted_at)
+
+
+def test_slot_is_given_up_when_the_recall_is_won() -> None:
+    """Until then a worker may have begun; nobody starts that hand-over any more."""
+    play = started(pooled())
+    grant(play)
+    play.dispatched("a")
+
+    play.notify("a", RecallWon, unserved=True)
+
+    assert moves(play) == ([("a", 1)], [])
+    assert (play["a"].state, play["a"].reason, play["a"].dispatch) == (T.SUBMITTED, "no worker", 2)
+
+
+def test_recall_for_another_reason_keeps_the_slot() -> None:
+    """A hand-over that was not begun in time is made again."""
+    play = started(pooled())
+    grant(play)
+    play.dispatched("a")
+
+    play.notify("a", RecallWon)
+
+    assert (play["a"].reason, moves(play)) == (None, ([], []))
+
+
+def test_news_of_workers_is_void_where_it_does_not_fit() -> None:
+    """Who has a slot is asked for it by a recall; who gives way already does; a grant that comes late is void."""
+    play = started(pooled())
+    with pytest.raises(RepeatedEvent):
+        play.notify("a", Served)
+    play.notify("a", Unserved)
+    with pytest.raises(RepeatedEvent):
+        play.notify("a", Unserved)
+    with pytest.raises(RepeatedEvent):
+        grant(play)
+    play.notify("a", Served)
+    grant(play)
+
+    with pytest.raises(RepeatedEvent):
+        play.notify("a", Unserved)
+
+
+@pytest.mark.parametrize("kind", [CommandKind.STOP, CommandKind.PAUSE])
+def test_who_gives_way_is_withdrawn_without_a_recall(kind: CommandKind) -> None:
+    """Nobody but the master has it, and it stands in no line that it would leave."""
+    play = started(pooled())
+    play.notify("a", Unserved)
+
+    play.command(kind)
+    assert isinstance(play.wants("a"), Withdraw)
+    play.notify("a", Withdrawn)
+
+    state, reason = (T.KILLED, "stopped") if kind is CommandKind.STOP else (T.PAUSED, None)
+    assert (play["a"].state, play["a"].reason, moves(play)) == (state, reason, ([], []))
+
+
+def test_resumed_attempt_that_gave_way_stands_in_line() -> None:
+    """As any that is paused; the next look finds out whether somebody serves its group."""
+    play = started(pooled())
+    play.notify("a", Unserved)
+    play.command(CommandKind.PAUSE)
+    play.notify("a", Withdrawn)
+
+    play.command(CommandKind.RESUME)
+
+    assert (play["a"].state, play["a"].reason, moves(play)) == (T.SUBMITTED, "pool", ([], [("a", 1)]))

@@ -78,6 +78,21 @@ def test_group_without_a_worker_names_the_command_that_starts_one() -> None:
     )
 
 
+def test_attempt_that_gave_way_says_who_may_have_its_slot() -> None:
+    """Nobody serves its group: its slot is free for others. As soon as somebody does, it waits in line."""
+    task = a_task("a", worker_group="gpu", pool="few")
+    waiting = [an_attempt(reason="no worker")]
+    served = {"workers": (a_worker("w1", groups=("gpu",)),)}
+
+    lacking = causes_of_task(some_facts(task, attempts=waiting), "a")
+    in_line = causes_of_task(some_facts(task, attempts=waiting, fleet=served), "a")
+
+    assert said(lacking) == [
+        "a group_unserved: no worker takes tasks of group 'gpu'; until then others may have its slot of pool 'few'"
+    ]
+    assert said(in_line) == ["a pool: waits for a slot of pool 'few'"]
+
+
 def test_group_whose_workers_drain_or_are_lost_names_them() -> None:
     """The remedy is to let the drained one work again."""
     workers = (a_worker("w1", is_draining=True), a_worker("w2", is_lost=True, seen=ago(99)))

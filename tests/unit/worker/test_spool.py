@@ -2,11 +2,12 @@
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from orchestrator.worker.spool import Spool, SpoolUnwritable
+from orchestrator.worker.spool import ANSWERS_FOR, Spool, SpoolUnwritable
 from tests.unit.worker.twins import make_facts, started
 
 
@@ -148,3 +149,20 @@ def test_unwritable_file_is_told_apart(tmp_path: Path) -> None:
     with pytest.raises(SpoolUnwritable):
         spool.begin(make_facts(order_id="b"), 0, b"")
     assert spool.attempt("b") is None
+
+
+def test_looking_for_an_order_reads_no_others(tmp_path: Path) -> None:
+    """A worker whose master is down has thousands of events; a file of an earlier release gets the index, too."""
+    path = tmp_path / "w@h.db"
+    before = Spool(path, "before")
+    before.write(0, "a", b"")
+    before.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP INDEX event_by_order")
+
+    spool = Spool(path, "now")
+    assert (spool.answers_for("a"), spool.answers_for("b")) == (True, False)
+    spool.close()
+    with closing(sqlite3.connect(path)) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {ANSWERS_FOR}", ("a", "a"))]
+    assert not [line for line in plan if line.startswith("SCAN")], plan

@@ -75,7 +75,8 @@ class Database:
         self.engine: Engine = open_engine("sqlite://", "master", sqlite_clock=self._now)
         migrate.upgrade(self.engine)
         self._empty = sqlite3.connect(":memory:")
-        self._raw(lambda raw: raw.backup(self._empty))
+        self._raw = self._driver()
+        self._raw.backup(self._empty)
         event.listen(self.engine, "before_cursor_execute", self._before_statement)
         event.listen(self.engine, "commit", self._before_commit)
 
@@ -85,7 +86,7 @@ class Database:
     def begin(self, clock: Callable[[], datetime], spoiler: Spoiler) -> None:
         """Forget everything, and let `spoiler` and `clock` count from now on."""
         self._spoiler = None
-        self._raw(self._empty.backup)
+        self._empty.backup(self._raw)
         self._clock = clock
         self._spoiler = spoiler
 
@@ -100,15 +101,15 @@ class Database:
 
     def rows(self, query: str, *values: object) -> list[Any]:
         """Return all rows that a query gives, past everything that can fail or be counted."""
-        rows: list[Any] = self._raw(lambda raw: raw.execute(query, values).fetchall())
-        return rows
+        return self._raw.execute(query, values).fetchall()
 
-    def _raw(self, action: Callable[[sqlite3.Connection], Any]) -> Any:
+    def _driver(self) -> sqlite3.Connection:
+        """Return the one connection that the engine has; a database in memory is its connection."""
         pooled = self.engine.raw_connection()
         try:
             raw = pooled.driver_connection
             assert isinstance(raw, sqlite3.Connection)
-            return action(raw)
+            return raw
         finally:
             pooled.close()
 

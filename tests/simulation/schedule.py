@@ -80,6 +80,8 @@ class Schedule:
         self._hub: greenlet | None = None
         self._held: list[Thread] = []
         self._held_until_s = 0.0
+        self._limit_s = 0.0
+        self._asked_at_s = 0.0
         self.now_s = 0.0
         self._epoch = (0.0, BEGINNING.timestamp())
         self.current: Thread | None = None
@@ -189,10 +191,10 @@ class Schedule:
         `until` may cost a query: it is asked every `ASK_EVERY_S` simulated seconds.
         """
         self._hub = getcurrent()
-        asked_at = -1.0
+        self._limit_s, self._asked_at_s = limit_s, -ASK_EVERY_S
         while self._queue and self.now_s < limit_s:
-            if self.now_s - asked_at >= ASK_EVERY_S:
-                asked_at = self.now_s
+            if self._is_time_to_ask():
+                self._asked_at_s = self.now_s
                 if self.now_s >= self._held_until_s and until():
                     return True
             self._next()
@@ -231,9 +233,26 @@ class Schedule:
             self.current = before
 
     def _leave(self, thread: Thread) -> None:
+        if self._goes_on_at_once(thread):
+            return
         assert self._hub is not None
         self._hub.switch()
         thread.process.check()
+
+    def _is_time_to_ask(self) -> bool:
+        return self.now_s - self._asked_at_s >= ASK_EVERY_S
+
+    def _goes_on_at_once(self, thread: Thread) -> bool:
+        """Whether the hub would come back to the same thread; then it is spared, and time has passed."""
+        if self.now_s >= self._limit_s or self._is_time_to_ask():
+            return False
+        at, _, following, turn, _ = self._queue[0]
+        if following is not thread or turn != thread.turn or thread.process.frozen:
+            return False
+        heapq.heappop(self._queue)
+        self.now_s = max(self.now_s, at)
+        self._forget_signal(thread)
+        return True
 
     def _push(self, thread: Thread, seconds: float) -> None:
         thread.turn += 1

@@ -31,7 +31,6 @@ from orchestrator.store.cache import Cache
 from orchestrator.store.children import Children
 from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
-from orchestrator.store.history import History
 from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.outbox import Outbox
@@ -40,6 +39,7 @@ from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine
 from orchestrator.store.turns import Turns
 from tests.simulation.celery_broker import SimulatedCourier
+from tests.simulation.onlookers import WatchedHistory
 from tests.simulation.schedule import Process, Schedule, Signal
 
 LEASE_S = 10.0
@@ -65,6 +65,7 @@ class Surroundings:
         news: Signalled when something came into a stream.
         chance: Random numbers of the masters.
         lag_s: Mean of the time that the loop loses after a turn, in seconds.
+        looked: Called when a master has looked at other workflows' runs.
     """
 
     schedule: Schedule
@@ -74,6 +75,7 @@ class Surroundings:
     chance: random.Random
     keys: Keys
     lag_s: float
+    looked: Callable[[], None]
 
 
 def _nobody(_delivery: object) -> None:
@@ -265,7 +267,7 @@ class SimulatedMaster:
         generations = Generations(client, around.keys, self._new_word)
         return Ports(
             runs=Instances(around.engine),
-            history=History(around.engine),
+            history=WatchedHistory(around.engine, around.looked),
             cache=Cache(around.engine),
             children=Children(around.engine),
             committer=GroupCommit(around.engine),

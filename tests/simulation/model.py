@@ -14,11 +14,13 @@ from tests.simulation.model_approvals import approval_script
 from tests.simulation.model_attempts import Account, SeenAttempt, attempt_faults, by_run_count
 from tests.simulation.model_branches import Branches
 from tests.simulation.model_children import call_faults, script_of
+from tests.simulation.model_dependents import dependent_script
 from tests.simulation.model_maps import SeenMap, crowd_faults, map_faults
 from tests.simulation.model_triggers import Outcome, Word, wired, word_of
 from tests.simulation.plan import PlannedRun, Script
 from tests.simulation.workload_approvals import APPROVAL
 from tests.simulation.workload_children import CALLS
+from tests.simulation.workload_dependents import DEPENDENT
 from tests.simulation.workload_maps import map_of
 
 __all__ = ["Seen", "SeenAttempt", "judge"]
@@ -249,6 +251,8 @@ class _Judgement:
             return script_of(rows)
         if task.type == APPROVAL:
             return approval_script(task, rows)
+        if task.type == DEPENDENT:
+            return dependent_script(rows)
         return self._run.scripts.get(name, Script())
 
     def _order_faults(self, name: str, rows: Sequence[SeenAttempt]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from tests.simulation.mutant_commit import COMMIT_MUTANTS
 from tests.simulation.mutant_hunt import hunt
+from tests.simulation.mutant_logic import LOGIC_MUTANTS
 from tests.simulation.mutant_master import MASTER_MUTANTS
 from tests.simulation.mutant_memory import MEMORY_MUTANTS
 from tests.simulation.mutant_patch import Mutant
@@ -15,7 +16,14 @@ from tests.simulation.mutant_protocol import PROTOCOL_MUTANTS
 from tests.simulation.mutant_survivors import SURVIVORS
 from tests.simulation.story import quiet
 
-MUTANTS = (*COMMIT_MUTANTS, *MASTER_MUTANTS, *PROTOCOL_MUTANTS, *MEMORY_MUTANTS, *POOL_MUTANTS)
+MUTANTS = (
+    *COMMIT_MUTANTS,
+    *MASTER_MUTANTS,
+    *PROTOCOL_MUTANTS,
+    *MEMORY_MUTANTS,
+    *POOL_MUTANTS,
+    *LOGIC_MUTANTS,
+)
 
 MOST_SEEDS = 500
 """A mutant that survives so many seeds says that something is not looked at."""

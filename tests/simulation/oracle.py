@@ -21,6 +21,7 @@ from tests.simulation.model import Seen, SeenAttempt, judge
 from tests.simulation.oracle_approvals import approval_faults
 from tests.simulation.oracle_cache import cache_faults, is_kept
 from tests.simulation.oracle_children import child_faults, last_attempts
+from tests.simulation.oracle_dependents import dependent_faults
 from tests.simulation.oracle_executions import execution_faults
 from tests.simulation.oracle_pools import pool_faults, pools_left
 from tests.simulation.oracle_queues import queue_faults
@@ -57,6 +58,7 @@ def violations(world: World) -> list[str]:
         *cache_faults(world),
         *child_faults(world),
         *approval_faults(world),
+        *dependent_faults(world),
         *queue_faults(world),
         *early_begins(world),
         *turn_faults(world),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from orchestrator.core.definition import WorkflowDefinition
 
@@ -37,11 +38,16 @@ class Script:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRun:
-    """One run: its definition, and what each of its worker tasks does (the default script if not named)."""
+    """One run: its definition, and what each of its worker tasks does (the default script if not named).
+
+    Attributes:
+        planned_time: The time it is about; `None`: when it is submitted.
+    """
 
     definition: WorkflowDefinition
     scripts: Mapping[str, Script] = field(default_factory=dict)
     submit_at_s: float = 0.0
+    planned_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

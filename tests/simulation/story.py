@@ -77,11 +77,13 @@ def describe(plan: Plan) -> str:
         definition = run.definition
         lines.append(
             f"  run {position} of {definition.name} at {run.submit_at_s:.1f} s, on_failure {definition.on_failure}"
+            + (f", planned for {run.planned_time:%Y-%m-%d %H:%M:%S}" if run.planned_time else "")
         )
         for task in definition.tasks:
             facts = [f"needs {', '.join(task.needs)}"] if task.needs else []
             facts += [f"trigger {task.trigger}"] if task.trigger != "all_success" else []
             facts += [f"pool {task.pool}"] if task.pool else []
+            facts += [f"{task.type} {dict(task.spec)}"] if task.type != "noop" else []
             facts += ["disabled"] if task.disabled else []
             facts += [f"retries {task.retries}"] if task.retries else []
             facts += [f"timeout {task.timeout_s}"] if task.timeout_s else []

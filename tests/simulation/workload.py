@@ -11,6 +11,7 @@ from tests.simulation.plan import Plan, PlannedControl, PlannedFault, PlannedRun
 from tests.simulation.workload_approvals import with_approvals
 from tests.simulation.workload_branches import with_branches
 from tests.simulation.workload_children import draw_grips, with_children
+from tests.simulation.workload_dependents import with_dependents
 from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order, with_silence
 from tests.simulation.workload_graphs import draw_needs, draw_size
 from tests.simulation.workload_holds import draw_holds, with_caches
@@ -70,6 +71,9 @@ CACHED = 0.2
 HELD = 0.12
 """In so many of the seeds people pause single tasks."""
 
+DEPENDING = 0.05
+"""So many of the seeds have tasks that wait for runs of another workflow."""
+
 SILENT = 0.04
 """So many of the seeds have an outage of Redis after which masters could take living workers for dead."""
 
@@ -117,7 +121,15 @@ def draw(seed: int) -> Plan:
     if pools.random() < POOLED:
         plan = with_pools(plan, pools, calm=calm)
     turns = dice_of(seed, "serial runs")
-    return with_turns(plan, turns) if turns.random() < SERIAL else plan
+    if turns.random() < SERIAL:
+        plan = with_turns(plan, turns)
+    dependents = dice_of(seed, "other runs")
+    return with_dependents(plan, dependents) if _has(dependents, DEPENDING, plan) else plan
+
+
+def _has(dice: Random, often: float, plan: Plan) -> bool:
+    """Whether a plan is to have something more; not if it is about a moment, which that might put off."""
+    return dice.random() < often and plan.runs[0].definition.name not in MOMENTS
 
 
 def _is_left_alone(plan: Plan) -> bool:

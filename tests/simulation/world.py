@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -29,6 +30,7 @@ from tests.simulation.kinship import ByRun, PlannedRuns
 from tests.simulation.ledger import AttemptKey, Ledger
 from tests.simulation.master import SimulatedMaster, Surroundings
 from tests.simulation.network import Cable, Signals, Weather
+from tests.simulation.onlookers import Onlooker
 from tests.simulation.plan import Plan, PlannedControl, PlannedResize, PlannedRun, PlannedWorker, Script
 from tests.simulation.redis_client import connect
 from tests.simulation.redis_server import SimulatedServer
@@ -39,6 +41,7 @@ from tests.simulation.tasks import SimulatedTasks
 from tests.simulation.witness import Witness
 from tests.simulation.worker import Child, SimulatedWorker, Site
 from tests.simulation.workload_approvals import APPROVAL
+from tests.simulation.workload_dependents import DEPENDENT
 from tests.simulation.workload_maps import map_of
 
 RESTORE_EVERY_S = 15.0
@@ -63,6 +66,10 @@ class Ambush:
 
     victim: str
     hit: Callable[[], None]
+
+
+def _nothing() -> None:
+    """Nobody looks."""
 
 
 class World:
@@ -114,11 +121,11 @@ class World:
             self.schedule, self.ledger, self.scripts, witness.failures, witness.look, story
         )
         self.approvers = Approvers(database, Commands(self.engine), self._dice["approvers"], self._wake)
-        self.has_approvals = any(
-            task.type == APPROVAL
-            for run in (*plan.runs, *plan.children.values())
-            for task in run.definition.tasks
-        )
+        self._types = {
+            task.type for run in (*plan.runs, *plan.children.values()) for task in run.definition.tasks
+        }
+        self.has_approvals = self.has(APPROVAL)
+        self.onlooker = Onlooker(database, self.spec_of)
         self.masters: list[SimulatedMaster] = []
         self.workers = [self._worker(one) for one in plan.workers]
         self.weather.at_claim = oracle_claims.watch(self.server, self.keys, self.tasks.wrong)
@@ -132,6 +139,14 @@ class World:
         crash.observe(None)
         self.schedule.close()
         self._temporary.cleanup()
+
+    def has(self, task_type: str) -> bool:
+        """Return whether any task of the plan is of this type."""
+        return task_type in self._types
+
+    def spec_of(self, run: int, task: str) -> Mapping[str, Any]:
+        """Return the fields of a task's own type."""
+        return self._definitions[run][map_of(task)].spec
 
     def chance(self) -> random.Random:
         """Return the dice of the faults."""
@@ -170,6 +185,7 @@ class World:
                 chance=self._dice["masters"],
                 keys=self.keys,
                 lag_s=self.plan.lag_s,
+                looked=self.onlooker.look if self.has(DEPENDENT) else _nothing,
             ),
         )
         self.masters.append(master)
@@ -180,7 +196,8 @@ class World:
 
     def _submit(self, position: int, run: PlannedRun) -> None:
         deployed = Definitions(self.engine).deploy(run.definition, online=True)
-        submitted = Submissions(self.engine).submit(SubmitRequest(definition_id=deployed.id, params={}))
+        request = SubmitRequest(definition_id=deployed.id, params={}, planned_time=run.planned_time)
+        submitted = Submissions(self.engine).submit(request)
         self.runs[position] = submitted.id
         self.planned.submitted(submitted.id, run)
         self.story.tell("people", f"submit {run.definition.name}: run {submitted.id}")

@@ -13,7 +13,8 @@ from orchestrator.core.order import Order
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.worker.ports import Claims, Identity
 from orchestrator.worker.slots import slot_of
-from orchestrator.worker.spool import AttemptFacts, Spool
+from orchestrator.worker.spool import Spool
+from orchestrator.worker.spooled import AttemptFacts
 
 RETRY_S = 0.25
 NONCE_BYTES = 16

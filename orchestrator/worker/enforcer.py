@@ -11,7 +11,8 @@ import structlog
 from orchestrator.worker.interrupt import interrupt_thread
 from orchestrator.worker.outcome import PARTITION, TIMEOUT
 from orchestrator.worker.process_groups import kill_group, signal_group
-from orchestrator.worker.spool import AttemptFacts, Spool
+from orchestrator.worker.spool import Spool
+from orchestrator.worker.spooled import AttemptFacts
 
 log = structlog.get_logger(__name__)
 

@@ -13,7 +13,8 @@ from orchestrator.worker.outcome import Place, Speaker, child_died, ended_by, ut
 from orchestrator.worker.ports import Identity
 from orchestrator.worker.process_groups import is_alive, kill_group
 from orchestrator.worker.slots import slot_of
-from orchestrator.worker.spool import Spool, SpoolUnwritable
+from orchestrator.worker.spool import Spool
+from orchestrator.worker.spool_file import SpoolUnwritable
 
 log = structlog.get_logger(__name__)
 

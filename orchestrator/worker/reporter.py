@@ -11,7 +11,8 @@ from orchestrator.crash import crash_point
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.worker.ports import Sender
 from orchestrator.worker.slots import slot_of
-from orchestrator.worker.spool import Spool, SpoolUnwritable
+from orchestrator.worker.spool import Spool
+from orchestrator.worker.spool_file import SpoolUnwritable
 
 HOLD_S = 0.5
 

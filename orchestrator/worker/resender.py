@@ -12,7 +12,8 @@ from orchestrator.broker.stream import Outgoing
 from orchestrator.core.event import WorkerOnline
 from orchestrator.worker.ports import Identity, Sender
 from orchestrator.worker.slots import SLOTS
-from orchestrator.worker.spool import Spool, SpooledEvent
+from orchestrator.worker.spool import Spool
+from orchestrator.worker.spooled import SpooledEvent
 
 JITTER = (0.8, 1.2)
 

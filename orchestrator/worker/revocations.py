@@ -14,7 +14,7 @@ from orchestrator.worker.claiming import Claiming
 from orchestrator.worker.enforcer import Enforcer
 from orchestrator.worker.outcome import REVOKED, Place, Speaker, ended_by
 from orchestrator.worker.ports import Identity
-from orchestrator.worker.spool import SpoolUnwritable
+from orchestrator.worker.spool_file import SpoolUnwritable
 
 log = structlog.get_logger(__name__)
 

@@ -38,7 +38,9 @@ from orchestrator.worker.outcome import Outcome, Place, Speaker, ended_by, faile
 from orchestrator.worker.ports import Identity
 from orchestrator.worker.process_groups import started_at
 from orchestrator.worker.reporter import Reporter
-from orchestrator.worker.spool import AttemptFacts, Spool, SpoolUnwritable
+from orchestrator.worker.spool import Spool
+from orchestrator.worker.spool_file import SpoolUnwritable
+from orchestrator.worker.spooled import AttemptFacts
 from orchestrator.worker.time_limits import TimeLimits
 from orchestrator.worker.vault import Vault
 

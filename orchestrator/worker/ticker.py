@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from orchestrator.errors import BrokerUnavailable
-from orchestrator.worker.spool import SpoolUnwritable
+from orchestrator.worker.spool_file import SpoolUnwritable
 
 log = structlog.get_logger(__name__)
 

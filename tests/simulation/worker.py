@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ from orchestrator.worker.reporter import Reporter
 from orchestrator.worker.resender import Resender
 from orchestrator.worker.runner import Runner, Tools
 from orchestrator.worker.shelf import Shelf
-from orchestrator.worker.spool import Spool, SpoolUnwritable
+from orchestrator.worker.spool import Spool
+from orchestrator.worker.spool_file import SpoolFile, SpoolUnwritable
 from tests.simulation.celery_broker import QUEUES, Deliveries, queue_key
 from tests.simulation.plan import PlannedWorker
 from tests.simulation.schedule import Process, Schedule, Signal
@@ -54,12 +56,12 @@ LOGS = Path("logs")
 """Simulated tasks print nothing, so that nothing is ever written there: events name the same files each time."""
 
 
-class FencedSpool(Spool):
-    """A spool that a dead process can no longer touch."""
+class FencedFile(SpoolFile):
+    """The file of a spool, which a dead process can no longer touch."""
 
-    def __init__(self, path: Path, incarnation: str, clock: Callable[[], float], process: Process) -> None:
+    def __init__(self, path: Path, process: Process) -> None:
         self._process = process
-        super().__init__(path, incarnation, clock)
+        super().__init__(path)
 
     def _open(self) -> Any:
         self._process.check()
@@ -395,7 +397,8 @@ class _Main:
 
     def _open_spool(self, process: Process) -> Spool:
         path = self._site.directory / f"{self._identity.name}.db"
-        return FencedSpool(path, self._identity.incarnation, lambda: self._wall().timestamp(), process)
+        incarnation, fenced = self._identity.incarnation, partial(FencedFile, process=process)
+        return Spool(path, incarnation, lambda: self._wall().timestamp(), fenced)
 
     def _wall(self) -> datetime:
         """Return what the clock of this worker's machine shows."""

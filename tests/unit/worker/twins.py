@@ -11,7 +11,8 @@ from orchestrator.broker.stream import Outgoing
 from orchestrator.core.order import Order
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.worker.ports import Identity
-from orchestrator.worker.spool import AttemptFacts, Spool
+from orchestrator.worker.spool import Spool
+from orchestrator.worker.spooled import AttemptFacts
 
 IDENTITY = Identity(name="w@h", incarnation="now", host="h")
 

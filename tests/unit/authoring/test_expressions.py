@@ -1,5 +1,7 @@
 """Expressions and their limits."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -89,3 +91,16 @@ def test_copies_of_long_lists_are_refused_before_they_hold_the_master(source: st
 def test_questions_about_long_lists_are_answered(macro: str) -> None:
     """What copies nothing may look at 10,000 elements."""
     assert holds(parse(f"big.{macro}"), Scope(names={"big": list(range(10_000))}, outputs={}))
+
+
+def test_language_comes_without_the_editor_of_its_package() -> None:
+    """Its package imports a program for terminals, 0.15 s for everybody who has an expression to check."""
+    question = "import sys; from orchestrator.authoring import expressions; expressions.parse('1 < 2');"
+    seen = subprocess.run(
+        [sys.executable, "-c", f"{question} print({{'cel', 'prompt_toolkit', 'typer'}} & {{*sys.modules}})"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert seen.stdout.strip() == "set()"

@@ -5,18 +5,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
 
 from tests.cluster import wait_until
+from tests.programs import Program, Start
 
 END_WITHIN_S = 60.0
 PROGRAM = (sys.executable, "-m", "orchestrator.cli")
+STARTERS = ("run", "up")
+"""What starts everything that is missing: always begun as users begin it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +30,19 @@ class Machine:
     Attributes:
         home: Its `ORCHESTRATOR_HOME`.
         directory: Where the user works.
+        settings: Environment variables that the user has set.
+        shares_imports: Whether commands are forks with their imports done, where they start nothing.
     """
 
     home: Path
     directory: Path
+    settings: Mapping[str, str] = field(default_factory=dict)
+    shares_imports: bool = True
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
+        if self.shares_imports and arguments[0] not in STARTERS:
+            return self._run_fork(*arguments)
         return subprocess.run(
             [*PROGRAM, *arguments],
             cwd=self.directory,
@@ -82,7 +92,7 @@ class Machine:
     def environment(self) -> dict[str, str]:
         """Return the environment of the user: nothing but the home is set."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
-        return {**kept, "ORCHESTRATOR_HOME": str(self.home)}
+        return {**kept, "ORCHESTRATOR_HOME": str(self.home), **self.settings}
 
     def processes(self) -> list[psutil.Process]:
         """Return every living process of this home, whoever started it."""
@@ -97,6 +107,20 @@ class Machine:
     def supervisor(self) -> psutil.Process:
         """Return the supervisor of the set-up that runs."""
         return next(one for one in self.processes() if "supervise" in one.cmdline())
+
+    def _run_fork(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        with TemporaryDirectory() as directory:
+            start = Start(
+                arguments=("orchestrator.cli", *arguments),
+                environment=self.environment(),
+                directory=self.directory,
+                output=Path(directory) / "output",
+                errors=Path(directory) / "errors",
+            )
+            code = Program(start).wait(END_WITHIN_S)
+            return subprocess.CompletedProcess(
+                arguments, code, start.output.read_text(), start.errors.read_text()
+            )
 
 
 def kill(process: psutil.Process | subprocess.Popen[str]) -> None:

@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,8 +16,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.acceptance.command_line import Machine
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
-RUN_WITHIN_S = 90
+RUN_WITHIN_S = 50
 SERVER = "http://server"
 """Stands for the address of the server that the examples' requests go to."""
 
@@ -107,29 +106,20 @@ class Audit:
 @pytest.fixture(scope="module", params=AUDITS)
 def audit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Audit:
     """Run a package audit as the README says, on a machine where nothing runs yet."""
-    home, directory = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("report")
-    document = _orchestrator(home, "run", str(EXAMPLES / request.param), "-p", f"report_dir={directory}")
+    machine, directory = _machine(tmp_path_factory.mktemp("home")), tmp_path_factory.mktemp("report")
+    document = machine.json("run", str(EXAMPLES / request.param), "-p", f"report_dir={directory}")
     return Audit(directory=directory, document=document)
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """Keep one set-up running, so that examples only have to be handed in."""
-    home = tmp_path_factory.mktemp("home")
-    command = [sys.executable, "-m", "orchestrator.cli", "up", "--json"]
-    with (home / "up.log").open("wb") as log:
-        up = subprocess.Popen(
-            command, cwd=EXAMPLES, env=_environment(home), stdout=subprocess.PIPE, stderr=log
-        )
-        try:
-            assert up.stdout is not None
-            assert json.loads(up.stdout.readline() or "{}").get("ready"), (home / "up.log").read_text()
-            _orchestrator(home, "environments", "set", "staging", "REGION=eu", "BUCKET=s3://staging")
-            _orchestrator(home, "pools", "set", "warehouse", "2")
-            yield home
-        finally:
-            up.terminate()
-            up.communicate(timeout=30)
+    machine = _machine(tmp_path_factory.mktemp("home"))
+    with machine.up() as ready:
+        assert ready.get("ready"), (machine.directory / "errors.log").read_text()
+        machine.json("environments", "set", "staging", "REGION=eu", "BUCKET=s3://staging")
+        machine.json("pools", "set", "warehouse", "2")
+        yield machine
 
 
 def test_every_example_is_run_here() -> None:
@@ -152,12 +142,12 @@ def server() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_example_ends_as_it_says(name: str, home: Path, server: str) -> None:
+def test_example_ends_as_it_says(name: str, machine: Machine, server: str) -> None:
     """The run's state, the attempts of each task and the outputs are the expected ones."""
     expected = SMALL[name]
     arguments = [one.replace(SERVER, server) for one in expected.arguments]
 
-    document = _submitted(home, name, *arguments, exit_code=int(expected.state != "SUCCESS"))
+    document = _submitted(machine, name, *arguments, exit_code=int(expected.state != "SUCCESS"))
 
     states: dict[str, tuple[str, ...]] = {}
     for one in document["tasks"]:
@@ -169,16 +159,16 @@ def test_example_ends_as_it_says(name: str, home: Path, server: str) -> None:
     assert expected.outputs.items() <= document["outputs"].items()
 
 
-def test_delay_example_waits(home: Path) -> None:
+def test_delay_example_waits(machine: Machine) -> None:
     """The delayed task starts no earlier than its delay allows."""
-    document = _submitted(home, "delay.yaml")
+    document = _submitted(machine, "delay.yaml")
 
     assert _task(document, "later")["outputs"]["waited"] >= 2
 
 
-def test_placeholders_example_writes_dates_of_the_planned_time(home: Path) -> None:
+def test_placeholders_example_writes_dates_of_the_planned_time(machine: Machine) -> None:
     """Dates are those of the planned time in the workflow's zone."""
-    document = _submitted(home, "placeholders.yaml")
+    document = _submitted(machine, "placeholders.yaml")
 
     planned = datetime.fromisoformat(document["planned_time"]).astimezone(ZoneInfo("Europe/Paris"))
     outputs = _task(document, "dates")["outputs"]
@@ -189,7 +179,7 @@ def test_placeholders_example_writes_dates_of_the_planned_time(home: Path) -> No
 
 def test_alerts_example_tells_its_command_when_the_run_is_over(tmp_path: Path) -> None:
     """`run` ends only after its alerts were handed out: each once, as JSON."""
-    document = _orchestrator(tmp_path, "run", str(EXAMPLES / "alerts.yaml"), exit_code=1)
+    document = _machine(tmp_path).json("run", str(EXAMPLES / "alerts.yaml"), code=1)
 
     told = (tmp_path / "alerts.jsonl").read_text().splitlines()
     assert sorted(json.loads(one)["event"] for one in told) == ["task_failure", "workflow_failure"]
@@ -231,39 +221,25 @@ def test_package_audit_fans_out_and_retries(audit: Audit) -> None:
     assert database == ["FAILURE", "SUCCESS"]
 
 
-def _submitted(home: Path, name: str, *arguments: str, exit_code: int = 0) -> dict[str, Any]:
+def _submitted(machine: Machine, name: str, *arguments: str, exit_code: int = 0) -> dict[str, Any]:
     """Submit one example to the running set-up, wait for its end, and return what `runs wait --json` printed."""
-    answer = _orchestrator(home, "submit", str(EXAMPLES / name), *arguments)
+    answer = machine.json("submit", str(EXAMPLES / name), *arguments)
     wait = ("runs", "wait", str(answer["workflow_instance_id"]), "--timeout", str(RUN_WITHIN_S))
-    return _orchestrator(home, *wait, exit_code=exit_code)
-
-
-def _orchestrator(home: Path, *arguments: str, exit_code: int = 0) -> dict[str, Any]:
-    """Call the command line with `--json` and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "orchestrator.cli", *arguments, "--json"],
-        env=_environment(home),
-        capture_output=True,
-        timeout=RUN_WITHIN_S + 30,
-        check=False,
-    )
-    assert done.returncode == exit_code, done.stderr.decode() + done.stdout.decode()
-    document: dict[str, Any] = json.loads(done.stdout)
+    document: dict[str, Any] = machine.json(*wait, code=exit_code)
     return document
 
 
-def _environment(home: Path) -> dict[str, str]:
-    """Return this environment with the home, and without anybody's own settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ORCHESTRATOR_")}
-    return {
-        **kept,
-        "ORCHESTRATOR_HOME": str(home),
+def _machine(home: Path) -> Machine:
+    """Return a machine with what the examples ask for in its settings."""
+    settings = {
         "ORCHESTRATOR_CONNECTION_SHOP": f"sqlite:///{home / 'shop.db'}",
         "ORCHESTRATOR_SECRET_API_TOKEN": TOKEN,
         "ORCHESTRATOR_BUNDLES": str(EXAMPLES / "bundles"),
         "ORCHESTRATOR_ALERT_NOTEBOOK": f"tee -a {home / 'alerts.jsonl'}",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+    (work := home / "work").mkdir()
+    return Machine(home=home, directory=work, settings=settings)
 
 
 def _task(document: Mapping[str, Any], name: str) -> dict[str, Any]:

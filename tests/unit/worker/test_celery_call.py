@@ -126,7 +126,10 @@ def test_values_of_celerys_own_json_are_text() -> None:
 
 def test_worker_without_an_application_says_which_worker_is_missing() -> None:
     """`orchestrator run` of a file whose application nobody started: the reason says how to start it."""
-    executor = CeleryExecutor(Celery("orchestrator", set_as_current=False))
+    app = Celery("orchestrator", set_as_current=False)
+    for shared in [name for name in app.tasks if not name.startswith("celery.")]:
+        app.tasks.unregister(shared)  # `shared_task`s of other tests belong to every application of the process
+    executor = CeleryExecutor(app)
     order = make_order(type="celery", spec={"call": "shop.tasks.charge"}, queue="shop")
 
     with pytest.raises(UnknownCallable) as refusal:

@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -57,8 +58,22 @@ class Claiming:
         self._monotonic = monotonic
         self._new_nonce = new_nonce
 
-    def claim(self, order: Order, generation: str, facts: AttemptFacts, running: TaskRunning) -> bool:
+    def claim(
+        self,
+        order: Order,
+        generation: str,
+        facts: AttemptFacts,
+        running: TaskRunning,
+        limit_s: float | None = None,
+    ) -> bool:
         """Claim the hand-over and report RUNNING; tell whether the attempt is ours to start.
+
+        Args:
+            order: The hand-over.
+            generation: That of Redis when it was published.
+            facts: What the main process must know to end the attempt, but for its deadline.
+            running: The report.
+            limit_s: How long the attempt may run, seconds, from the answer on: waiting for Redis is none of it.
 
         Raises:
             SpoolUnwritable: Nothing was claimed.
@@ -69,7 +84,12 @@ class Claiming:
         payload = codec.encode(running)
         slot = slot_of(order.workflow_instance_id)
         spool_id = self._spool.begin(facts, slot, payload)
-        return self._ask(order, generation, (slot, spool_id, payload), facts)
+        claim = self._ask(order, generation, (slot, spool_id, payload))
+        if claim is None:
+            return False
+        deadline = self._monotonic() + limit_s if limit_s is not None else None
+        self._spool.won(spool_id, claim.entry, replace(facts, deadline=deadline))
+        return True
 
     def give_back(self, order: Order, generation: str, event: WorkerReject | TaskResult) -> bool:
         """Claim the hand-over with its end in RUNNING's place: no copy can start then. Tell whether it was free.
@@ -83,7 +103,11 @@ class Claiming:
         payload = codec.encode(event)
         slot = slot_of(order.workflow_instance_id)
         spool_id = self._spool.propose(slot, order.id, payload)
-        return self._ask(order, generation, (slot, spool_id, payload), None)
+        claim = self._ask(order, generation, (slot, spool_id, payload))
+        if claim is None:
+            return False
+        self._spool.won(spool_id, claim.entry, None)
+        return True
 
     def _is_here(self, order: Order) -> bool:
         """Whether this worker has this hand-over, or its report, already: Redis may have forgotten that."""
@@ -92,7 +116,8 @@ class Claiming:
         log.info("worker.claim_refused", order_id=order.id, answer="HERE", holder=self._identity.holder)
         return True
 
-    def _ask(self, order: Order, generation: str, event: Spooled, facts: AttemptFacts | None) -> bool:
+    def _ask(self, order: Order, generation: str, event: Spooled) -> Claim | None:
+        """Return the claim if it was won; else nothing is left of it in the spool."""
         try:
             claim = self._patiently(order, generation, event)
         except BaseException:
@@ -101,9 +126,8 @@ class Claiming:
         if claim.answer is not ClaimAnswer.CLAIMED:
             log.info("worker.claim_refused", order_id=order.id, answer=str(claim.answer), holder=claim.holder)
             self._spool.forget(event[1])
-            return False
-        self._spool.won(event[1], claim.entry, facts)
-        return True
+            return None
+        return claim
 
     def _patiently(self, order: Order, generation: str, event: Spooled) -> Claim:
         nonce, until = self._new_nonce(), self._monotonic() + self._patience_s

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
@@ -72,7 +71,6 @@ class Tools:
         secrets: Where secrets come from.
         threaded: The pool has threads instead of children.
         pid: Id of the process that runs an attempt.
-        monotonic: Seconds that never go back.
         clock: What this machine's clock shows, aware UTC.
         shield: Opened around an order: keeps Celery's soft time limit away from our own code.
         limits: Celery's time limits.
@@ -89,7 +87,6 @@ class Tools:
     secrets: SecretSource = field(default_factory=WorkerSecrets)
     threaded: bool = False
     pid: Callable[[], int] = os.getpid
-    monotonic: Callable[[], float] = time.monotonic
     clock: Callable[[], datetime] = utc_now
     shield: Callable[[], AbstractContextManager[None]] = nullcontext
     limits: TimeLimits = field(default_factory=TimeLimits)
@@ -203,7 +200,8 @@ class Runner:
     def _claim(self, order: Order, generation: str, place: Place) -> bool:
         running = self._speaker.running(order, place)
         try:
-            return self._tools.claiming.claim(order, generation, self._facts(order, place), running)
+            facts, limit_s = self._facts(order, place), self._limit_s(order)
+            return self._tools.claiming.claim(order, generation, facts, running, limit_s)
         except SpoolUnwritable as error:
             self._give_back(order, generation, Rejected(RejectReason.OVERLOAD, str(error)))
         except BrokerUnavailable as error:
@@ -214,7 +212,6 @@ class Runner:
         return False
 
     def _facts(self, order: Order, place: Place) -> AttemptFacts:
-        limit_s = self._limit_s(order)
         return AttemptFacts(
             order_id=order.id,
             incarnation=self._identity.incarnation,
@@ -222,7 +219,6 @@ class Runner:
             thread=threading.get_ident() if self._tools.threaded else None,
             process_group=place.process_group,
             group_started=started_at(place.process_group) if place.process_group else None,
-            deadline=self._tools.monotonic() + limit_s if limit_s is not None else None,
         )
 
     def _limit_s(self, order: Order) -> float | None:

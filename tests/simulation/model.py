@@ -11,7 +11,13 @@ from dataclasses import dataclass, replace
 
 from orchestrator.core.definition import OnFailure, TaskDefinition, Trigger
 from tests.simulation.model_approvals import approval_script
-from tests.simulation.model_attempts import Account, SeenAttempt, attempt_faults, by_run_count
+from tests.simulation.model_attempts import (
+    GIVEN_UP_IN_QUEUE,
+    Account,
+    SeenAttempt,
+    attempt_faults,
+    by_run_count,
+)
 from tests.simulation.model_branches import Branches
 from tests.simulation.model_children import call_faults, script_of
 from tests.simulation.model_dependents import dependent_script
@@ -35,9 +41,6 @@ OUTCOMES: Mapping[str, Outcome] = {
 SKIPPED_ROW = ("SKIPPED", True, 0)
 """State, currency and failures of the one attempt of a skipped task."""
 
-GIVEN_UP_IN_QUEUE = "queue timeout"
-"""The reason of an attempt that no worker started in time."""
-
 FINAL = frozenset({"SUCCESS", "FAILURE", "STOPPED"})
 
 
@@ -49,6 +52,7 @@ class Seen:
         stop_was_sent: A person asked for a stop, whether or not it still found something to stop.
         paused_was_sent: A person asked for a pause; that changes no end.
         disturbed: Something broke: attempts may have been lost.
+        forgot: Redis forgot something: a hand-over may have been taken back before its death was told.
         clock_jumped: The clock of the rows jumped: their times say nothing about order.
         run_count: More than 1 if the run was recovered or rerun.
     """
@@ -58,6 +62,7 @@ class Seen:
     stop_was_sent: bool
     paused_was_sent: bool = False
     disturbed: bool = True
+    forgot: bool = False
     clock_jumped: bool = False
     run_count: int = 1
 
@@ -241,6 +246,7 @@ class _Judgement:
             again=bool(before),
             interrupted=self._ending or self._seen.stop_was_sent or is_over,
             disturbed=self._seen.disturbed,
+            forgot=self._seen.forgot,
             clock_jumped=self._seen.clock_jumped,
         )
 

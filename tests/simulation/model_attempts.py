@@ -14,6 +14,9 @@ WORKER_LOSSES = 10
 GIVEN_UP = "lost"
 """How the reason of an attempt begins that was lost too often."""
 
+GIVEN_UP_IN_QUEUE = "queue timeout"
+"""The reason of an attempt that no worker began in time: nothing of its script was followed."""
+
 CHILD_DIED = "child died"
 """Stands in the reason of an attempt whose own child died."""
 
@@ -59,6 +62,7 @@ class Account:
         rows: In order of their numbers; at least one.
         interrupted: The run may have been stopped, or ended by a failure, at any moment.
         disturbed: Things broke around it, so that attempts may have been lost without their script's doing.
+        forgot: Redis forgot something: a hand-over may have been taken back before its death was told.
         clock_jumped: The clock of the rows jumped: their times say nothing about order.
         is_over: A recover or rerun came behind these attempts: none of them is current any more.
         again: They are not the first attempts of their task: part of the script was followed before.
@@ -69,6 +73,7 @@ class Account:
     rows: Sequence[SeenAttempt]
     interrupted: bool = False
     disturbed: bool = True
+    forgot: bool = False
     clock_jumped: bool = False
     is_over: bool = False
     again: bool = False
@@ -189,7 +194,8 @@ def _loss_faults(account: Account) -> Iterator[str]:
 def _missing_losses(account: Account) -> Iterator[str]:
     lost = sum(row.state == "LOST" for row in account.rows)
     scripted = min(account.script.deaths, CHILD_DEATHS - 1)
-    if (lost < scripted and not account.last.kept) or (lost > scripted and not account.disturbed):
+    excused = account.forgot or account.last.kept or account.last.reason == GIVEN_UP_IN_QUEUE
+    if (lost < scripted and not excused) or (lost > scripted and not account.disturbed):
         yield f"{lost} attempts were LOST, and {scripted} died by its script"
 
 

@@ -159,6 +159,7 @@ def _right_ends(world: World) -> Iterator[str]:
             stop_was_sent=number in may_stop,
             paused_was_sent=CommandKind.PAUSE in world.sent.get(number, []),
             disturbed=bool(world.ledger.faults),
+            forgot=bool(FORGETFUL.intersection(world.ledger.faults)),
             clock_jumped="database_clock_jumps" in world.ledger.faults,
             run_count=world.run_count(number),
         )

@@ -112,6 +112,9 @@ TRIED = replace(ONE, scripts={"a": Script(failures=2)})
 FAILS = replace(ONE, scripts={"a": Script(failures=ALWAYS)})
 HANGS = replace(ONE, scripts={"a": Script(failures=ALWAYS, hangs=True)})
 DIES = replace(ONE, scripts={"a": Script(deaths=2)})
+QUEUED = PlannedRun(
+    definition=a_definition(a_task("a", queue_timeout_s=5.0)), scripts={"a": Script(deaths=2)}
+)
 KILLS = replace(ONE, scripts={"a": Script(deaths=ALWAYS)})
 PAIR = PlannedRun(definition=a_definition(a_task("a"), a_task("b", "a")))
 BROKEN = replace(PAIR, scripts={"a": Script(failures=ALWAYS)})
@@ -148,6 +151,14 @@ RIGHT: dict[str, tuple[PlannedRun, Seen]] = {
     "timeouts": (HANGS, seen("FAILURE", an_end("a", "FAILURE", "FAILURE", "FAILURE", reason="timeout"))),
     "two deaths": (DIES, seen("SUCCESS", an_end("a", "LOST", "LOST", "SUCCESS"))),
     "deaths and a worker's loss": (DIES, seen("SUCCESS", an_end("a", "LOST", "gone", "LOST", "SUCCESS"))),
+    "a death that Redis forgot": (
+        DIES,
+        replace(seen("SUCCESS", an_end("a", "LOST", "SUCCESS")), forgot=True),
+    ),
+    "given up in the queue": (
+        QUEUED,
+        seen("FAILURE", an_end("a", "FAILURE", reason="queue timeout")),
+    ),
     "three deaths": (KILLS, seen("FAILURE", an_end("a", "LOST", "LOST", "given up"))),
     "three deaths and a worker's loss": (
         KILLS,

@@ -358,7 +358,6 @@ class _Main:
             workplace=self._workplace,
             logs=LOGS,
             pid=lambda: child.pid,
-            monotonic=monotonic,
             clock=self._wall,
         )
         return Runner(self._identity, tools)

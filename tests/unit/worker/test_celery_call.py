@@ -128,7 +128,9 @@ def test_worker_without_an_application_says_which_worker_is_missing() -> None:
     """`orchestrator run` of a file whose application nobody started: the reason says how to start it."""
     app = Celery("orchestrator", set_as_current=False)
     for shared in [name for name in app.tasks if not name.startswith("celery.")]:
-        app.tasks.unregister(shared)  # `shared_task`s of other tests belong to every application of the process
+        app.tasks.unregister(
+            shared
+        )  # `shared_task`s of other tests belong to every application of the process
     executor = CeleryExecutor(app)
     order = make_order(type="celery", spec={"call": "shop.tasks.charge"}, queue="shop")
 

@@ -47,6 +47,10 @@ class World:
         """Claim the order."""
         return self.claiming.claim(ORDER, "g", make_facts(order_id=ORDER.id), RUNNING)
 
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+
     def sent(self) -> list[str]:
         """Return the kinds of the events in the streams."""
         return [type(codec.decode(one.payload)).__name__ for one in self.streams.entries.values()]
@@ -88,6 +92,21 @@ def test_claim_whose_reply_was_lost_is_ones_own(world: World) -> None:
 
     assert world.claim()
     assert set(world.sent()) == {"TaskRunning"}
+
+
+def test_time_limit_begins_with_the_answer_to_the_claim(world: World) -> None:
+    """Redis lets the claim wait, which is no time of the attempt: it has not begun."""
+    # Teeth: fails with a deadline that is reckoned before `_ask`.
+    world.claims.lose_replies = 3
+    claiming = Claiming(
+        IDENTITY, world.spool, world.claims, 60.0, world.pass_time, monotonic=lambda: world.now
+    )
+
+    assert claiming.claim(ORDER, "g", make_facts(order_id=ORDER.id), RUNNING, limit_s=0.5)
+
+    (attempt,) = world.spool.attempts()
+    assert attempt.deadline == world.now + 0.5
+    assert world.now > 1000.0 + 0.5
 
 
 def test_claim_of_another_delivery_is_refused(world: World) -> None:

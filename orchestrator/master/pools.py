@@ -59,7 +59,12 @@ class PoolSweeper:
             return 0
         if repairs.faults:
             log.error(
-                "pool.repaired", pool=name, leaked=repairs.leaked, stale=repairs.stale, untold=repairs.untold
+                "pool.repaired",
+                pool=name,
+                leaked=repairs.leaked,
+                stale=repairs.stale,
+                untold=repairs.untold,
+                outsiders=repairs.outsiders,
             )
         self._ring(repairs.mailed)
         return repairs.faults + repairs.granted

@@ -56,9 +56,14 @@ def move(
     gone = [one.key for one in released]
     forget(connection, pool_slot, gone)
     forget(connection, pool_place, gone)
-    if lined_up:
-        connection.execute(insert_new(connection, pool_place), [asdict(one) for one in lined_up])
+    line_up(connection, lined_up)
     grant(connection, pools, now)
+
+
+def line_up(connection: Connection, places: Sequence[PoolPlace]) -> None:
+    """Let these attempts stand in line; those that do stay where they are."""
+    if places:
+        connection.execute(insert_new(connection, pool_place), [asdict(one) for one in places])
 
 
 def lock(connection: Connection, names: Collection[str]) -> dict[str, int]:

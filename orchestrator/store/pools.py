@@ -12,13 +12,14 @@ from orchestrator.store.bulk import AttemptKey
 from orchestrator.store.clock import database_now
 from orchestrator.store.commit import fence
 from orchestrator.store.pool_faults import find_faults
+from orchestrator.store.pool_outsiders import WAITS, find_outsiders
 from orchestrator.store.rows import ATTEMPT_KEY
 from orchestrator.store.schema import pool, pool_place, pool_slot
 from orchestrator.store.session import reading, writing
 
 place = pool_place.c
 slot = pool_slot.c
-IN_USE = select(select(slot.pool).exists() | select(place.pool).exists())
+IN_USE = select(select(slot.pool).exists() | select(place.pool).exists() | WAITS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,7 @@ class Repairs:
         leaked: Slots of attempts that have left the pool.
         stale: Places in line of attempts that do not wait.
         untold: Slots of attempts that wait and were never told of them.
+        outsiders: Attempts that wait, and had neither a place nor a slot.
         granted: Free slots that nobody had been given: not a fault, a pool may have been made a moment ago.
         mailed: Ids of the runs that were told of slots.
     """
@@ -78,13 +80,14 @@ class Repairs:
     leaked: int = 0
     stale: int = 0
     untold: int = 0
+    outsiders: int = 0
     granted: int = 0
     mailed: tuple[int, ...] = ()
 
     @property
     def faults(self) -> int:
         """How many rows were wrong."""
-        return self.leaked + self.stale + self.untold
+        return self.leaked + self.stale + self.untold + self.outsiders
 
 
 class Pools:
@@ -184,10 +187,11 @@ class Pools:
             }
             found = find_faults(connection)
             wrong = {name for rows in (found.leaked, found.stale, found.untold) for name, _ in rows}
-            return tuple(sorted(idle | wrong))
+            unknown = {one.pool for one in find_outsiders(connection)}
+            return tuple(sorted(idle | wrong | unknown))
 
     def sweep(self, name: str, leases: Leases) -> Repairs:
-        """Put one pool right, in a fenced transaction: leaked slots are free again, waiting attempts are told.
+        """Put one pool right, in a fenced transaction: leaked slots are free again, who waits is told or lined up.
 
         Args:
             name: The pool.
@@ -201,14 +205,17 @@ class Pools:
             now = fence(connection, leases)
             pools = pool_slots.lock(connection, [name])
             found = find_faults(connection, name)
+            outsiders = [one for one in find_outsiders(connection) if one.pool == name]
             pool_slots.forget(connection, pool_slot, [key for _, key in found.leaked])
             pool_slots.forget(connection, pool_place, [key for _, key in found.stale])
             pool_slots.tell(connection, [key for _, key in found.untold], now)
+            pool_slots.line_up(connection, outsiders)
             granted = pool_slots.grant(connection, pools, now)
             repairs = Repairs(
                 leaked=len(found.leaked),
                 stale=len(found.stale),
                 untold=len(found.untold),
+                outsiders=len(outsiders),
                 granted=len(granted),
                 mailed=(*granted, *(key[0] for _, key in found.untold)),
             )

@@ -26,6 +26,9 @@ SLOTS = 64
 UNFINISHED = text("state NOT IN ('SUCCESS', 'FAILURE', 'STOPPED')")
 """Literal, so that a query with these very words can use the partial index."""
 
+IN_LINE = text("task_instance.reason = 'pool'")
+"""Attempts that wait for a slot; literal for the same reason."""
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -160,6 +163,12 @@ task_instance = Table(
         unique=True,
         postgresql_where=text("current"),
         sqlite_where=text("current"),
+    ),
+    Index(  # few rows: the reason goes when a slot comes
+        "ix_task_instance_in_line",
+        "workflow_instance_id",
+        postgresql_where=text("reason = 'pool'"),
+        sqlite_where=text("reason = 'pool'"),
     ),
     postgresql_with={"fillfactor": "70"},
 )

@@ -20,7 +20,13 @@ from orchestrator.core.serial import SERIAL, Turn, TurnStep
 from orchestrator.core.status import WorkflowState
 from orchestrator.crash import crash_point
 from orchestrator.errors import RevisionLost
-from orchestrator.store.schema import UNFINISHED, command, serial_holder, workflow_instance
+from orchestrator.store.schema import (
+    UNFINISHED,
+    command,
+    serial_holder,
+    workflow_definition,
+    workflow_instance,
+)
 from orchestrator.store.session import is_postgres
 
 run = workflow_instance.c
@@ -43,6 +49,9 @@ STOPPABLE = tuple(
     )
 )
 WAITING = WorkflowState.WAITING.value
+WITH_DEFINITION = workflow_instance.join(workflow_definition)
+IS_SERIAL = workflow_definition.c.document["execution"].as_string().is_not(None)
+"""Whether a run's version says so; the default, `parallel`, is not written down."""
 
 
 def settle_turns(connection: Connection, turns: Sequence[Turn], now: datetime) -> None:
@@ -105,6 +114,7 @@ def settle(connection: Connection, workflow: str, steps: Sequence[Turn], now: da
     if not keeps(connection, before):
         holder, woken = _pass_on(connection, workflow, now)
         told += woken
+    if holder != before:
         _note(connection, workflow, holder, now)
     unlucky = _runs(steps, TurnStep.ASK, Execution.SERIAL_DISCARD) - {holder}
     told += _discard(connection, unlucky, holder, now)
@@ -125,13 +135,19 @@ def lock(connection: Connection, workflow: str) -> int | None:
 
 
 def keeps(connection: Connection, holder: int | None) -> bool:
-    """Return whether a run has use for the turn: it is under way, or will be when it finds its WAKE."""
+    """Return whether a run has use for the turn: it is under way, or will be when it finds its WAKE.
+
+    A run of a parallel version never has: it did not ask, and gives nothing back. Who waits for it is looked up
+    each time.
+    """
     if holder is None:
         return False
-    row = connection.execute(select(run.state, run.has_turn, run.slot).where(run.id == holder)).one_or_none()
-    if row is None or row.has_turn:
-        return row is not None
-    return row.state == WAITING and _finds_wake(connection, holder, row.slot)
+    columns = (run.state, run.has_turn, run.slot, IS_SERIAL.label("is_serial"))
+    found = select(*columns).select_from(WITH_DEFINITION).where(run.id == holder)
+    row = connection.execute(found).one_or_none()
+    if row is None or not row.is_serial:
+        return False
+    return row.has_turn or (row.state == WAITING and _finds_wake(connection, holder, row.slot))
 
 
 def _finds_wake(connection: Connection, number: int, slot: int) -> bool:

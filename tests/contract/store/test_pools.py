@@ -13,15 +13,17 @@ from sqlalchemy import delete, insert, select, update
 
 from orchestrator.core.changes import Changes, InstanceChange
 from orchestrator.core.command import CommandKind
+from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.pool import PoolPlace
 from orchestrator.core.status import TaskState
 from orchestrator.errors import Conflict, LeaseLost, NotFound
 from orchestrator.master.pools import PoolSweeper
 from orchestrator.store.commit import GroupCommit
+from orchestrator.store.definitions import Definitions
 from orchestrator.store.pools import Pools, Repairs, StoredPool
 from orchestrator.store.schema import command, pool_place, pool_slot, slot_lease, task_instance
 from orchestrator.store.session import open_engine, reading, writing
-from tests.contract.store.bench import AT, OWNER, Bench, make_attempt, make_bench
+from tests.contract.store.bench import AT, OWNER, Bench, make_attempt, make_bench, make_definition
 
 CRASHED = 137
 
@@ -389,6 +391,50 @@ def test_sweep_gives_out_a_slot_that_nobody_was_given(bench: Bench) -> None:
 
     assert (repairs.faults, repairs.granted) == (0, 1)
     assert pools_of(bench).list()[0].repaired == 0
+
+
+def forgotten(bench: Bench) -> int:
+    """Return a run one of whose tasks waits for a slot of `few` and has no place: somebody deleted it."""
+    definition = make_definition(TaskDefinition(name="a", type="noop", pool="few"), name="pooled")
+    run = bench.submit(definition_id=Definitions(bench.engine).deploy(definition).id).id
+    bench_attempt(bench, run)
+    return run
+
+
+def test_sweep_lines_up_whoever_waits_and_has_no_place(bench: Bench) -> None:
+    """Else it would wait for ever; there need not be any other row of a pool."""
+    pools_of(bench).set("few", 1)
+    run = forgotten(bench)
+    assert pools_of(bench).suspects() == ("few",)
+
+    repairs = sweep(bench)
+
+    assert (repairs.outsiders, repairs.faults, repairs.granted) == (1, 1, 1)
+    assert (holders(bench), told(bench), repairs.mailed) == ([("few", 1, "a")], ["a"], (run,))
+    assert pools_of(bench).list()[0].repaired == 1
+    assert pools_of(bench).suspects() == ()
+
+
+def test_whoever_has_no_place_stands_in_line_by_its_age(bench: Bench) -> None:
+    """The place is that of its row; another pool's sweep leaves it alone."""
+    pools_of(bench).set("few", 0)
+    pools_of(bench).set("other", 1)
+    forgotten(bench)
+    assert sweep(bench, "other") == Repairs()
+
+    assert sweep(bench) == Repairs(outsiders=1)
+
+    with reading(bench.engine) as connection:
+        (row,) = connection.execute(select(pool_place)).all()
+    assert (row.task, row.workflow_rank, row.task_rank, row.since, row.sequence) == ("a", 2, 2, AT, 1)
+
+
+def test_reason_of_a_task_without_pool_is_no_wait(bench: Bench) -> None:
+    """Whatever a row says: its task's definition names no pool."""
+    run = bench.submit_and_load().head.id
+    bench_attempt(bench, run)
+
+    assert pools_of(bench).suspects() == ()
 
 
 def make_place_row(run: int) -> dict[str, Any]:

@@ -51,9 +51,10 @@ def step(
     loaded = bench.load(number)
     after = replace(loaded.head, state=state, **head)
     took = after.has_turn and not loaded.head.has_turn
+    turns = turns_of(execution, loaded.head, after, took=took) if execution is not S.PARALLEL else ()
     changes = Changes(
         instances=(InstanceChange(head=after, revision=loaded.revision),),
-        turns=tuple(turns_of(execution, loaded.head, after, took=took)),
+        turns=tuple(turns),
         done_commands=tuple(
             one.id
             for one in bench.commands.pending([after.slot], 100)
@@ -296,6 +297,48 @@ def test_turn_of_a_run_that_was_deleted_goes_to_the_next(bench: Bench) -> None:
     ask(bench, second)
 
     assert (holder(bench), mail(bench)) == (second, [(second, "WAKE")])
+
+
+def test_parallel_run_has_the_turn_only_while_somebody_waits_for_it(bench: Bench) -> None:
+    """When the last one that waits for it is stopped, nobody has the turn: a parallel run gives none back."""
+    (guest,) = new(bench, execution=S.PARALLEL)
+    step(bench, guest, W.RUNNING, S.PARALLEL, has_turn=True)
+    (waits,) = new(bench)
+    ask(bench, waits)
+    assert holder(bench) == guest
+
+    step(bench, waits, W.STOPPED)
+
+    assert holder(bench) is None
+    step(bench, guest, W.SUCCESS, S.PARALLEL, has_turn=False)
+    assert holder(bench) is None
+
+
+def test_serial_run_waits_for_no_parallel_run_of_a_later_version(bench: Bench) -> None:
+    """Also when somebody of a version still later waited for that one."""
+    (first,) = new(bench)
+    (guest,) = new(bench, execution=S.PARALLEL)
+    step(bench, guest, W.RUNNING, S.PARALLEL, has_turn=True)
+    (last,) = new(bench, description="again serial")
+    ask(bench, last)
+    assert (holder(bench), mail(bench)) == (guest, [])
+
+    ask(bench, first)
+
+    assert (holder(bench), mail(bench)) == (first, [(first, "WAKE")])
+
+
+def test_who_asks_later_does_not_change_since_when_a_parallel_run_is_waited_for(bench: Bench) -> None:
+    """`runs explain` says since when the turn is another one's."""
+    (guest,) = new(bench, execution=S.PARALLEL)
+    step(bench, guest, W.RUNNING, S.PARALLEL, has_turn=True)
+    first, second = new(bench, 2)
+    ask(bench, first)
+    before = bench.contents()["serial_holder"]
+
+    ask(bench, second)
+
+    assert bench.contents()["serial_holder"] == before
 
 
 def test_steps_of_several_workflows_are_settled_each_for_itself(bench: Bench) -> None:

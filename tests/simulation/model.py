@@ -25,6 +25,7 @@ from tests.simulation.model_maps import SeenMap, crowd_faults, map_faults
 from tests.simulation.model_triggers import Outcome, Word, wired, word_of
 from tests.simulation.plan import PlannedRun, Script
 from tests.simulation.workload_approvals import APPROVAL
+from tests.simulation.workload_checks import CHECK_FAILED
 from tests.simulation.workload_children import CALLS
 from tests.simulation.workload_dependents import DEPENDENT
 from tests.simulation.workload_maps import map_of
@@ -238,8 +239,11 @@ class _Judgement:
         overdue = sum(row.overdue for row in rows)
         if self._tasks[name].queue_timeout_s is not None:  # such tasks fail for nothing else
             overdue += sum(row.state == "FAILURE" and row.reason == GIVEN_UP_IN_QUEUE for row in rows)
+        task = self._tasks[name]
+        if script.spoils and CHECK_FAILED in task.non_retryable:
+            task = replace(task, retries=0)
         return Account(
-            task=self._tasks[name],
+            task=task,
             script=replace(script, failures=script.failures + overdue) if overdue else script,
             rows=rows,
             is_over=is_over,

@@ -17,6 +17,9 @@ GIVEN_UP = "lost"
 GIVEN_UP_IN_QUEUE = "queue timeout"
 """The reason of an attempt that no worker began in time: nothing of its script was followed."""
 
+REFUSED = "check: "
+"""How the reason of an attempt begins whose outputs its check refused."""
+
 CHILD_DIED = "child died"
 """Stands in the reason of an attempt whose own child died."""
 
@@ -142,6 +145,8 @@ def _failure_faults(account: Account) -> Iterator[str]:
     for row in account.scripted:
         if (row.reason == "timeout") is not (script.hangs or row.overdue):
             yield f"attempt {row.attempt} failed with {row.reason!r}, and its script hangs: {script.hangs}"
+        if (row.reason or "").startswith(REFUSED) is not script.spoils:
+            yield f"attempt {row.attempt} failed with {row.reason!r}, and its script spoils: {script.spoils}"
     yield from _end_faults(account, failed)
 
 

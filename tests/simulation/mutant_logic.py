@@ -1,9 +1,10 @@
-"""Owns the mutants of what masters decide without a worker: what counts of other workflows' runs."""
+"""Owns the mutants of what masters decide without a worker: what counts of other runs and of outputs."""
 
 from tests.simulation.mutant_patch import Mutant
 
 DEPENDENCE = "orchestrator.core.dependence"
 HISTORY = "orchestrator.store.history"
+SUCCEED = "orchestrator.core.handlers.report:_succeed"
 
 LOGIC_MUTANTS = (
     Mutant(
@@ -45,5 +46,45 @@ LOGIC_MUTANTS = (
         old="self._desk.timers.set(due.timer, at, due)",
         new="pass",
         caught_by=59,
+    ),
+    Mutant(
+        name="check-is-not-asked",
+        breaks="whatever outputs a task gives, it is a success",
+        target=SUCCEED,
+        old="if task.check is None:",
+        new="if True:",
+        caught_by=9,
+    ),
+    Mutant(
+        name="refused-outputs-end-the-task",
+        breaks="a failed check is not tried again",
+        target=SUCCEED,
+        old="fail(draft, replace(ended, reason=reason), CHECK_FAILED)",
+        new="draft.end(replace(ended, reason=reason), TaskState.FAILURE)",
+        caught_by=98,
+    ),
+    Mutant(
+        name="refused-outputs-are-tried-again",
+        breaks="a failed check is tried again, even where it is not to be",
+        target=SUCCEED,
+        old="fail(draft, replace(ended, reason=reason), CHECK_FAILED)",
+        new="fail(draft, replace(ended, reason=reason), None)",
+        caught_by=78,
+    ),
+    Mutant(
+        name="refused-outputs-are-kept",
+        breaks="outputs that a check called wrong go into the cache",
+        target=SUCCEED,
+        old="fail(draft, replace(ended, reason=reason), CHECK_FAILED)",
+        new="fail(draft, replace(ended, reason=reason), CHECK_FAILED); return entries_of(draft.head, ended)",
+        caught_by=222,
+    ),
+    Mutant(
+        name="check-tells-nobody",
+        breaks="nobody is told of outputs that are wrong",
+        target=SUCCEED,
+        old='draft.alert("check_failed", key, task=ended.task, reason=reason)',
+        new="pass",
+        caught_by=9,
     ),
 )

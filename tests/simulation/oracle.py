@@ -20,6 +20,7 @@ from tests.simulation.celery_broker import QUEUES, UNACKED
 from tests.simulation.model import Seen, SeenAttempt, judge
 from tests.simulation.oracle_approvals import approval_faults
 from tests.simulation.oracle_cache import cache_faults, is_kept
+from tests.simulation.oracle_checks import check_faults
 from tests.simulation.oracle_children import child_faults, last_attempts
 from tests.simulation.oracle_dependents import dependent_faults
 from tests.simulation.oracle_executions import execution_faults
@@ -59,6 +60,7 @@ def violations(world: World) -> list[str]:
         *child_faults(world),
         *approval_faults(world),
         *dependent_faults(world),
+        *check_faults(world),
         *queue_faults(world),
         *early_begins(world),
         *turn_faults(world),

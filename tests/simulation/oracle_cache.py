@@ -8,6 +8,7 @@ from sqlalchemy import select
 from orchestrator.core.elements import group_of
 from orchestrator.store import schema
 from orchestrator.store.session import reading
+from tests.simulation.model_attempts import REFUSED
 from tests.simulation.world import World
 
 FROM_CACHE = "from cache of run "
@@ -31,11 +32,13 @@ def cache_faults(world: World) -> Iterator[str]:
     by_key = {(row["workflow_instance_id"], row["task"], row["attempt"]): row for row in rows}
     for entry in entries:
         row = by_key[entry["workflow_instance_id"], entry["task"], entry["attempt"]]
-        if row["state"] != "SUCCESS" or row["cache_key"] != entry["key"] or is_kept(row):
+        worked_out = row["state"] == "SUCCESS" and not (is_kept(row) or _is_refused(row))
+        if not worked_out or row["cache_key"] != entry["key"]:
             yield f"O1: {entry['key'][:8]} is kept of {_place(row)}, which is {row['state']} ({row['reason']})"
     kept = {entry["key"] for entry in entries}
     for row in rows:
-        if row["state"] == "SUCCESS" and row["cache_key"] and row["cache_key"] not in kept:
+        is_new = row["state"] == "SUCCESS" and row["cache_key"] and not _is_refused(row)
+        if is_new and row["cache_key"] not in kept:
             yield f"O1: what {_place(row)} has worked out is not kept"
         if is_kept(row):
             yield from _source_faults(row, rows, names)
@@ -54,6 +57,11 @@ def _source_faults(row: Any, rows: Any, names: Mapping[int, str]) -> Iterator[st
         for one in rows
     ):
         yield f"O1: {_place(row)} is {row['reason']}, which has not worked that out"
+
+
+def _is_refused(row: Any) -> bool:
+    """Return whether the check of a task called its outputs wrong: those are not kept."""
+    return str(row["reason"] or "").startswith(REFUSED)
 
 
 def _group(task: str) -> str:

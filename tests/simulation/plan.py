@@ -21,6 +21,8 @@ class Script:
         takes_s: Simulated seconds from the start of an execution to its end.
         failures: So many failed attempts come before it succeeds; `ALWAYS`: it never does.
         hangs: The attempts that fail do so by never ending: only the task's timeout ends them.
+        spoils: The attempts that fail do so by outputs that the task's check refuses; if none fails, nobody
+            minds, and all outputs are such.
         deferrals: How often an attempt asks to be called again, `defer_s` later, before it goes on.
         defer_s: Seconds of one deferral.
         deaths: So many executions end with the death of the child that runs them (then LOST).
@@ -30,6 +32,7 @@ class Script:
     takes_s: float = 1.0
     failures: int = 0
     hangs: bool = False
+    spoils: bool = False
     deferrals: int = 0
     defer_s: float = 2.0
     deaths: int = 0

@@ -16,6 +16,7 @@ from tests.simulation.ledger import Execution, Ledger, key_of
 from tests.simulation.plan import Script
 from tests.simulation.schedule import Process, Schedule, Signal
 from tests.simulation.story import Story
+from tests.simulation.workload_checks import ABSENT, ROWS
 
 FOR_EVER_S = 10_000_000.0
 JUST_AFTER_S = 2.0
@@ -236,9 +237,12 @@ class SimulatedWork:
             raise Defer(script.defer_s)
         fails = tasks.failures_of(self._order) < script.failures
         self._spend(FOR_EVER_S if fails and script.hangs else script.takes_s)
-        if fails:
+        if fails and not script.spoils:
             raise TaskFailure("its script says so", error="Scripted")
-        return {name: f"{self._order.task}.{name}" for name in self._order.outputs}
+        is_spoilt = script.spoils and (fails or not script.failures)
+        given = [name for name in self._order.outputs if name != ABSENT]
+        outputs: dict[str, Any] = {name: f"{self._order.task}.{name}" for name in given}
+        return outputs | {ROWS: int(not is_spoilt)} if ROWS in outputs else outputs
 
     def _spend(self, seconds: float) -> None:
         """Let the task's time pass, unless its worker ends it."""

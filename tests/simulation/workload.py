@@ -10,6 +10,7 @@ from orchestrator.core.definition import OnFailure, Priority, WorkflowDefinition
 from tests.simulation.plan import Plan, PlannedControl, PlannedFault, PlannedRun, PlannedWorker, Script
 from tests.simulation.workload_approvals import with_approvals
 from tests.simulation.workload_branches import with_branches
+from tests.simulation.workload_checks import with_checks
 from tests.simulation.workload_children import draw_grips, with_children
 from tests.simulation.workload_dependents import with_dependents
 from tests.simulation.workload_faults import LATEST_S, draw_faults, in_order, with_silence
@@ -74,6 +75,9 @@ HELD = 0.12
 DEPENDING = 0.05
 """So many of the seeds have tasks that wait for runs of another workflow."""
 
+CHECKED = 0.06
+"""So many of the seeds have tasks whose outputs are checked."""
+
 SILENT = 0.04
 """So many of the seeds have an outage of Redis after which masters could take living workers for dead."""
 
@@ -124,7 +128,9 @@ def draw(seed: int) -> Plan:
     if turns.random() < SERIAL:
         plan = with_turns(plan, turns)
     dependents = dice_of(seed, "other runs")
-    return with_dependents(plan, dependents) if _has(dependents, DEPENDING, plan) else plan
+    plan = with_dependents(plan, dependents) if _has(dependents, DEPENDING, plan) else plan
+    checks = dice_of(seed, "checks")
+    return with_checks(plan, checks) if _has(checks, CHECKED, plan) else plan
 
 
 def _has(dice: Random, often: float, plan: Plan) -> bool:

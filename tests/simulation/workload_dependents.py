@@ -111,8 +111,12 @@ def _draw_awaited(dice: Random, window: str, group: str) -> list[PlannedRun]:
 
 
 def _otherwise(scripts: Mapping[str, Script], dice: Random) -> Mapping[str, Script]:
-    """Return scripts by which a run ends at once, well or not: what counts in a slot depends on who was last."""
-    return {name: Script(takes_s=0.2, failures=dice.choice([0, ALWAYS])) for name in scripts}
+    """Return scripts by which a run ends at once, well or not: what counts in a slot depends on who was last.
+
+    What hangs has a time limit that healthy tasks are not to have: it stays what it is.
+    """
+    fates = {name: Script(takes_s=0.2, failures=dice.choice([0, ALWAYS])) for name in scripts}
+    return {name: script if script.hangs else fates[name] for name, script in scripts.items()}
 
 
 def _draw_controls(dice: Random, position: int, run: PlannedRun) -> list[PlannedControl]:

@@ -125,6 +125,11 @@ class World:
             task.type for run in (*plan.runs, *plan.children.values()) for task in run.definition.tasks
         }
         self.has_approvals = self.has(APPROVAL)
+        self.has_checks = any(
+            task.check is not None
+            for run in (*plan.runs, *plan.children.values())
+            for task in run.definition.tasks
+        )
         self.onlooker = Onlooker(database, self.spec_of)
         self.masters: list[SimulatedMaster] = []
         self.workers = [self._worker(one) for one in plan.workers]
@@ -143,6 +148,10 @@ class World:
     def has(self, task_type: str) -> bool:
         """Return whether any task of the plan is of this type."""
         return task_type in self._types
+
+    def task_of(self, run: int, task: str) -> TaskDefinition:
+        """Return the definition of a task, of an element that of its map."""
+        return self._definitions[run][map_of(task)]
 
     def spec_of(self, run: int, task: str) -> Mapping[str, Any]:
         """Return the fields of a task's own type."""

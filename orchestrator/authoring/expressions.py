@@ -1,8 +1,8 @@
 """Owns expressions: CEL over typed variables, parsed and evaluated within limits that protect the master.
 
 `${name}` in an expression is a variable, never text; so is the bare name. Three nested macros over 300 elements
-held the interpreter for seven seconds: hence the limits. So did one `filter` over 10,000: what builds lists copies
-them at each step, which is why its inputs are shorter.
+held the interpreter for seven seconds: hence the limits. So did one `filter` over 10,000: hence the reckoning
+(`expression_costs`), by which the inputs of what builds lists, or looks for patterns, are shorter.
 """
 
 import re
@@ -10,6 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from orchestrator.authoring.expression_costs import (
+    MACRO,
+    TEXT,
+    Inputs,
+    copies,
+    longest,
+    pattern_copies,
+)
 from orchestrator.authoring.language import language
 from orchestrator.core.parameters import Lookup, as_text
 from orchestrator.errors import UnresolvedParameter
@@ -17,18 +25,14 @@ from orchestrator.errors import UnresolvedParameter
 MAX_LENGTH = 1000
 MAX_ELEMENTS = 10_000
 MAX_INPUT_BYTES = 64 * 1024
+
 MAX_COPIES = 2_000_000
-"""Of elements, by the rough count of `_copies`: about a quarter of a second."""
+"""Of elements, for one task: about a quarter of a second, in which its master does nothing else."""
 
 _TOKEN = re.compile(
-    r"""(?P<text>[rRbB]{0,2}(?:'''.*?'''|\"\"\".*?\"\"\"|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'))"""
-    r"|(?P<reference>\$\{[^{}]*\})"
-    r"|(?P<macro>\.\s*(?:all|exists|exists_one|existsOne|map|filter|transformList|transformMap\w*)\s*\()"
-    r"|(?P<open>\()|(?P<close>\))",
+    rf"(?P<text>{TEXT})|(?P<reference>\$\{{[^{{}}]*\}})|(?P<macro>{MACRO})|(?P<open>\()|(?P<close>\))",
     re.DOTALL,
 )
-_BUILDER = re.compile(r"\.\s*(?:map|filter|transformList|transformMap\w*)\s*\(|\bin\b")
-_MACRO = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|map|filter|transformList|transformMap\w*)\s*\(")
 _PATH = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 
 
@@ -50,6 +54,24 @@ class Expression:
     program: Any = field(repr=False, compare=False)
 
 
+class Allowance:
+    """What the expressions of one task may cost together, such as the cases of a switch.
+
+    Args:
+        copies: Of elements.
+    """
+
+    def __init__(self, copies: int = MAX_COPIES) -> None:
+        self._left = copies
+        self.touched = False
+
+    def spend(self, copies: int) -> bool:
+        """Take `copies` off; return whether there were as many."""
+        self.touched = True
+        self._left -= copies
+        return self._left >= 0
+
+
 def parse(source: str) -> Expression:
     """Return the expression that `source` writes down.
 
@@ -67,30 +89,32 @@ def parse(source: str) -> Expression:
     return Expression(source=source, variables=variables | references, program=program)
 
 
-def evaluate(expression: Expression, lookup: Lookup) -> Any:
+def evaluate(expression: Expression, lookup: Lookup, allowance: Allowance | None = None) -> Any:
     """Return the value of `expression`.
 
     Args:
         expression: What `parse` gave.
         lookup: Where the variables' values come from; a variable without one may be bound by a macro.
+        allowance: What this and other expressions of the task may cost together; without it, one of its own.
 
     Raises:
         UnresolvedParameter: A variable has no value, the input is too large, or the evaluation failed.
     """
     values = _values(expression, lookup)
+    _check_limits(expression, values, allowance or Allowance())
     try:
         return expression.program.execute(values)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise UnresolvedParameter(f"'{expression.source}': {_first_line(error)}") from None
 
 
-def holds(expression: Expression, lookup: Lookup) -> bool:
-    """Return whether `expression` is true.
+def holds(expression: Expression, lookup: Lookup, allowance: Allowance | None = None) -> bool:
+    """Return whether `expression` is true; the arguments are those of `evaluate`.
 
     Raises:
         UnresolvedParameter: As `evaluate`, and if the value is neither true nor false.
     """
-    value = evaluate(expression, lookup)
+    value = evaluate(expression, lookup, allowance)
     if not isinstance(value, bool):
         raise UnresolvedParameter(f"'{expression.source}' is neither true nor false")
     return value
@@ -143,35 +167,27 @@ def _values(expression: Expression, lookup: Lookup) -> dict[str, Any]:
         except LookupError:
             if name != path:
                 raise UnresolvedParameter(f"${{{path}}} has no value") from None
-    size = sum(len(as_text(value)) for value in values.values())
-    if size > MAX_INPUT_BYTES or any(_is_long(value) for value in values.values()):
-        raise UnresolvedParameter(
-            f"inputs too large: an expression takes {MAX_INPUT_BYTES} bytes and lists of {MAX_ELEMENTS} elements"
-        )
-    longest = max((len(value) for value in values.values() if _is_collection(value)), default=0)
-    if _copies(expression.source, longest) > MAX_COPIES:
-        raise UnresolvedParameter(
-            f"inputs too large: '{expression.source}' would take too long over a list of {longest} elements;"
-            " let a task filter, join or transform it"
-        )
     return values
 
 
-def _copies(source: str, longest: int) -> int:
-    """Return how many elements the evaluation may copy: each step of what builds a list copies all before it."""
-    parts = source.count("+") + 1
-    if not _MACRO.search(source):
-        return parts**2 * longest
-    builders = len(_BUILDER.findall(source))
-    return (builders + parts**3) * longest**2 if builders or parts > 1 else longest
-
-
-def _is_collection(value: Any) -> bool:
-    return isinstance(value, list | tuple | Mapping)
-
-
-def _is_long(value: Any) -> bool:
-    return _is_collection(value) and len(value) > MAX_ELEMENTS
+def _check_limits(expression: Expression, values: Mapping[str, Any], allowance: Allowance) -> None:
+    inputs = Inputs(
+        values={expression.variables[name]: value for name, value in values.items()},
+        size=sum(len(as_text(value)) for value in values.values()),
+        longest=longest(values),
+    )
+    if inputs.size > MAX_INPUT_BYTES or inputs.longest > MAX_ELEMENTS:
+        raise UnresolvedParameter(
+            f"inputs too large: an expression takes {MAX_INPUT_BYTES} bytes and lists of {MAX_ELEMENTS} elements"
+        )
+    before = " with the cases before it" if allowance.touched else ""
+    if not allowance.spend(copies(expression.source, inputs)):
+        patterns = " with its regular expressions" if pattern_copies(expression.source, inputs) else ""
+        over = f" over a list of {inputs.longest} elements" if inputs.longest else ""
+        raise UnresolvedParameter(
+            f"inputs too large: '{expression.source}'{before}{patterns} would take too long{over};"
+            " let a task filter, join or transform it"
+        )
 
 
 def _first_line(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
-from orchestrator.authoring.expressions import holds, parse
+from orchestrator.authoring.expressions import Allowance, holds, parse
 from orchestrator.core.elements import MAP
 from orchestrator.core.inputs import visible_scope
 from orchestrator.core.logic import SUB_WORKFLOW
@@ -101,8 +101,9 @@ class Judge:
         """Return the branch of the first case that is true, else the default; `None` if there is neither."""
         task = candidate.instance.graph.tasks[candidate.attempt.task]
         scope = visible_scope(task, self._supplies.surroundings(candidate, values))
+        allowance = Allowance()  # the loop waits for all of them together
         for case in task.spec["cases"]:
-            if holds(parse(case["when"]), scope):
+            if holds(parse(case["when"]), scope, allowance):
                 branch: Sequence[str] = case["then"]
                 return branch
         return task.spec.get("default")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.authoring.expressions import ExpressionFault, evaluate, holds, parse
+from orchestrator.authoring.expressions import Allowance, ExpressionFault, evaluate, holds, parse
 from orchestrator.core.parameters import Scope
 from orchestrator.errors import UnresolvedParameter
 
@@ -91,6 +91,71 @@ def test_copies_of_long_lists_are_refused_before_they_hold_the_master(source: st
 def test_questions_about_long_lists_are_answered(macro: str) -> None:
     """What copies nothing may look at 10,000 elements."""
     assert holds(parse(f"big.{macro}"), Scope(names={"big": list(range(10_000))}, outputs={}))
+
+
+def test_lists_inside_what_a_task_gave_are_reckoned_with() -> None:
+    """The list stands in a map: it is as long there."""
+    scope = Scope(names={"answer": {"rows": list(range(10_000))}}, outputs={})
+
+    with pytest.raises(UnresolvedParameter, match="a list of 10000 elements"):
+        holds(parse("answer.rows.filter(x, x > 3).size() > 1"), scope)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        r"words.all(x, x.matches('\\w+'))",
+        r"words.all(x, x.matches(r'\w+'))",
+        "words.all(x, x.matches(${pattern}))",
+        "words.all(x, x.matches(pattern + 'x'))",
+        "words.all(x, x.matches('[a-z]{1,500}'))",
+        "${text}.matches(${text}) || words.all(x, ${text}.matches('(a+b)+'))",
+        r"words.exists(x, 'word'.matches('(\\w{1,50}){1,9}'))",
+        " || ".join(["text.matches(text + text)"] * 3),
+    ],
+)
+def test_regular_expressions_that_would_hold_the_master_are_refused(source: str) -> None:
+    """Each is compiled for each element: a word of any letters over 10,000 took more than two seconds."""
+    names = {"words": ["word"] * 3000, "pattern": r"\w+", "text": "a" * 10_000}
+
+    with pytest.raises(UnresolvedParameter, match="with its regular expressions would take too long"):
+        holds(parse(source), Scope(names=names, outputs={}))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "words.all(x, x.matches('^[a-z]+$'))",
+        r"words.all(x, x.matches('^\\d{4}-\\d{2}$') || true)",
+        "rows.all(x, x.name.matches('^row_'))",
+        "patterns.exists(x, 'name'.matches(x))",
+        r"text.matches('\\w+') && text.matches(${pattern})",
+        "words.all(x, x != 'x.matches(y)')",
+    ],
+)
+def test_usual_questions_with_regular_expressions_are_answered(source: str) -> None:
+    """A few hundred elements, or one text of any length."""
+    names = {
+        "words": ["word"] * 500,
+        "rows": [{"name": "row_1"}] * 500,
+        "patterns": ["a.*b", r"\w+"],
+        "pattern": "a+$",
+        "text": "a" * 30_000,
+    }
+
+    assert holds(parse(source), Scope(names=names, outputs={}))
+
+
+def test_expressions_of_one_task_share_what_they_may_cost() -> None:
+    """Each case of a switch was cheap enough, and two dozen held the master for seconds."""
+    scope = Scope(names={"big": list(range(900))}, outputs={})
+    allowance = Allowance()
+    question = parse("big.filter(x, x < 0).size() > 0")
+
+    assert not holds(question, scope, allowance)
+    with pytest.raises(UnresolvedParameter, match="with the cases before it would take too long"):
+        holds(question, scope, allowance)
+    assert not holds(question, scope)
 
 
 def test_language_comes_without_the_editor_of_its_package() -> None:

@@ -34,3 +34,19 @@ def test_the_first_true_case_wins_and_else_the_default(
     else:
         assert end is WorkflowState.SUCCESS
         assert [name for name in BRANCHES if states[name] == "SUCCESS"] == [taken]
+
+
+def test_the_cases_of_a_switch_share_what_they_may_cost(world: World) -> None:
+    """Each would be cheap enough: together they would hold the master, and end the switch instead."""
+    case = {"when": "rows.filter(x, x < 0).size() > 0", "then": ["large"]}
+    spec = {"cases": [case, case], "default": ["small"]}
+    world.submit(
+        a_task("count"),
+        a_task("route", "count", type="switch", spec=spec),
+        *(a_task(name, "route") for name in BRANCHES),
+    )
+
+    world.worker.result(world.started(), outputs={"rows": list(range(900))})
+
+    assert world.finish() is WorkflowState.FAILURE
+    assert "with the cases before it would take too long" in (world.attempt("route").reason or "")

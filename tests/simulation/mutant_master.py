@@ -28,8 +28,8 @@ MASTER_MUTANTS = (
         name="recall-keeps-the-dispatch",
         breaks="what a master took back goes out under the same number",
         target="orchestrator.core.handlers.notice:handle_recall_won",
-        old="state=TaskState.SUBMITTED, **next_dispatch(attempt, context))",
-        new='state=TaskState.SUBMITTED, **{**next_dispatch(attempt, context), "dispatch": attempt.dispatch})',
+        old="SUBMITTED, reason=reason, **next_dispatch(attempt, context))",
+        new='SUBMITTED, reason=reason, **{**next_dispatch(attempt, context), "dispatch": attempt.dispatch})',
         caught_by=4,
     ),
     Mutant(

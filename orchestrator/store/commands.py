@@ -120,16 +120,22 @@ class Commands:
     ) -> Command:
         """Store a command and return it; its slot is the one whose master is to be woken.
 
+        The run's row is held until the command is there: whoever deletes it meanwhile either sees the command, and
+        refuses, or is waited for, and the sender hears of it.
+
         Raises:
-            NotFound: There is no such instance.
+            NotFound: There is no such instance: it was deleted after the sender looked at it.
             StoreUnavailable: The database is away.
         """
         with writing(self._engine) as connection:
-            slot = connection.scalar(
-                select(workflow_instance.c.slot).where(workflow_instance.c.id == workflow_instance_id)
-            )
+            run = select(workflow_instance.c.slot).where(workflow_instance.c.id == workflow_instance_id)
+            held = run.with_for_update(read=True, key_share=True)  # no master's write waits for this
+            slot = connection.scalar(held)
             if slot is None:
-                raise NotFound(f"there is no run {workflow_instance_id}")
+                raise NotFound(
+                    f"there is no run {workflow_instance_id} any more: it was deleted before the"
+                    f" {kind} was stored; see orchestrator runs list"
+                )
             values = {
                 "slot": slot,
                 "workflow_instance_id": workflow_instance_id,

@@ -1,15 +1,20 @@
 """Deleting runs by name: whole families that have ended, with everything that hangs on them; all or none."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, text, update
 
 from orchestrator.core.command import CommandKind
 from orchestrator.errors import Conflict, NotFound
 from orchestrator.store import schema
-from orchestrator.store.deletion import Deletion
+from orchestrator.store.deletion import Deletion, delete_rows, read_families
 from orchestrator.store.session import writing
+from tests.cluster import wait_until
 from tests.contract.store.bench import Bench
 from tests.contract.store.test_pruning import old, rows
+
+LOCK_WAITS = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
 
 UNFINISHED = ["SUBMITTED", "WAITING", "RUNNING", "PAUSING", "PAUSED", "STOPPING"]
 
@@ -102,6 +107,26 @@ def test_a_run_that_was_asked_to_begin_again_is_refused(bench: Bench) -> None:
     bench.commands.send(number, CommandKind.RERUN, {})
 
     assert f"run {number} has a RERUN that no master has taken yet" in refused(bench, number)
+
+
+def test_a_command_that_meets_the_deletion_of_its_run_is_refused(bench: Bench) -> None:
+    """It waits for the deletion's end and hears of it: it was stored, and nobody heard that it came to nothing."""
+    number = old(bench)
+
+    def waits() -> bool:
+        """Say whether somebody waits for a lock; SQLite's writers wait for each other by themselves."""
+        return bench.engine.dialect.name == "sqlite" or connection.scalar(LOCK_WAITS) > 0
+
+    with ThreadPoolExecutor(1) as threads:
+        with writing(bench.engine) as connection:
+            read_families(connection, [number], lock=True)
+            delete_rows(connection, [number])
+            sent = threads.submit(bench.commands.send, number, CommandKind.RERUN, {})
+            wait_until(lambda: sent.done() or waits(), seconds=10, what="the command meets the deletion")
+
+        with pytest.raises(NotFound, match=f"no run {number} any more: it was deleted before the RERUN"):
+            sent.result(timeout=10)
+    assert rows(bench) == 0
 
 
 def test_part_of_an_open_backfill_is_refused(bench: Bench) -> None:

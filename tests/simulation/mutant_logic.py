@@ -4,6 +4,7 @@ from tests.simulation.mutant_patch import Mutant
 
 DEPENDENCE = "orchestrator.core.dependence"
 HISTORY = "orchestrator.store.history"
+CHILD_PARAMETERS = "orchestrator.core.child_parameters:child_parameters"
 SUCCEED = "orchestrator.core.handlers.report:_succeed"
 
 LOGIC_MUTANTS = (
@@ -86,5 +87,29 @@ LOGIC_MUTANTS = (
         old='draft.alert("check_failed", key, task=ended.task, reason=reason)',
         new="pass",
         caught_by=9,
+    ),
+    Mutant(
+        name="word-is-not-given",
+        breaks="what a task gives the run that it starts does not arrive",
+        target=CHILD_PARAMETERS,
+        old="if name in declared} | dict(own)",
+        new="if name in declared}",
+        caught_by=52,
+    ),
+    Mutant(
+        name="word-is-not-inherited",
+        breaks="a called run does not have the parameters of its caller",
+        target=CHILD_PARAMETERS,
+        old="inherited(marked) | element_of(task, marked)",
+        new="element_of(task, marked)",
+        caught_by=241,
+    ),
+    Mutant(
+        name="word-does-not-come-back",
+        breaks="what a called run has worked out is not its task's",
+        target="orchestrator.core.handlers.child:_succeed",
+        old="outputs=outputs)",
+        new="outputs={})",
+        caught_by=52,
     ),
 )

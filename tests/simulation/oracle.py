@@ -29,6 +29,7 @@ from tests.simulation.oracle_queues import queue_faults
 from tests.simulation.oracle_timeouts import Timeouts
 from tests.simulation.oracle_times import early_begins
 from tests.simulation.oracle_turns import may_be_stopped, turn_faults
+from tests.simulation.oracle_words import word_faults
 from tests.simulation.plan import FORGETFUL
 from tests.simulation.world import World
 
@@ -58,6 +59,7 @@ def violations(world: World) -> list[str]:
         *pool_faults(world),
         *cache_faults(world),
         *child_faults(world),
+        *word_faults(world),
         *approval_faults(world),
         *dependent_faults(world),
         *check_faults(world),

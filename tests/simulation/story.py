@@ -85,6 +85,7 @@ def describe(plan: Plan) -> str:
             facts += [f"pool {task.pool}"] if task.pool else []
             facts += [f"{task.type} {dict(task.spec)}"] if task.type != "noop" else []
             facts += [f"check {dict(task.check)}"] if task.check else []
+            facts += [f"params {dict(task.params)}"] if task.params else []
             facts += ["disabled"] if task.disabled else []
             facts += [f"retries {task.retries}"] if task.retries else []
             facts += [f"timeout {task.timeout_s}"] if task.timeout_s else []

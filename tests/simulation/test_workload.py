@@ -179,7 +179,7 @@ def test_references_always_have_a_value() -> None:
     for run in runs():
         tasks = {task.name: task for task in run.definition.tasks}
         for task in tasks.values():
-            references = {name: value for name, value in task.params.items() if "${" in str(value)}
+            references = {name: value for name, value in task.params.items() if name == "given"}
             if references:
                 referring += 1
                 (need,) = task.needs

@@ -1,7 +1,7 @@
 """Owns the witness: what must be true at the moment an execution begins."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import TaskDefinition, Trigger
@@ -9,7 +9,9 @@ from orchestrator.core.order import Order
 from tests.simulation.database import Database
 from tests.simulation.ledger import Execution, Ledger
 from tests.simulation.plan import FORGETFUL
+from tests.simulation.workload_children import CALLS
 from tests.simulation.workload_maps import element, map_of
+from tests.simulation.workload_words import HEARD
 
 REFERENCE = re.compile(r"\$\{(\w+)\.(\w+)\}")
 
@@ -34,6 +36,7 @@ class Witness:
         ledger: What was executed before.
         definitions: Run id to its tasks by name.
         sent: Run id to the controls that people sent, in order.
+        word_of: Says the word that a called run was told.
     """
 
     def __init__(
@@ -42,11 +45,13 @@ class Witness:
         ledger: Ledger,
         definitions: Mapping[int, Mapping[str, TaskDefinition]],
         sent: Mapping[int, list[CommandKind]],
+        word_of: Callable[[int], str | None],
     ) -> None:
         self._database = database
         self._ledger = ledger
         self._definitions = definitions
         self._sent = sent
+        self._word_of = word_of
 
     def failures(self, run: int, task: str) -> int:
         """Return how many failed attempts of a task the database has."""
@@ -96,8 +101,24 @@ class Witness:
         for name, text in task.params.items():
             reference = REFERENCE.fullmatch(str(text))
             given = order.params.get(name)
-            if reference and given != _right_value(tasks[reference[1]], reference[2]):
+            if text == HEARD and given != self._word_of(order.workflow_instance_id):
+                yield f"W1: {order.id} got {name} = {given!r}, and its run was told otherwise"
+            if not reference:
+                continue
+            upstream = tasks[reference[1]]
+            right = (
+                self._said(order, upstream)
+                if upstream.type == CALLS
+                else _right_value(upstream, reference[2])
+            )
+            if given != right:
                 yield f"O1: {order.id} got {name} = {given!r}, and {text} was to be given"
+
+    def _said(self, order: Order, call: TaskDefinition) -> str | None:
+        """Return the word of the run that a call waited for last."""
+        query = f"SELECT child{ATTEMPT} AND current"
+        child = self._database.number(query, order.workflow_instance_id, call.name)
+        return self._word_of(child)
 
     def _ignored_control(self, order: Order) -> Iterator[str]:
         """Say which control was taken, and yet the run goes on as if nobody had sent it."""

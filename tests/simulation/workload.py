@@ -23,6 +23,7 @@ from tests.simulation.workload_queues import with_queue_timeouts
 from tests.simulation.workload_serial import with_turns
 from tests.simulation.workload_shapes import OFTEN, SHAPES
 from tests.simulation.workload_tasks import GROUPS, Mood, draw_tasks
+from tests.simulation.workload_words import with_words
 
 CALM = 0.1
 """So many of the seeds have no faults."""
@@ -53,6 +54,9 @@ MAPPED = 0.2
 
 CALLING = 0.08
 """So many of the seeds have tasks that start runs of other workflows."""
+
+TELLING = 0.4
+"""In so many of those something goes into the runs and comes back."""
 
 APPROVED = 0.06
 """So many of the seeds have tasks that wait for a person."""
@@ -130,7 +134,9 @@ def draw(seed: int) -> Plan:
     dependents = dice_of(seed, "other runs")
     plan = with_dependents(plan, dependents) if _has(dependents, DEPENDING, plan) else plan
     checks = dice_of(seed, "checks")
-    return with_checks(plan, checks) if _has(checks, CHECKED, plan) else plan
+    plan = with_checks(plan, checks) if _has(checks, CHECKED, plan) else plan
+    words = dice_of(seed, "words")
+    return with_words(plan, words) if plan.children and words.random() < TELLING else plan
 
 
 def _has(dice: Random, often: float, plan: Plan) -> bool:

@@ -29,6 +29,7 @@ from tests.simulation.database import Database, Spoiler
 from tests.simulation.kinship import ByRun, PlannedRuns
 from tests.simulation.ledger import AttemptKey, Ledger
 from tests.simulation.master import SimulatedMaster, Surroundings
+from tests.simulation.model_words import Parent, Words
 from tests.simulation.network import Cable, Signals, Weather
 from tests.simulation.onlookers import Onlooker
 from tests.simulation.plan import Plan, PlannedControl, PlannedResize, PlannedRun, PlannedWorker, Script
@@ -116,7 +117,8 @@ class World:
         self.runs: dict[int, int] = {}
         self.again_left = sum(control.kind in {"recover", "rerun"} for control in plan.controls)
         self.sent: dict[int, list[CommandKind]] = {}
-        witness = Witness(database, self.ledger, self._definitions, self.sent)
+        self.words = Words(self.planned, self._parent_of)
+        witness = Witness(database, self.ledger, self._definitions, self.sent, self.words.of)
         self.tasks = SimulatedTasks(
             self.schedule, self.ledger, self.scripts, witness.failures, witness.look, story
         )
@@ -276,6 +278,10 @@ class World:
         ended = run is not None and self.state(run) in WORKFLOW_FINAL
         what = self._again if ended else self._wait_for_end
         self.schedule.at(self.schedule.now_s + LOOK_S, partial(what, control))
+
+    def _parent_of(self, run: int) -> Parent:
+        query = "SELECT parent_id, parent_task FROM workflow_instance WHERE id = ? AND parent_id IS NOT NULL"
+        return next(iter(self.database.rows(query, run)), None)
 
     def run_count(self, run: int) -> int:
         """Return how often a run has begun, as the database has it."""

@@ -8,9 +8,19 @@ from pathlib import Path
 import pytest
 import yaml
 
+from orchestrator import secret_source
+from orchestrator.authoring import expressions, names
+from orchestrator.authoring.checks import MAX_DEPENDENCIES
+from orchestrator.authoring.document import MAX_DEPTH, MAX_TEXT_BYTES
 from orchestrator.authoring.load import load_file
+from orchestrator.authoring.schedules import MOST_SCHEDULES
+from orchestrator.broker.codec import MAX_EVENT_BYTES
 from orchestrator.cli.main import CATALOGUE
 from orchestrator.config import Settings
+from orchestrator.core import parameters
+from orchestrator.master.spreader import MOST_OUTPUT_BYTES
+from orchestrator.service import backfills, pools
+from orchestrator.worker import outputs
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
@@ -20,6 +30,28 @@ YAML_BLOCKS = [
     for document in DOCUMENTS
     for block in re.findall(r"```yaml\n(.+?)```", document.read_text(encoding="utf-8"), re.DOTALL)
 ]
+LIMITS = {
+    "tasks of a workflow": f"{names.MAX_TASKS:,}",
+    "edges (`needs`) of a workflow": f"{names.MAX_NEEDS:,}",
+    "a definition": f"{names.MAX_DOCUMENT_BYTES // 1024**2} MiB",
+    "a YAML file": f"{MAX_TEXT_BYTES // 1024**2} MiB",
+    "depth of a YAML file": f"{MAX_DEPTH}",
+    "a name": f"{names.MAX_NAME} characters",
+    "schedules of a workflow": f"{MOST_SCHEDULES}",
+    "dependencies of a `dependent` task": f"{MAX_DEPENDENCIES}",
+    "elements of a map": f"{names.MAX_ELEMENTS:,}",
+    "outputs of a task": f"{outputs.LIMIT_BYTES // 1024} KiB",
+    "outputs of a map, all elements together": f"{MOST_OUTPUT_BYTES // 1024**2} MiB",
+    "what is resolved for one attempt": f"{parameters.MAX_INPUT_BYTES // 1024**2} MiB",
+    "one variable of a shell task": f"{parameters.MAX_SHELL_VALUE_BYTES // 1024} KiB",
+    "a secret": f"{secret_source.LIMIT_BYTES // 1024} KiB",
+    "length of an expression": f"{expressions.MAX_LENGTH:,} characters",
+    "inputs of an expression": f"{expressions.MAX_INPUT_BYTES // 1024} KiB",
+    "a list or map in an expression": f"{expressions.MAX_ELEMENTS:,}",
+    "a report of a worker": f"{MAX_EVENT_BYTES // 1024} KiB",
+    "runs of one backfill": f"{backfills.MOST_RUNS:,}",
+    "slots of a pool": f"{pools.MOST_SLOTS:,}",
+}
 LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
 
 
@@ -47,6 +79,16 @@ def test_operations_lists_every_setting() -> None:
     documented = set(re.findall(r"^\| `(ORCHESTRATOR_[A-Z_]+)` \|", text, re.MULTILINE))
 
     assert documented == {f"ORCHESTRATOR_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_limits_are_those_of_the_code() -> None:
+    """The table of limits says what is enforced, each number as people write it."""
+    text = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \| ([\d,]+(?: \w+)?) \| .+ \|$", text, re.MULTILINE)
+
+    assert dict(rows) == LIMITS
+    assert len(rows) == text.count("\n| ") - 1  # all but the heading
+    assert f"({Settings.model_fields['map_limit'].default:,} without it)" in text
 
 
 def test_readme_lists_every_log_event() -> None:

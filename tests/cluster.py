@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing import Pipe
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
@@ -24,6 +25,7 @@ from orchestrator.store import migrate
 from orchestrator.store.session import open_engine
 from orchestrator.store.submissions import SubmitRequest
 from tests.ledger import PATH_VARIABLE
+from tests.programs import Program, Start
 
 ROOT = Path(__file__).parents[1]
 
@@ -67,9 +69,9 @@ class Cluster:
         self.postgres = PrivatePostgres(directory / "postgres", fsync=False)
         self.redis = PrivateRedis(directory / "redis")
         self.ledger = directory / "ledger"
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Program] = {}
         self._settings = dict(settings or {})
-        self._leash = os.pipe()  # processes end with us, also when the test program is killed
+        self._leash = Pipe(duplex=False)  # processes end with us, also when the test program is killed
         self.environment: dict[str, str] = {}
 
     def __enter__(self) -> Self:
@@ -102,22 +104,20 @@ class Cluster:
             self._show_logs()
         self.close()
 
-    def start_master(self, name: str = "master", **settings: str) -> subprocess.Popen[bytes]:
+    def start_master(self, name: str = "master", **settings: str) -> Program:
         """Start a master process."""
         return self._start(name, ["orchestrator.cli", "master"], settings)
 
     def start_worker(
         self, name: str = "w1", *, concurrency: int = 4, groups: str = "default", **settings: str
-    ) -> subprocess.Popen[bytes]:
+    ) -> Program:
         """Start a Celery worker process."""
         arguments = ["celery", "-A", "orchestrator", "worker", "-n", f"{name}@%h", "-Q", groups]
         return self._start(
             name, [*arguments, "--concurrency", str(concurrency), "--loglevel", "INFO"], settings
         )
 
-    def start_application(
-        self, name: str, application: str, *options: str, **settings: str
-    ) -> subprocess.Popen[bytes]:
+    def start_application(self, name: str, application: str, *options: str, **settings: str) -> Program:
         """Start the worker of another Celery application, as its owners do."""
         arguments = ["celery", "-A", application, "worker", "-n", f"{name}@%h", *options]
         return self._start(name, [*arguments, "--loglevel", "INFO"], settings)
@@ -175,27 +175,26 @@ class Cluster:
         self.processes.clear()
         self.postgres.stop("immediate")
         self.redis.kill()
-        for descriptor in self._leash:
-            os.close(descriptor)
+        for end in self._leash:
+            end.close()
 
     def _show_logs(self) -> None:
         for log in sorted(self.directory.glob("*.log")):
             sys.stderr.write(f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}\n")
 
-    def _start(self, name: str, arguments: list[str], settings: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        with (self.directory / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "orchestrator.embedded.leash", str(self._leash[0]), *arguments],
-                env={**os.environ, **self.environment, **settings},
-                cwd=self.directory,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                pass_fds=(self._leash[0],),
-                start_new_session=True,
-            )
-        self.processes[name] = process
-        return process
+    def _start(self, name: str, arguments: list[str], settings: Mapping[str, str]) -> Program:
+        log = self.directory / f"{name}.log"
+        start = Start(
+            arguments=arguments,
+            environment={**os.environ, **self.environment, **settings},
+            directory=self.directory,
+            output=log,
+            errors=log,
+            leash=self._leash[0],
+            new_session=True,
+        )
+        self.processes[name] = program = Program(start)
+        return program
 
 
 @contextmanager

@@ -6,6 +6,7 @@ All of the product but its Celery app, which reads the settings of its program, 
 import gc
 import importlib
 import pkgutil
+import sys
 
 import celery.bin.celery
 import celery.bin.worker
@@ -20,7 +21,8 @@ import sqlalchemy.dialects.sqlite.pysqlite
 import orchestrator
 
 USED = (celery, kombu, sqlalchemy)
-PROGRAMS = ("orchestrator.celery", "orchestrator.cli.__main__")
+APP = "orchestrator.celery"
+PROGRAMS = (APP, "orchestrator.cli.__main__")
 """What does something when it is imported."""
 
 
@@ -35,6 +37,13 @@ def import_all() -> None:
             importlib.import_module(module.name)
 
 
+def forget_the_app() -> None:
+    """Let each program make the Celery app of its own settings: what is imported so far is made of ours."""
+    if sys.modules.pop(APP, None) is not None:
+        delattr(orchestrator, APP.rpartition(".")[2])
+
+
 import_all()
+forget_the_app()
 gc.collect()
 gc.freeze()

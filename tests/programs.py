@@ -6,17 +6,23 @@ code, and the module runs as with `python -m`. Where the start itself is tested,
 """
 
 import atexit
+import importlib
 import multiprocessing
 import os
 import runpy
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+
+IMPORTED = "tests.imported"
+APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +87,8 @@ class Program:
     def send_signal(self, number: int) -> None:
         """Send a signal, unless it has ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it is gone before we are told so
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -92,10 +99,24 @@ class Program:
         self.send_signal(signal.SIGKILL)
 
 
+def start_anew(start: Start) -> subprocess.Popen[bytes]:
+    """Start the real thing: a program with its own imports, on no leash."""
+    with start.output.open("ab") as output, start.errors.open("ab") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", *start.arguments],
+            env=start.environment,
+            cwd=start.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=start.new_session,
+        )
+
+
 def _forks() -> ForkServerContext:
     """Return where programs are forked from; the first one starts it, and it ends with us."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.imported"])
+    context.set_forkserver_preload([IMPORTED])  # an ImportError is swallowed: see `_check_imports`
     return context
 
 
@@ -106,10 +127,12 @@ def _be(start: Start) -> None:
     os.chdir(start.directory)
     os.environ.clear()
     os.environ.update(start.environment)
-    for path, descriptor in ((start.output, 1), (start.errors, 2)):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        os.dup2(file, descriptor)
-        os.close(file)
+    time.tzset()
+    multiprocessing.current_process().name = "MainProcess"  # as logs show it
+    _open(Path(os.devnull), os.O_RDONLY, 0)
+    _open(start.output, APPEND, 1)
+    _open(start.errors, APPEND, 2)
+    _check_imports()
     arguments = list(start.arguments)
     if start.leash is not None:
         arguments = ["orchestrator.embedded.leash", str(start.leash.fileno()), *arguments]
@@ -119,3 +142,22 @@ def _be(start: Start) -> None:
         runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
     finally:
         atexit._run_exitfuncs()  # multiprocessing leaves them out
+
+
+def _check_imports() -> None:
+    """Return if all was imported before the fork; without it programs would only be slow.
+
+    Raises:
+        ImportError: Why it was not.
+    """
+    if IMPORTED not in sys.modules:
+        importlib.import_module(IMPORTED)
+        raise ImportError(f"{IMPORTED} can be imported here, but was not where programs are forked from")
+
+
+def _open(path: Path, how: int, descriptor: int) -> None:
+    """Let a descriptor mean a file."""
+    file = os.open(path, how, 0o600)
+    if file != descriptor:  # as when we were started without it
+        os.dup2(file, descriptor)
+        os.close(file)

@@ -4,7 +4,6 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from orchestrator.core.event import TaskResult, WorkerEvent
 from orchestrator.core.order import Order
 from orchestrator.worker.celery_defaults import defaults
 from orchestrator.worker.slots import SLOTS
+from tests.programs import Program, Start, start_anew
 
 T = TypeVar("T")
 
@@ -78,38 +78,36 @@ class Stage:
         self.app = Celery("shop", broker=celery_broker_url(redis_url), set_as_current=False)
         self.events: list[WorkerEvent] = []
         self.verdict = "ok"
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[Program | subprocess.Popen[bytes]] = []
         self._count = 0
 
-    def start_worker(self, name: str = "w1@test", *options: str, **settings: str) -> subprocess.Popen[bytes]:
+    def start_worker(self, name: str = "w1@test", *options: str, **settings: str) -> Program:
         """Start `celery -A orchestrator worker` and wait until it beats."""
         worker = self.launch_worker(name, *options, **settings)
         wait_until(lambda: self._beats(name, worker), what="the worker's heartbeat")
         return worker
 
-    def start_shop(self, name: str = "w1@test", *options: str, **settings: str) -> subprocess.Popen[bytes]:
+    def start_shop(self, name: str = "w1@test", *options: str, **settings: str) -> Program:
         """Start the worker of an application of its own, as its owners do, and wait until it beats."""
         worker = self.launch(name, ("-A", "shop"), *options, **settings)
         wait_until(lambda: self._beats(name, worker), what="the worker's heartbeat")
         return worker
 
-    def launch_worker(self, name: str = "w1@test", *options: str, **settings: str) -> subprocess.Popen[bytes]:
+    def start_worker_anew(self, name: str = "w1@test", **settings: str) -> None:
+        """Do as `start_worker`, by a program that has imported nothing but what it needs."""
+        worker = start_anew(
+            self._worker(name, ("-A", "orchestrator"), ("-Q", "default", *CHILDREN), settings)
+        )
+        self.workers.append(worker)
+        wait_until(lambda: self._beats(name, worker), what="the worker's heartbeat")
+
+    def launch_worker(self, name: str = "w1@test", *options: str, **settings: str) -> Program:
         """Start `celery -A orchestrator worker` and do not wait."""
         return self.launch(name, ("-A", "orchestrator"), "-Q", "default", *(options or CHILDREN), **settings)
 
-    def launch(
-        self, name: str, app: tuple[str, str], *options: str, **settings: str
-    ) -> subprocess.Popen[bytes]:
+    def launch(self, name: str, app: tuple[str, str], *options: str, **settings: str) -> Program:
         """Start the worker of an application and do not wait."""
-        program = [sys.executable, "-m", "celery", *app, "worker", "-n", name, *(options or CHILDREN)]
-        with (self.home / f"{name}.out").open("ab") as output:
-            worker = subprocess.Popen(
-                program,
-                env={**self.environment, **settings},
-                cwd=self.home,
-                stdout=output,
-                stderr=output,
-            )
+        worker = Program(self._worker(name, app, options, settings))
         self.workers.append(worker)
         return worker
 
@@ -195,7 +193,19 @@ class Stage:
         self.app.close()
         self.client.close()
 
-    def _beats(self, name: str, worker: subprocess.Popen[bytes]) -> bool:
+    def _worker(
+        self, name: str, app: tuple[str, str], options: tuple[str, ...], settings: dict[str, str]
+    ) -> Start:
+        output = self.home / f"{name}.out"
+        return Start(
+            arguments=("celery", *app, "worker", "-n", name, *(options or CHILDREN)),
+            environment={**self.environment, **settings},
+            directory=self.home,
+            output=output,
+            errors=output,
+        )
+
+    def _beats(self, name: str, worker: Program | subprocess.Popen[bytes]) -> bool:
         assert worker.poll() is None, (self.home / f"{name}.out").read_text()
         beat = self.beat(name)
         return beat is not None and beat.pid == worker.pid

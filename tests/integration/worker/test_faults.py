@@ -226,7 +226,9 @@ def test_solo_pool_runs(stage: Stage) -> None:
 
 def test_worker_never_opens_the_database(stage: Stage) -> None:
     """A database URL that nobody could open changes nothing."""
-    stage.start_worker(ORCHESTRATOR_DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none?connect_timeout=1")
+    stage.start_worker_anew(
+        ORCHESTRATOR_DATABASE_URL="postgresql://nobody:x@127.0.0.1:1/none?connect_timeout=1"
+    )
     result = stage.run("python", {"call": "attempts:imported"})
 
     assert result.outputs == {"result": []}

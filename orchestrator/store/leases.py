@@ -64,7 +64,8 @@ class SlotLeases:
         """
         with writing(self._engine) as connection:
             now = database_now(connection)
-            rows = connection.execute(FREE.limit(limit), {"now": now})
+            free = FREE if limit is None else FREE.limit(limit)
+            rows = connection.execute(free, {"now": now})
             taken = {number: old + 1 for number, old in rows}
             _write(connection, TAKE, taken, holder=master, until=_after(connection, seconds))
             if taken and self._holder is not None:

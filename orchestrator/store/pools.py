@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, Table, delete, func, select, update
+from sqlalchemy import Connection, Engine, delete, func, select, update
 
 from orchestrator.core.changes import Leases
 from orchestrator.errors import Conflict, NotFound
@@ -20,6 +20,9 @@ from orchestrator.store.session import reading, writing
 place = pool_place.c
 slot = pool_slot.c
 IN_USE = select(select(slot.pool).exists() | select(place.pool).exists() | WAITS)
+MADE = select(pool)
+TAKEN = select(slot.pool, func.count()).group_by(slot.pool)
+WAITING = select(place.pool, func.count()).group_by(place.pool)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,9 +229,9 @@ class Pools:
 
 
 def _read_pools(connection: Connection) -> list[StoredPool]:
-    taken = _counts(connection, pool_slot)
-    waiting = _counts(connection, pool_place)
-    made = {row.name: row for row in connection.execute(select(pool))}
+    taken: dict[str, int] = dict(connection.execute(TAKEN).all())
+    waiting: dict[str, int] = dict(connection.execute(WAITING).all())
+    made = {row.name: row for row in connection.execute(MADE)}
     return [
         StoredPool(
             name=name,
@@ -239,8 +242,3 @@ def _read_pools(connection: Connection) -> list[StoredPool]:
         )
         for name in sorted({*made, *taken, *waiting})
     ]
-
-
-def _counts(connection: Connection, table: Table) -> dict[str, int]:
-    statement = select(table.c.pool, func.count()).group_by(table.c.pool)
-    return dict(connection.execute(statement).all())

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from orchestrator.authoring.expression_costs import TEXT
 from orchestrator.authoring.expressions import Expression
 from orchestrator.authoring.names import did_you_mean
 
@@ -37,6 +38,7 @@ _ELSEWHERE = {
 }  # fmt: skip
 """What other languages call it."""
 
+_TEXTS = re.compile(TEXT, re.DOTALL)
 _BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
 
 
@@ -55,6 +57,13 @@ def bare_names(expression: Expression) -> Iterator[str]:
     for name, path in expression.variables.items():
         if name == path and name not in bound and name not in TYPES:
             yield name
+
+
+def is_asked_for_fields(expression: Expression, name: str) -> bool:
+    """Return whether a variable is only written `name.field`, as if it were a task and the field its output."""
+    source = _TEXTS.sub("''", expression.source)
+    written = re.findall(rf"(?<![\w.]){re.escape(name)}\b(\s*\.\s*\w+(?!\w|\s*\())?", source)
+    return bool(written) and all(written)
 
 
 def _guess(name: str) -> str:

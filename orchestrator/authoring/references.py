@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from orchestrator.authoring.expression_names import bare_names
+from orchestrator.authoring.expression_names import bare_names, is_asked_for_fields
 from orchestrator.authoring.expressions import Expression, ExpressionFault, parse
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.core import placeholders, secrets
@@ -146,7 +146,7 @@ def _task_faults(task: TaskDefinition, names: Names, uses: list[Use]) -> Iterato
             if name != path:
                 yield from _reference(task, field, path, names, uses)
         for name in bare_names(expression):
-            yield from _bare_name(task, field, name, names)
+            yield from _bare_name(task, field, expression, name, names)
     for field in _LITERAL:
         if any("${" in text or _TIME.search(text) for text in texts(task.spec.get(field))):
             yield Fault(message="takes no parameters and placeholders", task=task.name, field=field)
@@ -205,14 +205,21 @@ def _reference(task: TaskDefinition, field: str, path: str, names: Names, uses: 
         yield _unknown(task, field, path, names, shown=f"${{{path}}}")
 
 
-def _bare_name(task: TaskDefinition, field: str, name: str, names: Names) -> Iterator[Fault]:
-    """Find a variable without `${}` that cannot have a value; a task by its name is none, its outputs are."""
+def _bare_name(
+    task: TaskDefinition, field: str, expression: Expression, name: str, names: Names
+) -> Iterator[Fault]:
+    """Find a variable without `${}` that cannot have a value; a task by its name is none, its outputs are.
+
+    An output that nobody declared may have a task's name.
+    """
     if name in _known(task, field, names) or (field == "check" and _may_give(task, name)):
         return
+    is_open = task.name in names.open
     if name in names.tasks and not any(name in one.outputs for one in names.tasks.values()):
-        message = f"'{name}' is a task and no value; write ${{{name}.OUTPUT}} for what it gave"
-        yield Fault(message=message, task=task.name, field=field)
-    elif task.name not in names.open:
+        if not is_open or is_asked_for_fields(expression, name):
+            message = f"'{name}' is a task and no value; write ${{{name}.OUTPUT}} for what it gave"
+            yield Fault(message=message, task=task.name, field=field)
+    elif not is_open:
         yield _unknown(task, field, name, names, shown=f"'{name}'")
 
 

@@ -125,3 +125,11 @@ def test_name_that_may_come_later_is_let_through() -> None:
     assert faults_of("{name: a, type: shell, run: x}", behind) == []
     assert faults_of("{name: a, type: shell, run: x, check: 'rows > 1'}") == []
     assert faults_of("{name: a, type: noop, map: [1], check: 'item > 0 && map_index < limit'}") == []
+
+
+@pytest.mark.parametrize("when", ["count > 1", "size(count) > 1 && count.x > 1", "count.startsWith('1')"])
+def test_output_that_nobody_declared_may_have_the_name_of_a_task(when: str) -> None:
+    """A task `count` that gives `count`: the bare name is the output, as `${count}` is."""
+    behind = f'{{name: route, type: switch, needs: [count], cases: [{{when: "{when}", then: []}}]}}'
+
+    assert faults_of("{name: count, type: shell, run: x}", behind) == []

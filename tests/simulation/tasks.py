@@ -239,10 +239,7 @@ class SimulatedWork:
         self._spend(FOR_EVER_S if fails and script.hangs else script.takes_s)
         if fails and not script.spoils:
             raise TaskFailure("its script says so", error="Scripted")
-        is_spoilt = script.spoils and (fails or not script.failures)
-        given = [name for name in self._order.outputs if name != ABSENT]
-        outputs: dict[str, Any] = {name: f"{self._order.task}.{name}" for name in given}
-        return outputs | {ROWS: int(not is_spoilt)} if ROWS in outputs else outputs
+        return outputs_by(script, self._order, fails=fails)
 
     def _spend(self, seconds: float) -> None:
         """Let the task's time pass, unless its worker ends it."""
@@ -254,3 +251,10 @@ class SimulatedWork:
             schedule.wait(self._place.interrupt, until - schedule.now_s)
         if self._place.spool.ending(self._order.id) is not None:
             raise Interrupted
+
+
+def outputs_by(script: Script, order: Order, *, fails: bool) -> Mapping[str, Any]:
+    """Return what an attempt gives that ends well, or fails by what it gives."""
+    is_spoilt = script.spoils and (fails or not script.failures)
+    outputs: dict[str, Any] = {name: f"{order.task}.{name}" for name in order.outputs if name != ABSENT}
+    return outputs | {ROWS: int(not is_spoilt)} if ROWS in outputs else outputs

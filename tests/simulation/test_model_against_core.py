@@ -20,6 +20,7 @@ from orchestrator.testing.worker import Ending
 from tests.simulation import workload
 from tests.simulation.model import Seen, SeenAttempt, judge
 from tests.simulation.plan import Plan, PlannedRun, Script
+from tests.simulation.tasks import outputs_by
 from tests.simulation.workload_tasks import GROUPS
 
 
@@ -40,17 +41,18 @@ class Scripted:
         if self._counts["deferrals", run, task, order.attempt] < script.deferrals:
             self._counts["deferrals", run, task, order.attempt] += 1
             raise Defer(script.defer_s)
-        if self._counts["failures", run, task] < script.failures:
-            self._counts["failures", run, task] += 1
+        fails = self._counts["failures", run, task] < script.failures
+        self._counts["failures", run, task] += fails
+        if fails and not script.spoils:
             return Ending(
                 error="timeout" if script.hangs else "Scripted", reason="timeout" if script.hangs else ""
             )
-        return Ending(outputs={name: f"{task}.{name}" for name in order.outputs})
+        return Ending(outputs=dict(outputs_by(script, order, fails=fails)))
 
 
 End = tuple[PlannedRun, Seen]
 
-ALONE = frozenset({"sub_workflow", "approval"})
+ALONE = frozenset({"sub_workflow", "approval", "dependent"})
 """Types of tasks that wait for something outside their run; the simulation alone has those."""
 
 

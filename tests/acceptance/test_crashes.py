@@ -142,6 +142,8 @@ def test_worker_killed_under_running_tasks_is_replaced(cluster: Cluster) -> None
 
     cluster.wait_for(*runs, seconds=60)
     cluster.start_worker("first")  # finds its predecessor's spool and says what stands in it
+    log = cluster.directory / "first.log"
+    wait_until(lambda: log.read_text().count("worker.online") == 2, seconds=30, what="both starts were told")
     at_rest(cluster, crashed=True)
     assert mine(violations(cluster, dict.fromkeys(runs, "SUCCESS"), crashed=True), runs) == []
 

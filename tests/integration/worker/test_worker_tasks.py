@@ -72,7 +72,7 @@ def stage(
     one = Stage(home, redis_server.url)
     (home / "work" / "w1@test" / "attempt").mkdir(parents=True)
     (home / "work" / "w1@test" / "attempt" / "variables").write_text(PLANTED)
-    one.start_worker(
+    one.start_worker_anew(  # what it imports is looked at, too
         ORCHESTRATOR_CONNECTION_SHOP=f"sqlite:///{home / 'shop.db'}",
         ORCHESTRATOR_CONNECTION_RELATIVE="sqlite:///relative.db",
         ORCHESTRATOR_CONNECTION_HIDDEN="secret://database",

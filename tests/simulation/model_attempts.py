@@ -138,7 +138,8 @@ def _failure_faults(account: Account) -> Iterator[str]:
     """Yield where the failed attempts are not those of the script."""
     yield from _counting_faults(account.rows)
     script, failed = account.script, len(account.scripted)
-    most = 0 if script.deaths >= CHILD_DEATHS else min(script.failures, account.task.retries + 1)
+    late = sum(row.overdue or row.reason == GIVEN_UP_IN_QUEUE for row in account.scripted)
+    most = late if script.deaths >= CHILD_DEATHS else min(script.failures, account.task.retries + 1)
     if failed > most:
         reasons = [row.reason for row in account.scripted]
         yield f"{failed} attempts failed, and by its script at most {most} do: {reasons}"

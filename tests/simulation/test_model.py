@@ -159,6 +159,14 @@ RIGHT: dict[str, tuple[PlannedRun, Seen]] = {
         QUEUED,
         seen("FAILURE", an_end("a", "FAILURE", reason="queue timeout")),
     ),
+    "given up in the queue behind a death": (
+        replace(QUEUED, scripts={"a": Script(deaths=ALWAYS)}),
+        seen(
+            "FAILURE",
+            an_end("a", "LOST", current=False),
+            [replace(one, attempt=2, reason="queue timeout") for one in an_end("a", "FAILURE")],
+        ),
+    ),
     "three deaths": (KILLS, seen("FAILURE", an_end("a", "LOST", "LOST", "given up"))),
     "three deaths and a worker's loss": (
         KILLS,

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, exc
+from sqlalchemy import Connection, Engine, delete, event, exc, update
 
-from orchestrator.store import migrate
-from orchestrator.store.session import WRITING, open_engine
+from orchestrator.store import migrate, schema
+from orchestrator.store.session import WRITING, open_engine, writing
 
 ABOUT_RUNS = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) (workflow_instance|task_instance|command)\b")
 
@@ -20,6 +20,9 @@ ENDS_COMMANDS = "DELETE FROM command WHERE"
 STILL_THERE = "SELECT id FROM command WHERE id IN (SELECT value FROM json_each(?))"
 
 REPLY_LOST = "reply of COMMIT lost"
+
+SLOTS = 8
+"""Of the simulated deployment: a real one has more, which nobody would use, and each look at a stream costs."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,11 +77,18 @@ class Database:
         self._spoiler: Spoiler | None = None
         self.engine: Engine = open_engine("sqlite://", "master", sqlite_clock=self._now)
         migrate.upgrade(self.engine)
+        self._deploy()
         self._empty = sqlite3.connect(":memory:")
         self._raw = self._driver()
         self._raw.backup(self._empty)
         event.listen(self.engine, "before_cursor_execute", self._before_statement)
         event.listen(self.engine, "commit", self._before_commit)
+
+    def _deploy(self) -> None:
+        """Leave the deployment only so many slots."""
+        with writing(self.engine) as connection:
+            connection.execute(update(schema.deployment).values(slots=SLOTS))
+            connection.execute(delete(schema.slot_lease).where(schema.slot_lease.c.slot >= SLOTS))
 
     def _now(self) -> datetime:
         return self._clock()

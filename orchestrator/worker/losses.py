@@ -35,7 +35,7 @@ class Losses:
         slots: How many the deployment has.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the clock and the deployment are handed in too
         self,
         identity: Identity,
         spool: Spool,

@@ -39,7 +39,7 @@ class Resender:
         slots: How many the deployment has: each of its streams is told that the worker is online.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  time and chance are handed in too
         self,
         identity: Identity,
         spool: Spool,

@@ -81,6 +81,7 @@ class Database:
         self._empty = sqlite3.connect(":memory:")
         self._raw = self._driver()
         self._raw.backup(self._empty)
+        event.listen(self.engine, "begin", self._before_begin, insert=True)
         event.listen(self.engine, "before_cursor_execute", self._before_statement)
         event.listen(self.engine, "commit", self._before_commit)
 
@@ -99,6 +100,11 @@ class Database:
         self._empty.backup(self._raw)
         self._clock = clock
         self._spoiler = spoiler
+
+    def end(self) -> None:
+        """Let nothing be spoiled any more, and let go of the simulation that did."""
+        self._spoiler = None
+        self._clock = datetime.now
 
     def number(self, query: str, *values: object) -> int:
         """Return the one number that a query gives, past everything that can fail or be counted."""
@@ -123,19 +129,22 @@ class Database:
         finally:
             pooled.close()
 
+    def _before_begin(self, _connection: Connection) -> None:
+        spoiler = self._spoiler
+        if spoiler is None or spoiler.master() is None:
+            return
+        spoiler.writes_runs, spoiler.gone = False, []
+        _answer(spoiler)
+
     def _before_statement(
         self, connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any
     ) -> None:
         spoiler = self._spoiler
         if spoiler is None or spoiler.master() is None:
             return
-        if statement.startswith("BEGIN"):
-            spoiler.writes_runs, spoiler.gone = False, []
-        elif ABOUT_RUNS.match(statement):
+        if ABOUT_RUNS.match(statement):
             spoiler.writes_runs = True
-        if spoiler.away():
-            spoiler.troubles += 1
-            raise _broken("the simulated database is away")
+        _answer(spoiler)
         if spoiler.statements and self._is_meant(spoiler, connection):
             self._count_down(spoiler)
         if statement.startswith(ENDS_COMMANDS):
@@ -186,6 +195,12 @@ class Database:
         spoil.hit()
         spoiler.troubles += 1
         return spoil.how
+
+
+def _answer(spoiler: Spoiler) -> None:
+    if spoiler.away():
+        spoiler.troubles += 1
+        raise _broken("the simulated database is away")
 
 
 def _without_row(connection: Connection, parameters: Sequence[str]) -> list[int]:

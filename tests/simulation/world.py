@@ -144,6 +144,7 @@ class World:
         """Give everything back."""
         crash.observe(None)
         self.schedule.close()
+        self.database.end()
         self._temporary.cleanup()
 
     def has(self, task_type: str) -> bool:

@@ -114,6 +114,10 @@ def update_heads(
     rows = head_rows(changes, epochs)
     if is_postgres(connection):
         return set(connection.execute(POSTGRES_UPDATE_HEADS, {"rows": to_json(rows)}).scalars())
+    if len(rows) == 1:  # the count says which one was written
+        return {
+            row["id"] for row in rows if connection.execute(SQLITE_UPDATE_HEADS, _prefixed(rows)).rowcount
+        }
     matching = _heads_at(connection, {row["id"]: row["revision"] for row in rows})  # we are the only writer
     connection.execute(SQLITE_UPDATE_HEADS, _prefixed(rows))
     return matching

@@ -13,7 +13,7 @@ from orchestrator.core.event import TaskResult, TaskRunning, WorkerReject
 from orchestrator.core.order import Order
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.worker.ports import Claims, Identity
-from orchestrator.worker.slots import slot_of
+from orchestrator.worker.slots import SLOTS, slot_of
 from orchestrator.worker.spool import Spool
 from orchestrator.worker.spooled import AttemptFacts
 
@@ -37,6 +37,7 @@ class Claiming:
         pause: Waits that many seconds between two tries.
         monotonic: Seconds that never go back.
         new_nonce: Random words.
+        slots: How many the deployment has.
     """
 
     def __init__(  # noqa: PLR0913  time and chance are handed in too
@@ -49,6 +50,7 @@ class Claiming:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         new_nonce: Callable[[], str] = lambda: secrets.token_hex(NONCE_BYTES),
+        slots: int = SLOTS,
     ) -> None:
         self._identity = identity
         self._spool = spool
@@ -57,6 +59,7 @@ class Claiming:
         self._pause = pause
         self._monotonic = monotonic
         self._new_nonce = new_nonce
+        self._slots = slots
 
     def claim(
         self,
@@ -82,7 +85,7 @@ class Claiming:
         if self._is_here(order):
             return False
         payload = codec.encode(running)
-        slot = slot_of(order.workflow_instance_id)
+        slot = slot_of(order.workflow_instance_id, self._slots)
         spool_id = self._spool.begin(facts, slot, payload)
         claim = self._ask(order, generation, (slot, spool_id, payload))
         if claim is None:
@@ -101,7 +104,7 @@ class Claiming:
         if self._is_here(order):
             return False
         payload = codec.encode(event)
-        slot = slot_of(order.workflow_instance_id)
+        slot = slot_of(order.workflow_instance_id, self._slots)
         spool_id = self._spool.propose(slot, order.id, payload)
         claim = self._ask(order, generation, (slot, spool_id, payload))
         if claim is None:

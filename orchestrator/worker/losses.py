@@ -12,7 +12,7 @@ from orchestrator.errors import MalformedEvent
 from orchestrator.worker.outcome import Place, Speaker, child_died, ended_by, utc_now
 from orchestrator.worker.ports import Identity
 from orchestrator.worker.process_groups import is_alive, kill_group
-from orchestrator.worker.slots import slot_of
+from orchestrator.worker.slots import SLOTS, slot_of
 from orchestrator.worker.spool import Spool
 from orchestrator.worker.spool_file import SpoolUnwritable
 
@@ -32,9 +32,10 @@ class Losses:
         log_path: Log file of an attempt, by instance, task and attempt.
         runs: Whether the process of that id lives.
         clock: What this machine's clock shows, aware UTC.
+        slots: How many the deployment has.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  the clock and the deployment are handed in too
         self,
         identity: Identity,
         spool: Spool,
@@ -43,12 +44,14 @@ class Losses:
         *,
         runs: Callable[[int], bool] = is_alive,
         clock: Callable[[], datetime] = utc_now,
+        slots: int = SLOTS,
     ) -> None:
         self._speaker = Speaker(identity, clock)
         self._spool = spool
         self._deliver = deliver
         self._log_path = log_path
         self._runs = runs
+        self._slots = slots
 
     def report(self, message: Mapping[str, Any], status: str) -> bool:
         """Kill what the dead child left and report its attempt; tell whether it had begun one.
@@ -71,7 +74,8 @@ class Losses:
         place = Place(pid=facts.pid, process_group=facts.process_group, log_path=path)
         payload = codec.encode(self._speaker.result(order, place, outcome))
         log.warning("worker.child_died", order_id=order.id, status=status, ending=facts.ending)
-        self._deliver(self._spool.write(slot_of(order.workflow_instance_id), order.id, payload))
+        slot = slot_of(order.workflow_instance_id, self._slots)
+        self._deliver(self._spool.write(slot, order.id, payload))
         return True
 
 

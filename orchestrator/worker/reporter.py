@@ -10,7 +10,7 @@ from orchestrator.core.event import WorkerEvent
 from orchestrator.crash import crash_point
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.worker.ports import Sender
-from orchestrator.worker.slots import slot_of
+from orchestrator.worker.slots import SLOTS, slot_of
 from orchestrator.worker.spool import Spool
 from orchestrator.worker.spool_file import SpoolUnwritable
 
@@ -27,15 +27,23 @@ class Reporter:
         sender: Adds it to the stream.
         worker: This worker's name: where the verdict goes.
         pause: Waits that many seconds, when neither the spool nor Redis takes an event.
+        slots: How many the deployment has.
     """
 
     def __init__(
-        self, spool: Spool, sender: Sender, worker: str, pause: Callable[[float], None] = time.sleep
+        self,
+        spool: Spool,
+        sender: Sender,
+        worker: str,
+        pause: Callable[[float], None] = time.sleep,
+        *,
+        slots: int = SLOTS,
     ) -> None:
         self._spool = spool
         self._sender = sender
         self._worker = worker
         self._pause = pause
+        self._slots = slots
         self._left_behind: list[str] = []
 
     def report(self, order_id: str, workflow_instance_id: int, event: WorkerEvent) -> None:
@@ -47,7 +55,7 @@ class Reporter:
             MalformedEvent: The event holds what cannot be stored; nothing was reported.
         """
         payload = codec.encode(event)
-        slot = slot_of(workflow_instance_id)
+        slot = slot_of(workflow_instance_id, self._slots)
         while True:
             try:
                 spool_id = self._spool.write(slot, order_id, payload)

@@ -36,9 +36,10 @@ class Resender:
         resend_s: Within so many seconds a report is sent again whose entry is gone.
         monotonic: Seconds that never go back: a wall clock that jumps would stop everything.
         chance: Random numbers in [0, 1): workers do not all look at the same time.
+        slots: How many the deployment has: each of its streams is told that the worker is online.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  time and chance are handed in too
         self,
         identity: Identity,
         spool: Spool,
@@ -47,6 +48,7 @@ class Resender:
         monotonic: Callable[[], float] = time.monotonic,
         *,
         chance: Callable[[], float] = random.random,
+        slots: int = SLOTS,
     ) -> None:
         self._identity = identity
         self._spool = spool
@@ -54,6 +56,7 @@ class Resender:
         self._resend_s = resend_s
         self._monotonic = monotonic
         self._chance = chance
+        self._slots = slots
         self._due = monotonic() + self._pause_s()
         self._looked_at = 0
         self._unsent_due = monotonic()
@@ -81,7 +84,7 @@ class Resender:
         )
         name = self._identity.name
         self._sender.send_all(
-            [Outgoing(slot=slot, worker=name, spool_id=0, payload=payload) for slot in range(SLOTS)]
+            [Outgoing(slot=slot, worker=name, spool_id=0, payload=payload) for slot in range(self._slots)]
         )
         self._announced = True
         log.info("worker.online", worker=self._identity.name, incarnation=self._identity.incarnation)

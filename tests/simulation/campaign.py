@@ -59,11 +59,15 @@ def _run(seeds: Sequence[int]) -> list[Outcome]:
 @contextmanager
 def swept_between() -> Iterator[Callable[[], object]]:
     """Collect garbage between simulations only, when the function is called: meanwhile next to none is made."""
-    gc.collect()
-    gc.freeze()  # the programs and the engine stay anyway
+
+    def sweep() -> None:
+        gc.collect()
+        gc.freeze()  # what is still there, the programs and the engine, stays anyway
+
+    sweep()
     gc.disable()
     try:
-        yield gc.collect
+        yield sweep
     finally:
         gc.enable()
         gc.unfreeze()

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event, exc
+from sqlalchemy import Connection, Engine, delete, event, exc, update
 
-from orchestrator.store import migrate
-from orchestrator.store.session import WRITING, open_engine
+from orchestrator.store import migrate, schema
+from orchestrator.store.session import WRITING, open_engine, writing
 
 ABOUT_RUNS = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) (workflow_instance|task_instance|command)\b")
 
@@ -20,6 +20,9 @@ ENDS_COMMANDS = "DELETE FROM command WHERE"
 STILL_THERE = "SELECT id FROM command WHERE id IN (SELECT value FROM json_each(?))"
 
 REPLY_LOST = "reply of COMMIT lost"
+
+SLOTS = 8
+"""Of the simulated deployment: a real one has more, which nobody would use, and each look at a stream costs."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -74,11 +77,19 @@ class Database:
         self._spoiler: Spoiler | None = None
         self.engine: Engine = open_engine("sqlite://", "master", sqlite_clock=self._now)
         migrate.upgrade(self.engine)
+        self._deploy()
         self._empty = sqlite3.connect(":memory:")
         self._raw = self._driver()
         self._raw.backup(self._empty)
+        event.listen(self.engine, "begin", self._before_begin, insert=True)
         event.listen(self.engine, "before_cursor_execute", self._before_statement)
         event.listen(self.engine, "commit", self._before_commit)
+
+    def _deploy(self) -> None:
+        """Leave the deployment only so many slots."""
+        with writing(self.engine) as connection:
+            connection.execute(update(schema.deployment).values(slots=SLOTS))
+            connection.execute(delete(schema.slot_lease).where(schema.slot_lease.c.slot >= SLOTS))
 
     def _now(self) -> datetime:
         return self._clock()
@@ -89,6 +100,11 @@ class Database:
         self._empty.backup(self._raw)
         self._clock = clock
         self._spoiler = spoiler
+
+    def end(self) -> None:
+        """Let nothing be spoiled any more, and let go of the simulation that did."""
+        self._spoiler = None
+        self._clock = datetime.now
 
     def number(self, query: str, *values: object) -> int:
         """Return the one number that a query gives, past everything that can fail or be counted."""
@@ -113,19 +129,22 @@ class Database:
         finally:
             pooled.close()
 
+    def _before_begin(self, _connection: Connection) -> None:
+        spoiler = self._spoiler
+        if spoiler is None or spoiler.master() is None:
+            return
+        spoiler.writes_runs, spoiler.gone = False, []
+        _answer(spoiler)
+
     def _before_statement(
         self, connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any
     ) -> None:
         spoiler = self._spoiler
         if spoiler is None or spoiler.master() is None:
             return
-        if statement.startswith("BEGIN"):
-            spoiler.writes_runs, spoiler.gone = False, []
-        elif ABOUT_RUNS.match(statement):
+        if ABOUT_RUNS.match(statement):
             spoiler.writes_runs = True
-        if spoiler.away():
-            spoiler.troubles += 1
-            raise _broken("the simulated database is away")
+        _answer(spoiler)
         if spoiler.statements and self._is_meant(spoiler, connection):
             self._count_down(spoiler)
         if statement.startswith(ENDS_COMMANDS):
@@ -176,6 +195,12 @@ class Database:
         spoil.hit()
         spoiler.troubles += 1
         return spoil.how
+
+
+def _answer(spoiler: Spoiler) -> None:
+    if spoiler.away():
+        spoiler.troubles += 1
+        raise _broken("the simulated database is away")
 
 
 def _without_row(connection: Connection, parameters: Sequence[str]) -> list[int]:

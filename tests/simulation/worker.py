@@ -39,6 +39,7 @@ from orchestrator.worker.shelf import Shelf
 from orchestrator.worker.spool import Spool
 from orchestrator.worker.spool_file import SpoolFile, SpoolUnwritable
 from tests.simulation.celery_broker import QUEUES, Deliveries, queue_key
+from tests.simulation.database import SLOTS
 from tests.simulation.plan import PlannedWorker
 from tests.simulation.schedule import Process, Schedule, Signal
 from tests.simulation.tasks import SimulatedTasks
@@ -242,6 +243,7 @@ class _Main:
             RESEND_S,
             self._schedule.monotonic,
             chance=site.chance,
+            slots=SLOTS,
         )
         self._heartbeat = self._make_heartbeat(client)
         self._receiver = Receiver(WorkerInbox(client, site.keys, name), self._spool, self._enforcer, 0.001)
@@ -252,6 +254,7 @@ class _Main:
             lambda *attempt: "/".join(map(str, attempt)),
             runs=worker.runs,
             clock=self._wall,
+            slots=SLOTS,
         )
         self._client = client
         self._queues = [queue_key(one) for one in (*worker.plan.groups, f"{name}.dq2")]
@@ -350,8 +353,11 @@ class _Main:
                 pause,
                 monotonic=monotonic,
                 new_nonce=lambda: next(nonces),
+                slots=SLOTS,
             ),
-            reporter=Reporter(spool, EventSender(client, self._site.keys), self._identity.name, pause),
+            reporter=Reporter(
+                spool, EventSender(client, self._site.keys), self._identity.name, pause, slots=SLOTS
+            ),
             bundles=Bundles(LOGS, Shelf(LOGS, 0), LOGS),
             executors=self._site.tasks.executors(self._identity.name, child.process, child.interrupt, spool),
             gate=Gate(lambda: self._board.draining, 0.0, 1.0),

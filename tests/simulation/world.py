@@ -21,11 +21,10 @@ from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.store.commands import Commands
 from orchestrator.store.definitions import Definitions
 from orchestrator.store.pools import Pools
-from orchestrator.store.schema import SLOTS
 from orchestrator.store.submissions import Submissions, SubmitRequest
 from tests.simulation import oracle_claims
 from tests.simulation.celery_broker import UNACKED
-from tests.simulation.database import Database, Spoiler
+from tests.simulation.database import SLOTS, Database, Spoiler
 from tests.simulation.kinship import ByRun, PlannedRuns
 from tests.simulation.ledger import AttemptKey, Ledger
 from tests.simulation.master import SimulatedMaster, Surroundings
@@ -145,6 +144,7 @@ class World:
         """Give everything back."""
         crash.observe(None)
         self.schedule.close()
+        self.database.end()
         self._temporary.cleanup()
 
     def has(self, task_type: str) -> bool:

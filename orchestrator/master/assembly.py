@@ -292,7 +292,9 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
             ports.schedules, CronTimes(), identity.leases, ports.streams.wake, world.monotonic
         ),
         backfiller=Backfiller(ports.backfills, identity.leases, ports.streams.wake, world.monotonic),
-        sweeper=PoolSweeper(ports.pools, identity.leases, ports.children.slots, ports.streams.wake),
+        sweeper=PoolSweeper(
+            ports.pools, identity.leases, ports.children.slots, ports.streams.wake, world.monotonic
+        ),
         turnkeeper=Turnkeeper(ports.turns, identity.leases, ports.streams.wake, world.monotonic),
         context=loop.context,
     )

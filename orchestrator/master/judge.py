@@ -6,9 +6,9 @@ import structlog
 
 from orchestrator.authoring.expressions import Allowance, holds, parse
 from orchestrator.core.elements import MAP
-from orchestrator.core.inputs import visible_scope
 from orchestrator.core.logic import SUB_WORKFLOW
 from orchestrator.core.notice import Judged, Notice, Unsubmittable, about
+from orchestrator.core.surroundings import visible_scope
 from orchestrator.errors import StoreUnavailable, UnresolvedParameter
 from orchestrator.master.batch import Cut, Park
 from orchestrator.master.effects import Desk, Effects

@@ -11,7 +11,8 @@ from orchestrator.broker.deadletters import DeadLetters
 from orchestrator.broker.keys import Keys
 from orchestrator.broker.masters import Control, MasterBoard
 from orchestrator.broker.presence import Presence
-from orchestrator.broker.stream import EventStream, wake
+from orchestrator.broker.sender import wake
+from orchestrator.broker.stream import EventStream
 from orchestrator.config import Settings
 from orchestrator.errors import BrokerUnavailable, SchemaMismatch
 from orchestrator.store import migrate

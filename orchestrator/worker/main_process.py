@@ -13,7 +13,7 @@ from orchestrator.broker.inbox import WorkerInbox
 from orchestrator.broker.keys import Keys
 from orchestrator.broker.presence import Presence
 from orchestrator.broker.publish import Publisher
-from orchestrator.broker.stream import EventSender
+from orchestrator.broker.sender import EventSender
 from orchestrator.config import Settings
 from orchestrator.worker.celery_defaults import redis_url
 from orchestrator.worker.claiming import Claiming

@@ -9,7 +9,7 @@ from orchestrator import crash, logging
 from orchestrator.broker.claims import Claims
 from orchestrator.broker.connection import open_redis
 from orchestrator.broker.keys import Keys
-from orchestrator.broker.stream import EventSender
+from orchestrator.broker.sender import EventSender
 from orchestrator.config import Settings, named_settings
 from orchestrator.secret_source import WorkerSecrets
 from orchestrator.worker.bundles import Bundles

@@ -9,15 +9,18 @@ from orchestrator.authoring.cron import CronTimes
 from orchestrator.core.changes import Leases
 from orchestrator.core.transition import Context
 from orchestrator.master.aftermath import Aftermath
+from orchestrator.master.alarms import Patience
 from orchestrator.master.alerts import Bulletin
 from orchestrator.master.backfills import Backfiller, BackfillTable
 from orchestrator.master.cached import Cached, CacheSource
 from orchestrator.master.clock import DatabaseClock
 from orchestrator.master.concessions import Concessions
 from orchestrator.master.control import Control, RequestSource
+from orchestrator.master.crew import Crew
+from orchestrator.master.desk import Desk
 from orchestrator.master.dispatcher import Dispatcher
 from orchestrator.master.doorbell import Bell, Doorbell
-from orchestrator.master.effects import Desk, Effects, Patience
+from orchestrator.master.effects import Effects
 from orchestrator.master.gaps import Gaps
 from orchestrator.master.holdings import Holdings
 from orchestrator.master.inbox import Inbox
@@ -26,7 +29,7 @@ from orchestrator.master.intake import CommandSource, Intake
 from orchestrator.master.judge import Judge
 from orchestrator.master.lanes import InstanceSource, Lanes
 from orchestrator.master.lookout import Lookout, RunHistory
-from orchestrator.master.loop import Crew, Loop
+from orchestrator.master.loop import Loop
 from orchestrator.master.membership import BeatSource, GenerationKeeper, Membership
 from orchestrator.master.messenger import Messenger
 from orchestrator.master.nursery import ChildSource, Nursery

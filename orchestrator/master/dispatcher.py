@@ -12,9 +12,10 @@ from orchestrator.core.instance import TaskInstance
 from orchestrator.core.notice import Unsubmittable
 from orchestrator.core.order import Order
 from orchestrator.errors import StoreUnavailable, UnresolvedParameter
-from orchestrator.master.batch import Cut, Park
 from orchestrator.master.cached import Cached
-from orchestrator.master.effects import Desk, Effects
+from orchestrator.master.cut import Cut, Park
+from orchestrator.master.desk import Desk
+from orchestrator.master.effects import Effects
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.supplies import Candidate, Supplies, Values
 from orchestrator.master.window import Window

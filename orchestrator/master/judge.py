@@ -10,8 +10,9 @@ from orchestrator.core.logic import SUB_WORKFLOW
 from orchestrator.core.notice import Judged, Notice, Unsubmittable, about
 from orchestrator.core.surroundings import visible_scope
 from orchestrator.errors import StoreUnavailable, UnresolvedParameter
-from orchestrator.master.batch import Cut, Park
-from orchestrator.master.effects import Desk, Effects
+from orchestrator.master.cut import Cut, Park
+from orchestrator.master.desk import Desk
+from orchestrator.master.effects import Effects
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.nursery import Nursery
 from orchestrator.master.spreader import Spreader

@@ -12,7 +12,7 @@ from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState
 from orchestrator.core.surroundings import Surroundings
 from orchestrator.errors import StoreUnavailable, UnresolvedParameter
-from orchestrator.master.batch import Cut, Park
+from orchestrator.master.cut import Cut, Park
 from orchestrator.master.lanes import AttemptKey, Lanes
 from orchestrator.master.ready import Key
 

@@ -2,152 +2,55 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Protocol
 
 from orchestrator.authoring.cron import CronTimes
-from orchestrator.core.changes import Leases
 from orchestrator.core.transition import Context
 from orchestrator.master.aftermath import Aftermath
 from orchestrator.master.alarms import Patience
 from orchestrator.master.alerts import Bulletin
-from orchestrator.master.backfills import Backfiller, BackfillTable
-from orchestrator.master.cached import Cached, CacheSource
+from orchestrator.master.backfills import Backfiller
+from orchestrator.master.cached import Cached
 from orchestrator.master.clock import DatabaseClock
 from orchestrator.master.concessions import Concessions
-from orchestrator.master.control import Control, RequestSource
+from orchestrator.master.control import Control
 from orchestrator.master.crew import Crew
 from orchestrator.master.desk import Desk
 from orchestrator.master.dispatcher import Dispatcher
-from orchestrator.master.doorbell import Bell, Doorbell
+from orchestrator.master.doorbell import Doorbell
 from orchestrator.master.effects import Effects
 from orchestrator.master.gaps import Gaps
 from orchestrator.master.holdings import Holdings
 from orchestrator.master.inbox import Inbox
+from orchestrator.master.ingredients import Identity, Limits, Ports, Timing, World
 from orchestrator.master.inspection import Inspector
-from orchestrator.master.intake import CommandSource, Intake
+from orchestrator.master.intake import Intake
 from orchestrator.master.judge import Judge
-from orchestrator.master.lanes import InstanceSource, Lanes
-from orchestrator.master.lookout import Lookout, RunHistory
+from orchestrator.master.lanes import Lanes
+from orchestrator.master.lookout import Lookout
 from orchestrator.master.loop import Loop
-from orchestrator.master.membership import BeatSource, GenerationKeeper, Membership
+from orchestrator.master.membership import Membership
 from orchestrator.master.messenger import Messenger
-from orchestrator.master.nursery import ChildSource, Nursery
-from orchestrator.master.outside import Acknowledger, Committer, Graveyard, Outside
+from orchestrator.master.nursery import Nursery
+from orchestrator.master.outside import Outside
 from orchestrator.master.overload import Overload
-from orchestrator.master.parking import EntrySource, Parking
+from orchestrator.master.parking import Parking
 from orchestrator.master.pooled import Pooled
-from orchestrator.master.pools import PoolSweeper, PoolTable
-from orchestrator.master.post import Post
-from orchestrator.master.reader import EventSource, Reader
+from orchestrator.master.pools import PoolSweeper
+from orchestrator.master.reader import Reader
 from orchestrator.master.ready import ReadyQueue
 from orchestrator.master.reaper import Reaper
 from orchestrator.master.rounds import Rounds
-from orchestrator.master.schedules import Scheduler, ScheduleTable
+from orchestrator.master.schedules import Scheduler
 from orchestrator.master.silence import Silence
 from orchestrator.master.spreader import Spreader
-from orchestrator.master.standings import Standings, StandingSource
-from orchestrator.master.status import Status, StatusBoard
+from orchestrator.master.standings import Standings
+from orchestrator.master.status import Status
 from orchestrator.master.supplies import Supplies
-from orchestrator.master.takeover import Takeover, UnfinishedSource
+from orchestrator.master.takeover import Takeover
 from orchestrator.master.timers import Timers
-from orchestrator.master.turns import Turnkeeper, TurnTable, Wakes
+from orchestrator.master.turns import Turnkeeper, Wakes
 from orchestrator.master.whole_rows import WholeRows
 from orchestrator.master.window import Window
-
-
-class RunSource(InstanceSource, UnfinishedSource, Protocol):
-    """Where runs are found and loaded."""
-
-
-class FamilySource(ChildSource, StandingSource, Protocol):
-    """What the database knows about children."""
-
-
-class Streams(EventSource, EntrySource, Acknowledger, Bell, Protocol):
-    """The event streams."""
-
-    def wake(self, slot: int) -> None:
-        """Tell a slot's master that a command waits in the table."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ports:
-    """Everything outside: databases, Redis, the broker."""
-
-    runs: RunSource
-    history: RunHistory
-    cache: CacheSource
-    children: FamilySource
-    committer: Committer
-    commands: CommandSource
-    streams: Streams
-    graveyard: Graveyard
-    post: Post
-    beats: BeatSource
-    generations: GenerationKeeper
-    board: StatusBoard
-    requests: RequestSource
-    schedules: ScheduleTable
-    backfills: BackfillTable
-    pools: PoolTable
-    turns: TurnTable
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """Time limits in seconds, and the inbox' limit in events."""
-
-    heartbeat_s: float = 3.0
-    lost_s: float = 15.0
-    resend_s: float = 10.0
-    dispatch_timeout_s: float = 60.0
-    kill_s: float = 5.0
-    sweep_s: float = 2.0
-    inbox_limit: int = 20_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """Time and chance: real ones, or a simulation's.
-
-    Attributes:
-        monotonic: Seconds that never go back.
-        database_now: The database's time when the master is assembled, aware UTC.
-        chance: Random numbers in [0, 1).
-        new_ticket: Random secrets.
-    """
-
-    monotonic: Callable[[], float]
-    database_now: datetime
-    chance: Callable[[], float]
-    new_ticket: Callable[[], str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
-    """Who this master is."""
-
-    name: str
-    incarnation: str
-    pid: int
-    leases: Leases
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What protects a master.
-
-    Attributes:
-        cpu: Load per core above which nothing starts; 0: off.
-        memory: Memory use from 0 to 1, the same.
-        map_elements: So many elements a map may have.
-    """
-
-    cpu: float = 0.0
-    memory: float = 0.95
-    map_elements: int = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from benchmarks.waiting import wait_for
 from orchestrator.broker.codec import encode
 from orchestrator.broker.connection import open_redis
 from orchestrator.broker.keys import Keys
-from orchestrator.broker.stream import EventSender, EventStream, Outgoing
+from orchestrator.broker.sender import EventSender, Outgoing
+from orchestrator.broker.stream import EventStream
 from orchestrator.core.event import TaskResult, TaskRunning, WorkerEvent
 from orchestrator.core.status import TaskState, WorkflowState
 

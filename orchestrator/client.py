@@ -21,6 +21,7 @@ from orchestrator.service import definitions, files, runs, submission
 from orchestrator.service.alert_targets import refuse_unknown_targets
 from orchestrator.service.attendance import why_nothing_happens
 from orchestrator.service.backend import Backend
+from orchestrator.service.finding import find
 from orchestrator.service.parameters import parameters_from_values
 from orchestrator.service.signs import check_services
 
@@ -137,7 +138,7 @@ def _submit(
 ) -> Handle:
     definition = found[0]
     definitions.deploy(backend, found, online=True)
-    stored = definitions.find(backend, definition.name, None)
+    stored = find(backend, definition.name, None)
     values = parameters_from_values(definition, params)
     submitted = submission.submit(backend, stored, values, submission.SubmitOptions())
     return Handle(settings, submitted["workflow_instance_id"], definition.name)

@@ -24,8 +24,8 @@ from orchestrator.broker.stream import EventStream
 from orchestrator.broker.transport import check_transport
 from orchestrator.celery import create_app
 from orchestrator.config import Settings
-from orchestrator.master.assembly import Limits, Ports, Timing
 from orchestrator.master.daemon import Daemon, Plan, Service
+from orchestrator.master.ingredients import Limits, Ports, Timing
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
 from orchestrator.store import migrate

@@ -10,19 +10,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.authoring.expression_text import BUILDER, MACRO, TEXT, bound_names, without_texts
+
 MOST_FOR_A_PATTERN = 800_000
 """The evaluator refuses larger ones (10 MiB compiled), about 0.1 s."""
 
 BYTES_FOR_A_COPY = 8
 """Of input: it is written as JSON to be measured, and handed to the evaluator."""
 
-MACRO = r"\.\s*(?:all|exists|exists_one|existsOne|map|filter|transformList|transformMap\w*)\s*\("
-TEXT = r"""[rRbB]{0,2}(?:'''.*?'''|\"\"\".*?\"\"\"|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
-
-_TEXT = re.compile(TEXT, re.DOTALL)
 _MACRO = re.compile(MACRO)
-_BUILDER = re.compile(r"\.\s*(?:map|filter|transformList|transformMap\w*)\s*\(|\bin\b")
-_BOUND = re.compile(MACRO + r"\s*([A-Za-z_]\w*)\s*,")
+_BUILDS = re.compile(BUILDER + r"|\bin\b")
 _MATCHES = re.compile(
     rf"(?:(?P<receiver>[A-Za-z_]\w*)(?:\s*\.\s*\w+|\s*\[[^\[\]]*\])*\s*\.\s*)?\bmatches\s*\(\s*"
     rf"(?:(?P<literal>{TEXT})|(?:\$\{{(?P<reference>[^{{}}]*)\}}|(?P<name>\w+)))?\s*(?P<end>\))?|(?P<text>{TEXT})",
@@ -76,7 +73,7 @@ def pattern_copies(source: str, inputs: Inputs) -> int:
     calls = [call for call in _MATCHES.finditer(source) if call["text"] is None]
     if not calls:
         return 0
-    bound = set(_BOUND.findall(source))
+    bound = bound_names(source)
     times = max(inputs.longest, source.count(",") + 1) if _MACRO.search(source) else 1
     texts = max((len(one) for one in _parts(inputs.values) if isinstance(one, str)), default=0)
     total = 0
@@ -104,11 +101,11 @@ def weight(pattern: str) -> int:
 
 def _copied(source: str, elements: int) -> int:
     """Return how many elements of lists are copied: each step of what builds a list copies all before it."""
-    source = _TEXT.sub("''", source)
+    source = without_texts(source)
     parts = source.count("+") + 1
     if not _MACRO.search(source):
         return parts**2 * elements
-    builders = len(_BUILDER.findall(source))
+    builders = len(_BUILDS.findall(source))
     return (builders + parts**3) * elements**2 if builders or parts > 1 else elements
 
 
@@ -119,9 +116,8 @@ def _pattern_weight(call: re.Match[str], source: str, bound: set[str], inputs: I
         return MOST_FOR_A_PATTERN
     if call["literal"]:
         return weight(call["literal"])
-    if name in bound and "+" not in _TEXT.sub(
-        "", source
-    ):  # an element: of a list that is given, or written in the source
+    if name in bound and "+" not in without_texts(source):
+        # an element: of a list that is given, or written in the source
         return max(weight(source), *(weight(one) for one in _parts(inputs.values) if isinstance(one, str)), 0)
     pattern = inputs.values.get(name) if name not in bound else None
     return weight(pattern) if isinstance(pattern, str) else MOST_FOR_A_PATTERN

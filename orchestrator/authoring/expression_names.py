@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from orchestrator.authoring.expression_costs import TEXT
+from orchestrator.authoring.expression_text import bound_names, without_texts
 from orchestrator.authoring.expressions import Expression
 from orchestrator.authoring.names import did_you_mean
 
@@ -38,9 +38,6 @@ _ELSEWHERE = {
 }  # fmt: skip
 """What other languages call it."""
 
-_TEXTS = re.compile(TEXT, re.DOTALL)
-_BOUND = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|map|filter)\s*\(\s*([A-Za-z_]\w*)\s*,")
-
 
 def unknown_functions(expression: Expression) -> Iterator[str]:
     """Yield a message for each function that the evaluator does not have, with a guess at what was meant."""
@@ -53,7 +50,7 @@ def unknown_functions(expression: Expression) -> Iterator[str]:
 
 def bare_names(expression: Expression) -> Iterator[str]:
     """Yield the variables that are written without `${}`, but those that a macro binds and the names of types."""
-    bound = set(_BOUND.findall(expression.source))
+    bound = bound_names(expression.source)
     for name, path in expression.variables.items():
         if name == path and name not in bound and name not in TYPES:
             yield name
@@ -61,7 +58,7 @@ def bare_names(expression: Expression) -> Iterator[str]:
 
 def is_asked_for_fields(expression: Expression, name: str) -> bool:
     """Return whether a variable is only written `name.field`, as if it were a task and the field its output."""
-    source = _TEXTS.sub("''", expression.source)
+    source = without_texts(expression.source)
     written = re.findall(rf"(?<![\w.]){re.escape(name)}\b(\s*\.\s*\w+(?!\w|\s*\())?", source)
     return bool(written) and all(written)
 

@@ -10,14 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.authoring.expression_costs import (
-    MACRO,
-    TEXT,
-    Inputs,
-    copies,
-    longest,
-    pattern_copies,
-)
+from orchestrator.authoring.expression_costs import Inputs, copies, longest, pattern_copies
+from orchestrator.authoring.expression_text import MACRO, TEXT
 from orchestrator.authoring.language import language
 from orchestrator.core.parameters import Lookup, as_text
 from orchestrator.errors import UnresolvedParameter

@@ -11,8 +11,8 @@ from orchestrator.authoring.expressions import Expression, ExpressionFault, pars
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.core import placeholders, secrets
 from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
-from orchestrator.core.inputs import BUILT_INS
 from orchestrator.core.parameters import references, texts
+from orchestrator.core.surroundings import BUILT_INS
 from orchestrator.errors import Fault, UnresolvedParameter
 
 _SILENT = frozenset({"noop", "switch", "conditions", "dependent"})

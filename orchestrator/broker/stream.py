@@ -1,6 +1,6 @@
-"""Owns the event streams: one per slot, read by masters through a consumer group, written by workers."""
+"""Owns the event streams as masters see them: one per slot, read through a consumer group, and acknowledged."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,10 +10,10 @@ from redis.exceptions import ResponseError
 from orchestrator.broker.connection import longest_block_ms, redis_errors
 from orchestrator.broker.inbox import verdict_message
 from orchestrator.broker.keys import GROUP, INBOX_TTL_S, Keys
+from orchestrator.broker.sender import WAKE, wake
 from orchestrator.broker.takeover import Takeover
 
 EVENT = "event"
-WAKE = "wake"
 NEW = ">"
 MOST_DIGITS = 18
 """Of a spool id: SQLite's integers have 64 bits, and Python refuses to read very long numbers."""
@@ -39,16 +39,6 @@ class Entry:
     spool_id: int = 0
     payload: bytes = b""
     kind: str = EVENT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
-    """An event on its way into the stream of a slot."""
-
-    slot: int
-    worker: str
-    spool_id: int
-    payload: bytes
 
 
 class EventStream:
@@ -237,74 +227,6 @@ class EventStream:
             for slot, some in ids.items():
                 pipe.xack(self._keys.events(slot), GROUP, *some)
             pipe.execute()
-
-
-class EventSender:
-    """A worker's side: writes.
-
-    Args:
-        client: From `open_redis`.
-        keys: Key names.
-    """
-
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
-        self._client = client
-        self._keys = keys
-
-    def send(self, slot: int, worker: str, spool_id: int, payload: bytes) -> str:
-        """Add an event to the stream of `slot` and return the entry's id.
-
-        Raises:
-            BrokerUnavailable: Redis did not answer; the event may or may not be there.
-        """
-        with redis_errors():
-            added: Any = self._client.xadd(self._keys.events(slot), _fields(worker, spool_id, payload))
-        entry_id: str = added.decode()
-        return entry_id
-
-    def send_all(self, events: Sequence[Outgoing]) -> list[str]:
-        """Add events in order, in one round trip, and return the entries' ids.
-
-        Raises:
-            BrokerUnavailable: Redis did not answer; each event may or may not be there.
-        """
-        with redis_errors(), self._client.pipeline(transaction=False) as pipe:
-            for one in events:
-                pipe.xadd(self._keys.events(one.slot), _fields(one.worker, one.spool_id, one.payload))
-            return [entry_id.decode() for entry_id in pipe.execute()]
-
-    def existing(self, slot: int, ids: Collection[str]) -> set[str]:
-        """Return which of the entries are still in the stream: no verdict on them was decided.
-
-        Raises:
-            BrokerUnavailable: Redis did not answer.
-        """
-        with redis_errors(), self._client.pipeline(transaction=False) as pipe:
-            for one in ids:
-                pipe.xrange(self._keys.events(slot), one, one, count=1)
-            return {item[0].decode() for found in pipe.execute() for item in found}
-
-    def wake(self, slot: int) -> None:
-        """Let the slot's master look for new mail.
-
-        Raises:
-            BrokerUnavailable: Redis did not answer.
-        """
-        wake(self._client, self._keys, slot)
-
-
-def _fields(worker: str, spool_id: int, payload: bytes) -> dict[Any, Any]:
-    return {"w": worker, "s": spool_id, "p": payload}
-
-
-def wake(client: redis.Redis, keys: Keys, slot: int) -> None:
-    """Put a wake entry into the stream of `slot`.
-
-    Raises:
-        BrokerUnavailable: Redis did not answer.
-    """
-    with redis_errors():
-        client.xadd(keys.events(slot), {"k": WAKE})
 
 
 def _entry(slot: int, entry_id: bytes, fields: Mapping[bytes, bytes]) -> Entry:

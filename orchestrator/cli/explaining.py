@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 import rich_click as click
 
+from orchestrator.cli.exit_codes import UNREACHABLE
 from orchestrator.cli.options import id_argument, json_option
 from orchestrator.cli.output import local_time, print_json
 from orchestrator.cli.session import open_backend
 from orchestrator.service.explaining.causes import SERVICES, Cause
 from orchestrator.service.explanation import explain as explain_run
-
-UNREACHABLE = 3
 
 
 @click.command(epilog="Example: orchestrator runs explain 17 load")

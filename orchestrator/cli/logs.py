@@ -11,7 +11,8 @@ import rich_click as click
 from orchestrator.authoring.names import which
 from orchestrator.cli.options import id_argument, json_option
 from orchestrator.cli.output import local_time, print_json, print_message
-from orchestrator.cli.session import open_backend, pause
+from orchestrator.cli.records import pause
+from orchestrator.cli.session import open_backend
 from orchestrator.cli.settings import open_settings
 from orchestrator.config import Settings
 from orchestrator.errors import NotFound, UserError

@@ -5,14 +5,9 @@ from importlib import metadata
 
 import rich_click as click
 
+from orchestrator.cli.exit_codes import BUG, INTERRUPTED, MISTAKE, UNREACHABLE
 from orchestrator.cli.lazy import Entry, LazyGroup
 from orchestrator.errors import OrchestratorError, RetryEvent, UserError
-
-MISTAKE = 2
-UNREACHABLE = 3
-INTERRUPTED = 130
-BUG = 70
-"""`EX_SOFTWARE` of sysexits.h: none of the documented codes may hide a fault of this program."""
 
 COMMANDS = "orchestrator.cli.commands"
 CATALOGUE = {

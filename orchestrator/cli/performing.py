@@ -4,20 +4,20 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from orchestrator.cli.exit_codes import INTERRUPTED, NOT_SUCCESSFUL
 from orchestrator.cli.follow import Watch, follow, last_line_reader
 from orchestrator.cli.leftovers import find_leftovers, say_what_goes_on, say_what_is_left
 from orchestrator.cli.live import make_view, print_summary
 from orchestrator.cli.output import print_json, print_message
 from orchestrator.cli.running import Prepared
-from orchestrator.cli.session import NOT_SUCCESSFUL, open_backend
+from orchestrator.cli.session import open_backend
 from orchestrator.config import Settings
 from orchestrator.core.command import CommandKind
 from orchestrator.embedded.guest import Guest
 from orchestrator.errors import Conflict
 from orchestrator.service import control, definitions, runs, submission
 from orchestrator.service.backend import Backend
-
-INTERRUPTED = 130
+from orchestrator.service.finding import find
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ def carry_out(
 
 def _submit(backend: Backend, prepared: Prepared) -> int:
     definitions.deploy(backend, prepared.found, online=True, schedules=False, files=prepared.files)
-    stored = definitions.find(backend, prepared.chosen.name, None)
+    stored = find(backend, prepared.chosen.name, None)
     options = submission.SubmitOptions(start_nodes=prepared.start_nodes, dry_run=prepared.dry_run)
     return int(submission.submit(backend, stored, prepared.parameters, options)["workflow_instance_id"])
 

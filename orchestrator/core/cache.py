@@ -9,9 +9,10 @@ from typing import Any
 
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.elements import group_of
-from orchestrator.core.inputs import LATE_FIELDS, Inputs, Surroundings, built_ins
+from orchestrator.core.inputs import LATE_FIELDS, Inputs
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.parameters import texts
+from orchestrator.core.surroundings import Surroundings, built_ins
 
 NO_KEY = ""
 """Key of a hand-over whose outputs are not kept: what it was made of may have changed on its way."""

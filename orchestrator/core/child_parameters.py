@@ -6,7 +6,8 @@ from typing import Any
 
 from orchestrator.core import secrets, types
 from orchestrator.core.definition import ParameterDefinition, TaskDefinition
-from orchestrator.core.inputs import Surroundings, element_of, inherited, resolve_inputs
+from orchestrator.core.inputs import resolve_inputs
+from orchestrator.core.surroundings import Surroundings, element_of, inherited
 from orchestrator.errors import UnresolvedParameter
 
 

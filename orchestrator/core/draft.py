@@ -1,39 +1,36 @@
 """Owns the draft: a copy-on-write view of one run on which a handler works out its transition."""
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.core import maps
 from orchestrator.core.alerting import asks_for
-from orchestrator.core.branches import edge_outcome
 from orchestrator.core.command import Alert, Mail
-from orchestrator.core.definition import OnFailure, TaskDefinition
+from orchestrator.core.definition import OnFailure
 from orchestrator.core.elements import group_of
 from orchestrator.core.family import family_mail
 from orchestrator.core.instance import Head, TaskInstance, successor
 from orchestrator.core.node import OUTCOMES, Decision, Node, Outcome
 from orchestrator.core.pool import in_place, moves
-from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes, is_held, is_stopping
-from orchestrator.core.serial import needs_turn, turns_of_step
+from orchestrator.core.run import WorkflowInstance, decide_node, fresh_nodes
+from orchestrator.core.serial import turns_of_step
+from orchestrator.core.settling import rebuild, settle
 from orchestrator.core.status import (
     TASK_HANDED_OVER,
     TASK_INITIAL,
     WORKFLOW_FINAL,
     TaskState,
-    WorkflowState,
     check_task_edge,
     check_workflow_edge,
 )
 from orchestrator.core.transition import Context, Transition
+from orchestrator.core.view import View
 from orchestrator.errors import IllegalTransition
 
-_FAILED = (TaskState.FAILURE, TaskState.KILLED)
 
-
-class Draft:
+class Draft(View):
     """What one decision changes so far. It reads the instance and never mutates it.
 
     Args:
@@ -44,103 +41,30 @@ class Draft:
     __slots__ = (
         "_alerts",
         "_children",
-        "_current",
         "_inserted",
-        "_instance",
         "_mail",
-        "_nodes",
         "_owed",
         "_sequence",
-        "_spent",
         "_stirred",
         "_took_turn",
         "_updated",
         "_withdrawn",
-        "context",
-        "head",
     )
 
     def __init__(self, instance: WorkflowInstance, context: Context) -> None:
-        self._instance = instance
-        self.context = context
-        self.head: Head = instance.head
+        super().__init__(instance, context)
         self._sequence = instance.head.next_sequence
-        self._current: dict[str, TaskInstance | None] = {}
-        self._nodes: dict[str, Node] = {}
         self._owed: deque[str] = deque()
         self._inserted: dict[tuple[str, int], TaskInstance] = {}
         self._updated: dict[tuple[str, int], TaskInstance] = {}
         self._withdrawn: list[TaskInstance] = []
-        self._spent: dict[str, int | None] = {}
         self._stirred: dict[str, None] = {}
         self._alerts: list[Alert] = []
         self._mail: list[Mail] = []
         self._children: list[Head] = []
         self._took_turn = False
 
-    # --- reading -----------------------------------------------------------------------------
-
-    def attempt(self, task: str) -> TaskInstance | None:
-        """Return the current attempt of `task` as this draft has it."""
-        return self._current[task] if task in self._current else self._instance.attempts.get(task)
-
-    def next_number(self, task: str) -> int:
-        """Return the number of the next attempt of `task`, which has no current one."""
-        last = self._spent[task] if task in self._spent else self._instance.spent.get(task)
-        return (last or 0) + 1
-
-    @property
-    def is_stopping(self) -> bool:
-        """Whether nothing gets another attempt: the run is stopping, or ending after a failure."""
-        head = self.head
-        return is_stopping(head) or head.state is WorkflowState.STOPPED or head.ending
-
-    def definition(self, task: str) -> TaskDefinition:
-        """Return the definition of `task`."""
-        return self._instance.graph.tasks[task]
-
-    def node(self, task: str) -> Node:
-        """Return the counters of `task` as this draft has them."""
-        return self._nodes.get(task) or self._instance.nodes[task]
-
-    def outcome(self, task: str) -> Outcome | None:
-        """Return how `task` ended; `None` where it has not, or is not part of the run."""
-        return self.node(task).outcome if task in self._instance.nodes else None
-
-    def due(self, seconds: float) -> datetime:
-        """Return the database time `seconds` from now."""
-        return self.context.now + timedelta(seconds=seconds)
-
-    def count(self, *states: TaskState) -> int:
-        """Return how many current attempts are in one of `states`; costs O(changes)."""
-        number = self._instance.count(*states)
-        for task, attempt in self._current.items():
-            old = self._instance.attempts.get(task)
-            number += attempt is not None and attempt.state in states
-            number -= old is not None and old.state in states
-        return number
-
-    def failed(self) -> list[str]:
-        """Return the names of the tasks that failed or were killed, without absorbed failures; O(those)."""
-        absorbed = self._instance.graph.absorbed
-        failed = (one.task for one in self.waiting(_FAILED))
-        return [task for task in failed if task not in absorbed and group_of(task) is None]
-
-    def waiting(self, states: Sequence[TaskState]) -> Iterator[TaskInstance]:
-        """Yield the current attempts in one of `states`, those that this draft changed first."""
-        names = dict.fromkeys([*self._current, *self._instance.in_state(*states)]) if states else {}
-        for task in names:
-            attempt = self.attempt(task)
-            if attempt is not None and attempt.state in states:
-                yield attempt
-
-    def state_of_new(self, task: str, due_at: datetime | None) -> TaskState:
-        """Return the state in which a new attempt of `task` begins that is to go on at `due_at`, or at once."""
-        if self.head.state is WorkflowState.WAITING or is_held(self.head, task):
-            return TaskState.PAUSED
-        return TaskState.SUBMITTED if due_at is None else TaskState.DELAYED
-
-    # --- writing -----------------------------------------------------------------------------
+    # --- the rows ----------------------------------------------------------------------------
 
     def set_head(self, **changes: Any) -> None:
         """Change fields of the head; a change of state must be an edge of the table. What ended has no turn."""
@@ -201,7 +125,7 @@ class Draft:
             self.alert_if_asked(
                 "task_failure", key, task=attempt.task, attempt=attempt.attempt, reason=reason
             )
-        if outcome is Outcome.FAILED and (group or attempt.task) not in self._instance.graph.absorbed:
+        if outcome is Outcome.FAILED and (group or attempt.task) not in self.graph.absorbed:
             self._end_after_failure()
         if group is None:
             self.settle(attempt.task, outcome)
@@ -219,6 +143,8 @@ class Draft:
         state, ticket = self.state_of_new(attempt.task, due_at), self.context.new_ticket()
         self.insert(successor(attempt, state=state, ticket=ticket, due_at=due_at, **changes))
 
+    # --- what others hear --------------------------------------------------------------------
+
     def alert(self, kind: str, key: str, **body: Any) -> None:
         """Tell people, in the same transaction; `key` makes a repeat of the same fact impossible."""
         self._alerts.append(
@@ -230,6 +156,11 @@ class Draft:
                 body={"workflow": self.head.workflow, **body},
             )
         )
+
+    def alert_if_asked(self, kind: str, key: str, **body: Any) -> None:
+        """Tell people if the workflow's `alerts` name this event: nobody else wants to hear of every success."""
+        if not self.head.dry_run and asks_for(self._instance.definition.alerts, kind):
+            self.alert(kind, key, **body)
 
     def mail(self, mail: Mail) -> None:
         """Leave a command for another run, in the same transaction."""
@@ -243,32 +174,11 @@ class Draft:
         """Begin a run that was given its turn; the commit refuses it if it was not."""
         self._took_turn = True
 
-    @property
-    def needs_turn(self) -> bool:
-        """Whether the run has to wait for a turn that it does not have."""
-        return not self.head.has_turn and needs_turn(self._instance.definition, self.head)
-
-    def alert_if_asked(self, kind: str, key: str, **body: Any) -> None:
-        """Tell people if the workflow's `alerts` name this event: nobody else wants to hear of every success."""
-        if not self.head.dry_run and asks_for(self._instance.definition.alerts, kind):
-            self.alert(kind, key, **body)
-
     # --- the graph ---------------------------------------------------------------------------
 
     def settle(self, task: str, outcome: Outcome) -> None:
-        """Note how `task` ended and pass it on, through everything that is thereby not run; iterative."""
-        ended = deque([(task, outcome)])
-        while ended:
-            name, how = ended.popleft()
-            node = self.set_node(name, self.node(name)._replace(outcome=how, owed=False, elements=None))
-            attempt = self.attempt(name)
-            started = node.started or attempt is not None
-            taken = attempt.taken if attempt is not None else None
-            for downstream in self._instance.graph.downstream[name]:
-                seen = edge_outcome(self._instance.graph.gates, name, downstream, how, taken)
-                self.set_node(downstream, self.node(downstream).with_upstream(seen, started=started))
-                if self._consider(downstream) is Decision.NOT_RUN:
-                    ended.append((downstream, Outcome.NOT_RUN))
+        """Note how `task` ended and pass it on, through everything that is thereby not run."""
+        settle(self, task, outcome)
 
     def set_node(self, task: str, node: Node) -> Node:
         """Change the counters of a task, and remember what it owes."""
@@ -279,22 +189,28 @@ class Draft:
 
     def rebuild(self) -> None:
         """Derive every counter, and what is owed, from the attempts: the second half of loading a run."""
-        for group in self._instance.graph.mapped:
-            maps.count_all(self, group)
-        for task in self._instance.graph.order:
-            attempt = self.attempt(task)
-            if attempt is not None and attempt.state in OUTCOMES:
-                self.settle(task, OUTCOMES[attempt.state])
-            elif self._consider(task) is Decision.NOT_RUN and self.node(task).outcome is None:
-                self.settle(task, Outcome.NOT_RUN)
+        rebuild(self)
 
     def renew(self) -> None:
         """Derive every counter anew, when attempts that had ended changed or do not count any more: O(tasks)."""
-        self._nodes = fresh_nodes(self._instance.graph)
+        self._nodes = fresh_nodes(self.graph)
         self._owed.clear()
-        self.rebuild()
+        rebuild(self)
 
-    # --- maps --------------------------------------------------------------------------------
+    def owed_tasks(self) -> Iterator[str]:
+        """Yield owed nodes, those of earlier steps first; nodes that become owed meanwhile come too."""
+        for task in tuple(self._instance.owed):
+            if self.node(task).owed:
+                yield task
+        while self._owed:
+            task = self._owed.popleft()
+            if self.node(task).owed:
+                yield task
+
+    def take_owed(self, task: str) -> Decision:
+        """Note that a node is no longer owed its attempt; return what its trigger says now."""
+        node = self.set_node(task, self.node(task)._replace(owed=False))
+        return decide_node(self.head, self.definition(task), node)
 
     def stir(self, group: str) -> None:
         """Note that something happened to a map."""
@@ -304,7 +220,7 @@ class Draft:
         """Return the maps that something happened to: all, if the run goes on in another way."""
         old, new = self._instance.head, self.head
         turned = (old.state, old.ending, old.held) != (new.state, new.ending, new.held)
-        return list(self._instance.graph.mapped if turned else self._stirred)
+        return list(self.graph.mapped if turned else self._stirred)
 
     def transition(self) -> Transition:
         """Return everything this draft changed."""
@@ -325,28 +241,6 @@ class Draft:
             children=tuple(self._children),
             **moves(self.head, self.definition, self._instance.attempts, (*updated, *inserted)),
             turns=turns_of_step(run.definition, run.head, self.head, took=self._took_turn),
-        )
-
-    def owed_tasks(self) -> Iterator[str]:
-        """Yield owed nodes, those of earlier steps first; nodes that become owed meanwhile come too."""
-        for task in tuple(self._instance.owed):
-            if self.node(task).owed:
-                yield task
-        while self._owed:
-            task = self._owed.popleft()
-            if self.node(task).owed:
-                yield task
-
-    def take_owed(self, task: str) -> Decision:
-        """Note that a node is no longer owed its attempt; return what its trigger says now."""
-        node = self.set_node(task, self.node(task)._replace(owed=False))
-        return decide_node(self.head, self.definition(task), node)
-
-    @property
-    def owes(self) -> bool:
-        """Whether a node is owed an attempt, by earlier steps or by this one."""
-        return any(self.node(task).owed for task in self._instance.owed) or any(
-            node.owed for node in self._nodes.values()
         )
 
     # --- inside ------------------------------------------------------------------------------
@@ -374,13 +268,3 @@ class Draft:
         """Under `on_failure: end`, let nothing new start."""
         if self.head.on_failure is OnFailure.END and not self.is_stopping:
             self.set_head(ending=True)
-
-    def _consider(self, task: str) -> Decision:
-        """Mark a node as owed when its trigger has just decided; return the decision if it is still open."""
-        node = self.node(task)
-        if node.outcome is not None or node.owed or self.attempt(task) is not None:
-            return Decision.WAIT
-        decision = decide_node(self.head, self.definition(task), node)
-        if decision in (Decision.RUN, Decision.SKIP):
-            self.set_node(task, node._replace(owed=True))
-        return decision

@@ -4,37 +4,33 @@ from collections.abc import Collection, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from orchestrator.core import parameters, placeholders, secrets, types
-from orchestrator.core.definition import ParameterDefinition, TaskDefinition, WorkflowDefinition
-from orchestrator.core.elements import group_of, index_of
-from orchestrator.core.instance import Head, TaskInstance
-from orchestrator.core.run_parameters import run_built_ins, typed_default
+from orchestrator.core import parameters
+from orchestrator.core.definition import TaskDefinition
+from orchestrator.core.surroundings import (
+    Surroundings,
+    built_ins,
+    layers_of,
+    own_params,
+    replaced,
+    with_element,
+    with_times,
+)
 from orchestrator.errors import UnresolvedParameter
 
+RESOLVED_FIELDS: Mapping[str, tuple[str, ...]] = {"celery": ("args", "kwargs")}
+"""Task type to those of its own fields in which references and time placeholders are replaced, as in `params`."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """Everything that may give a parameter of one attempt its value.
+LATE_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "http": ("url", "headers", "query", "auth", "json", "form", "body", "expect_body"),
+    "sql": ("sql",),
+}
+"""Task type to those of its own fields in which the worker replaces references, each as its place needs it."""
 
-    Attributes:
-        latest: Output name to the upstream task whose value counts (`OutputIndex.sources`).
-        outputs: Outputs by task, at least of the tasks that `wanted_outputs` names.
-        environment: Variables of the environment that the task or the workflow refers to.
-        elements: How many elements the map of this attempt was found to have.
-        secret_ticket: Marks the secrets that the definition and the start parameters name, for the worker that
-            may resolve them; `None` leaves them as they are written.
-    """
+_PROGRAMS = frozenset({"sql"})
+"""Fields that are programs: no time placeholder and no secret in them is read."""
 
-    definition: WorkflowDefinition
-    head: Head
-    attempt: TaskInstance
-    latest: Mapping[str, str] = field(default_factory=dict)
-    outputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    environment: Mapping[str, Any] = field(default_factory=dict)
-    elements: int | None = None
-    secret_ticket: str | None = None
+_SEE_OWN_PARAMS_ONLY = frozenset({"noop", "python", "celery", "sub_workflow", *LATE_FIELDS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +86,6 @@ def wanted_by_check(
     return by_task.union(latest[name] for name in {*task.params, *firsts} if name in latest)
 
 
-def check_scope(task: TaskDefinition, around: Surroundings, outputs: Mapping[str, Any]) -> parameters.Scope:
-    """Return everything that the check of `task` can refer to: its outputs first, then what the task saw.
-
-    Raises:
-        UnresolvedParameter: One of the task's own params cannot be resolved.
-    """
-    seen = visible_scope(task, around)
-    return parameters.Scope(names={**seen.names, **outputs}, outputs=seen.outputs)
-
-
 def resolve_inputs(task: TaskDefinition, around: Surroundings) -> Inputs:
     """Return the inputs of `task`, with references and time placeholders replaced, precedence of SEMANTICS 9.
 
@@ -109,93 +95,19 @@ def resolve_inputs(task: TaskDefinition, around: Surroundings) -> Inputs:
     if task.type == "noop" and not task.params:
         return Inputs(params={}, parameters={}, spec=task.spec)
     built_in = built_ins(around)
-    below, element = _with_element(task, around, _below(around, built_in))
-    scope = parameters.Scope(names=parameters.visible([{}, *below]), outputs=around.outputs)
-    own = {name: _resolved(name, value, scope, around) for name, value in task.params.items()}
+    below, element = with_element(task, around, layers_of(around, built_in))
+    own = own_params(task, around, below)
     if task.type == "python" and element and not _uses_element(task):
         own = {task.map_as: element[task.map_as], **own}
     names = parameters.visible([own, *below])
-    params = {name: names[name] for name in own}
+    params, scope = {name: names[name] for name in own}, around.scope(names)
     if task.type in LATE_FIELDS:
-        used = _late_values(task, parameters.Scope(names=names, outputs=around.outputs))
+        used = _late_values(task, scope)
         parameters.check_size({**params, **used}, as_environment=False)
         return Inputs(params=params, parameters=used, spec=_late_spec(task, around))
     everything = _parameters_of(task, params, names, {**built_in, **element})
     parameters.check_size(everything or params, as_environment=task.type == "shell")
-    spec = _spec(task, parameters.Scope(names=names, outputs=around.outputs), around)
-    return Inputs(params=params, parameters=everything, spec=spec)
-
-
-def visible_scope(task: TaskDefinition, around: Surroundings) -> parameters.Scope:
-    """Return everything that an expression of `task` can refer to.
-
-    Raises:
-        UnresolvedParameter: One of the task's own params cannot be resolved.
-    """
-    below, _ = _with_element(task, around, _below(around, built_ins(around)))
-    scope = parameters.Scope(names=parameters.visible([{}, *below]), outputs=around.outputs)
-    own = {name: _resolved(name, value, scope, around) for name, value in task.params.items()}
-    return parameters.Scope(names=parameters.visible([own, *below]), outputs=around.outputs)
-
-
-def elements_of(task: TaskDefinition, around: Surroundings) -> list[Any]:
-    """Return the list that a map runs over.
-
-    Raises:
-        UnresolvedParameter: It has no value, or is no list; the message says what it is, and the remedy.
-    """
-    return _list(task, around, _below(around, built_ins(around)))
-
-
-def element_of(task: TaskDefinition, around: Surroundings) -> dict[str, Any]:
-    """Return what a map gives an element besides everything else: itself and its index; others nothing.
-
-    Raises:
-        UnresolvedParameter: The list is none any more, or has another length.
-    """
-    return _with_element(task, around, _below(around, built_ins(around)))[1]
-
-
-def inherited(around: Surroundings) -> dict[str, Any]:
-    """Return the start parameters of a run over its workflow's parameters: what a child may inherit.
-
-    Raises:
-        UnresolvedParameter: A workflow parameter cannot be resolved.
-    """
-    _, start, workflow, *_ = _below(around, built_ins(around))
-    return {**workflow, **start}
-
-
-def built_ins(around: Surroundings) -> dict[str, Any]:
-    """Return the built-in parameters of an attempt; times are ISO 8601 in the workflow's zone."""
-    of_run = run_built_ins(around.definition, around.head)
-    return {**of_run, "task_name": around.attempt.task, "attempt": around.attempt.attempt}
-
-
-RESOLVED_FIELDS: Mapping[str, tuple[str, ...]] = {"celery": ("args", "kwargs")}
-"""Task type to those of its own fields in which references and time placeholders are replaced, as in `params`."""
-
-LATE_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "http": ("url", "headers", "query", "auth", "json", "form", "body", "expect_body"),
-    "sql": ("sql",),
-}
-"""Task type to those of its own fields in which the worker replaces references, each as its place needs it."""
-
-_PROGRAMS = frozenset({"sql"})
-"""Fields that are programs: no time placeholder and no secret in them is read."""
-
-_SEE_OWN_PARAMS_ONLY = frozenset({"noop", "python", "celery", "sub_workflow", *LATE_FIELDS})
-
-BUILT_INS = (
-    "workflow_name",
-    "workflow_instance_id",
-    "task_name",
-    "attempt",
-    "run_count",
-    "planned_time",
-    "data_interval_start",
-    "data_interval_end",
-)
+    return Inputs(params=params, parameters=everything, spec=_spec(task, scope, around))
 
 
 def _paths(value: Any) -> set[str]:
@@ -230,101 +142,14 @@ def _paths_or_fault(name: str, value: Any) -> set[str]:
 
 def _late_spec(task: TaskDefinition, around: Surroundings) -> dict[str, Any]:
     """Return the type's own fields with their time placeholders replaced and their references left."""
-    with_times = {
-        name: _with_times(name, task.spec[name], around)
-        for name in _late_fields(task)
-        if name not in _PROGRAMS
-    }
-    return {**task.spec, **with_times}
-
-
-def _with_times(name: str, value: Any, around: Surroundings) -> Any:
-    zone = ZoneInfo(around.definition.timezone)
-    try:
-        return placeholders.resolve_value(_marked(value, around), around.head.planned_time, zone)
-    except UnresolvedParameter as error:
-        raise UnresolvedParameter(f"{name}: {error}") from None
-
-
-def _marked(value: Any, around: Surroundings) -> Any:
-    return value if around.secret_ticket is None else secrets.mark(value, around.secret_ticket)
-
-
-Layers = list[Mapping[str, Any]]
-
-
-def _with_element(task: TaskDefinition, around: Surroundings, below: Layers) -> tuple[Layers, dict[str, Any]]:
-    """Return the layers with the element of a map on top, and that element; nothing for other tasks."""
-    if task.map_over is None or group_of(around.attempt.task) is None:
-        return below, {}
-    elements, index = _list(task, around, below), index_of(around.attempt.task)
-    if around.elements not in (None, len(elements)):
-        raise UnresolvedParameter(
-            f"map: the list has {len(elements)} elements now, not {around.elements}; rerun the whole map"
-        )
-    if index >= len(elements):
-        raise UnresolvedParameter(f"map: the list has {len(elements)} elements, none at {index}")
-    element = {task.map_as: elements[index], "map_index": index}
-    return [element, *below], element
-
-
-def _list(task: TaskDefinition, around: Surroundings, below: Layers) -> list[Any]:
-    scope = parameters.Scope(names=parameters.visible([{}, *below]), outputs=around.outputs)
-    value = _replaced("map", task.map_over, scope, around)
-    if isinstance(value, list | tuple):
-        return list(value)
-    raise UnresolvedParameter(f"map: needs a list, not {_kind(value)}{_HINTS.get(type(value), '')}")
-
-
-def _kind(value: Any) -> str:
-    return "nothing" if value is None else types.type_of(value)
-
-
-_HINTS: Mapping[type, str] = {str: "; declare the output or parameter it comes from as list"}
+    names = [name for name in _late_fields(task) if name not in _PROGRAMS]
+    return {**task.spec, **{name: with_times(name, task.spec[name], around) for name in names}}
 
 
 def _uses_element(task: TaskDefinition) -> bool:
     """Return whether the params of a map say which argument is the element, or need its index alone."""
     firsts = {path.partition(".")[0] for value in task.params.values() for path in _paths(value)}
     return not firsts.isdisjoint({task.map_as, "map_index"})
-
-
-def _below(around: Surroundings, built_in: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the layers under the task's own params, the strongest first."""
-    environment = _marked(dict(around.environment), around)
-    scope = parameters.Scope(names={**built_in, **environment}, outputs={})
-    start = _marked(around.head.params, around)
-    workflow = {
-        name: _default(name, declared, scope, around)
-        for name, declared in around.definition.params.items()
-        if name not in start and not declared.required
-    }
-    latest = {
-        name: around.outputs[source][name]
-        for name, source in around.latest.items()
-        if name in around.outputs.get(source, {})
-    }
-    return [latest, start, workflow, environment, built_in]
-
-
-def _default(name: str, declared: ParameterDefinition, scope: parameters.Scope, around: Surroundings) -> Any:
-    try:
-        return typed_default(declared, _resolved(name, declared.default, scope, around))
-    except types.TypeMismatch as error:
-        raise UnresolvedParameter(f"parameter '{name}': {error}") from None
-
-
-def _resolved(name: str, value: Any, scope: parameters.Scope, around: Surroundings) -> Any:
-    return _replaced(f"parameter '{name}'", value, scope, around)
-
-
-def _replaced(place: str, value: Any, scope: parameters.Scope, around: Surroundings) -> Any:
-    zone = ZoneInfo(around.definition.timezone)
-    try:
-        written = placeholders.resolve_value(_marked(value, around), around.head.planned_time, zone)
-        return parameters.resolve(written, scope)
-    except UnresolvedParameter as error:
-        raise UnresolvedParameter(f"{place}: {error}") from None
 
 
 def _resolved_fields(task: TaskDefinition) -> tuple[str, ...]:
@@ -336,7 +161,7 @@ def _spec(task: TaskDefinition, scope: parameters.Scope, around: Surroundings) -
     names = _resolved_fields(task)
     if not names:
         return task.spec
-    resolved = {name: _replaced(f"field '{name}'", task.spec[name], scope, around) for name in names}
+    resolved = {name: replaced(f"field '{name}'", task.spec[name], scope, around) for name in names}
     parameters.check_size(resolved, as_environment=False)
     return {**task.spec, **resolved}
 

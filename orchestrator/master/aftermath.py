@@ -9,11 +9,11 @@ from orchestrator.core.notice import Continue
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import WORKFLOW_FINAL, TaskState
 from orchestrator.master import notes
-from orchestrator.master.batch import Touched
 from orchestrator.master.effects import Effects
 from orchestrator.master.items import InstanceItem, NoticeItem
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.supplies import Supplies
+from orchestrator.master.touched import Touched
 from orchestrator.master.window import Window
 
 log = structlog.get_logger(__name__)

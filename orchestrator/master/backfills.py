@@ -1,19 +1,21 @@
 """Owns carrying backfills on: when a run of one has ended, the next may start, as the rows say."""
 
 from collections.abc import Callable, Collection
+from functools import partial
 from typing import Protocol
 
 import structlog
 
 from orchestrator.core.changes import Leases
-from orchestrator.errors import LeaseLost, RetryEvent
-from orchestrator.master.schedules import REST_S, wake_quietly
+from orchestrator.master.duty import Case, Done, Duty, Found, Lines
 from orchestrator.store.backfills import Advanced, Unfinished
 
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_S, LOOK_OFTEN_S = 1.0, 0.3
 """How often the tables are looked at: without a backfill that has runs left to start, and with one."""
+
+LINES = Lines(subject="backfill_id", not_ours="backfill.not_ours", failed="backfill.failed")
 
 
 class BackfillTable(Protocol):
@@ -46,11 +48,7 @@ class Backfiller:
         monotonic: Callable[[], float],
     ) -> None:
         self._table = table
-        self._leases = leases
-        self._wake = wake
-        self._monotonic = monotonic
-        self._look_at = float("-inf")
-        self._resting: dict[int, float] = {}
+        self._duty = Duty(LINES, self._look, leases, wake, monotonic)
 
     def step(self) -> int:
         """Carry on what can go on; return how many runs were started or stopped.
@@ -58,31 +56,17 @@ class Backfiller:
         Raises:
             StoreUnavailable: The database is away; nothing is lost.
         """
-        now = self._monotonic()
-        if now < self._look_at:
-            return 0
-        found = self._table.look(self._leases.epochs.keys())
-        due = [one for one in found.due if now >= self._resting.get(one[0], float("-inf"))]
-        done = sum(self._advance(number, slot) for number, slot in due)
-        self._look_at = now + (LOOK_OFTEN_S if due or found.waiting else LOOK_EVERY_S)
-        return done
+        return self._duty.step()
 
-    def _advance(self, number: int, slot: int) -> int:
-        """Carry on one backfill; a bug in it must not stop the others."""
-        leases = Leases(owner=self._leases.owner, epochs={slot: self._leases.epochs[slot]})
-        try:
-            advanced = self._table.advance(number, leases)
-        except RetryEvent:
-            raise
-        except LeaseLost:
-            log.warning("backfill.not_ours", backfill_id=number, slot=slot)
-            return 0
-        except Exception:
-            log.exception("backfill.failed", backfill_id=number)
-            self._resting[number] = self._monotonic() + REST_S
-            return 0
+    def _look(self, slots: Collection[int]) -> Found:
+        found = self._table.look(slots)
+        due = [
+            Case(name=number, slot=slot, settle=partial(self._advance, number)) for number, slot in found.due
+        ]
+        return Found(cases=due, busy_s=LOOK_OFTEN_S, idle_s=LOOK_OFTEN_S if found.waiting else LOOK_EVERY_S)
+
+    def _advance(self, number: int, leases: Leases) -> Done:
+        advanced = self._table.advance(number, leases)
         if advanced.stopped:
             log.warning("backfill.stopped", backfill_id=number, runs=len(advanced.stopped))
-        for one in advanced.slots:
-            wake_quietly(self._wake, one)
-        return len(advanced.started) + len(advanced.stopped)
+        return Done(number=len(advanced.started) + len(advanced.stopped), woken=advanced.slots)

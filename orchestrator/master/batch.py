@@ -1,7 +1,6 @@
 """Owns one batch: items decided and applied one after the other, what they write, and how to undo them."""
 
-from dataclasses import dataclass, field, replace
-from typing import Protocol, assert_never
+from typing import assert_never
 
 from orchestrator.broker.stream import Entry
 from orchestrator.core.cache import CacheEntry
@@ -11,94 +10,19 @@ from orchestrator.core.decide import decide_command, decide_notice, decide_repor
 from orchestrator.core.event import TaskRunning
 from orchestrator.core.family import answer_to, is_mail
 from orchestrator.core.handlers.token import check_event
-from orchestrator.core.instance import Head, TaskInstance
+from orchestrator.core.instance import Head
 from orchestrator.core.notice import CannotStart
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.serial import Turn
 from orchestrator.core.status import WORKFLOW_FINAL
 from orchestrator.core.transition import Context, Transition
-from orchestrator.errors import (
-    AheadOfMemory,
-    Conflict,
-    DropEvent,
-    RepeatedEvent,
-    StaleEvent,
-    UnknownInstance,
-)
+from orchestrator.errors import AheadOfMemory, Conflict, DropEvent, RepeatedEvent, StaleEvent, UnknownInstance
 from orchestrator.master import alerts
+from orchestrator.master.cut import Cut
 from orchestrator.master.items import CommandItem, InstanceItem, NoticeItem, ReportItem
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.pool_moves import PoolMoves
-
-
-def standing_of(head: Head) -> tuple[object, bool, int, tuple[str, ...]]:
-    """Return everything of a run's row that what its attempts ask for depends on."""
-    return (head.state, head.ending, head.run_count, head.held)
-
-
-@dataclass(slots=True)
-class Touched:
-    """What a batch changed of one run.
-
-    Attributes:
-        before: State, `ending`, `run_count` and `held` before the batch, to tell what must be looked at again.
-        withdrawn: Rows that stop being current and are not written otherwise.
-    """
-
-    instance: WorkflowInstance
-    before: tuple[object, bool, int, tuple[str, ...]]
-    inserted: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
-    updated: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
-    withdrawn: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
-
-    def add(self, transition: Transition) -> None:
-        """Add the rows of one more transition; the last value of a row wins, and is one write."""
-        for row in transition.updated:
-            where = self.inserted if (row.task, row.attempt) in self.inserted else self.updated
-            where[row.task, row.attempt] = row
-        for row in transition.withdrawn:
-            self._withdraw(row, (row.task, row.attempt))
-        for row in transition.inserted:
-            self.inserted[row.task, row.attempt] = row
-
-    @property
-    def rows(self) -> list[TaskInstance]:
-        """Every changed row, but those that only were withdrawn."""
-        return [*self.updated.values(), *self.inserted.values()]
-
-    @property
-    def began_again(self) -> bool:
-        """Whether the run was recovered or rerun."""
-        return self.instance.head.run_count != self.before[2]
-
-    @property
-    def has_moved(self) -> bool:
-        """Whether what is asked of its attempts may be different now."""
-        head = self.instance.head
-        return standing_of(head) != self.before
-
-    def _withdraw(self, row: TaskInstance, key: tuple[str, int]) -> None:
-        for written in (self.inserted, self.updated):
-            if key in written:
-                written[key] = replace(written[key], current=False)
-                return
-        self.withdrawn[key] = row
-
-
-@dataclass(slots=True)
-class Cut:
-    """A lane whose item raised: it and everything behind it stays out of the batch."""
-
-    error: Exception
-    items: list[InstanceItem]
-
-
-class Park(Protocol):
-    """Takes a failing lane out of the way of the others (R7)."""
-
-    def __call__(self, workflow_instance_id: int, cut: Cut, /) -> None:
-        """Keep the lane and what was cut off of it for a later try."""
-        ...
+from orchestrator.master.touched import Touched, standing_of
 
 
 class Batch:

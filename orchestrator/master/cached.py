@@ -8,7 +8,7 @@ from orchestrator.core.cache import NO_KEY, SECRET_MARK, CachedOutputs, cache_ke
 from orchestrator.core.inputs import resolve_inputs
 from orchestrator.core.notice import CacheLooked, about
 from orchestrator.errors import UnresolvedParameter
-from orchestrator.master.batch import Cut, Park
+from orchestrator.master.cut import Cut, Park
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.supplies import Candidate, Supplies, Values

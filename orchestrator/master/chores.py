@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from orchestrator.master.assembly import Master, Timing
+from orchestrator.master.assembly import Master
+from orchestrator.master.ingredients import Timing
 from orchestrator.master.speech import Speech
 
 

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.notice import Served, Unserved, about
 from orchestrator.core.run import WorkflowInstance
-from orchestrator.master.effects import Desk, Effects
+from orchestrator.master.desk import Desk
+from orchestrator.master.effects import Effects
 from orchestrator.master.gaps import Gaps
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.lanes import Lanes

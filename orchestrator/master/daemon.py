@@ -15,9 +15,10 @@ from orchestrator.core.changes import Leases
 from orchestrator.core.retry import backoff_s
 from orchestrator.errors import LeaseLost, RetryEvent, StoreUnavailable
 from orchestrator.master.announcer import Announcer, OutboxSource
-from orchestrator.master.assembly import Identity, Limits, Master, Ports, Timing, World, assemble
+from orchestrator.master.assembly import Master, assemble
 from orchestrator.master.chores import chores
 from orchestrator.master.deliveries import Deliveries, DeliverySource
+from orchestrator.master.ingredients import Identity, Limits, Ports, Timing, World
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.speech import Speech
 from orchestrator.master.threads import Worker

@@ -1,28 +1,23 @@
 """Owns the hand-over: it fills each group's window from the ready queue, by priority, with resolved orders."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Protocol
-
-import structlog
 
 from orchestrator.core.inputs import resolve_inputs
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.notice import Unsubmittable
 from orchestrator.core.order import Order
 from orchestrator.errors import StoreUnavailable, UnresolvedParameter
-from orchestrator.master.batch import Cut, Park
 from orchestrator.master.cached import Cached
-from orchestrator.master.effects import Desk, Effects
+from orchestrator.master.cut import Cut, Park
+from orchestrator.master.desk import Desk
+from orchestrator.master.effects import Effects
 from orchestrator.master.items import NoticeItem
+from orchestrator.master.respite import Respite
 from orchestrator.master.supplies import Candidate, Supplies, Values
 from orchestrator.master.window import Window
-
-log = structlog.get_logger(__name__)
-
-RETRY_S = 0.5
-"""How long nothing is handed over after the database did not give the outputs that were wanted."""
 
 
 class WillingWorkers(Protocol):
@@ -64,13 +59,13 @@ class Dispatcher:
         self._workers = workers
         self._park = park
         self._turns = count()
-        self._retry_at = float("-inf")
+        self._respite = Respite(supplies.is_here, effects.enact, desk.clock.monotonic)
 
     def step(self) -> int:
         """Hand over what fits into the windows; return how many orders went out."""
         for number, error in self._desk.messenger.take_failed().items():
             self._park(number, Cut(error, []))
-        if self._desk.clock.monotonic() < self._retry_at:
+        if self._respite.lasts:
             return 0
         candidates: list[Candidate] = []
         for group in self._desk.ready.groups():
@@ -97,7 +92,7 @@ class Dispatcher:
             values = self._supplies.values(candidates)
             going = self._cached.look(candidates, values)
         except StoreUnavailable as error:
-            self._wait(candidates, error)
+            self._respite.begin(candidates, error)
             return [], []
         orders: list[Order] = []
         again: list[Order] = []
@@ -115,14 +110,6 @@ class Dispatcher:
             self._desk.holdings.hand_over(one.key, one.group, one.attempt.token)
             self._effects.handed(one.key)
         return orders, again
-
-    def _wait(self, candidates: Iterable[Candidate], error: StoreUnavailable) -> None:
-        """Let everything wait in line again: the outputs that some inputs are made of cannot be had now."""
-        log.warning("store.unavailable", error=str(error))
-        self._retry_at = self._desk.clock.monotonic() + RETRY_S
-        for one in candidates:
-            if self._supplies.is_here(one):  # what was parked is loaded anew
-                self._effects.enact(one.instance, one.attempt)
 
     def _order(self, candidate: Candidate, values: Values) -> Order:
         instance, attempt = candidate.instance, candidate.attempt

@@ -1,23 +1,11 @@
 """Owns the last step of a turn: doing what the committed rows ask for. Nothing here raises into the loop."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
 from typing import assert_never
 
 from orchestrator.core.instance import TaskInstance
-from orchestrator.core.logic import LOGIC_TYPES
-from orchestrator.core.notice import (
-    AttemptDue,
-    AttemptNotice,
-    AttemptTimeout,
-    Continue,
-    Notice,
-    RecallWon,
-    RunTimeout,
-    Withdrawn,
-    about,
-)
+from orchestrator.core.notice import AttemptNotice, Continue, Notice, RecallWon, RunTimeout, Withdrawn, about
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TASK_ACTIVE, TaskState, WorkflowState
 from orchestrator.core.wants import (
@@ -33,45 +21,14 @@ from orchestrator.core.wants import (
     Withdraw,
     wants,
 )
-from orchestrator.master.clock import DatabaseClock
+from orchestrator.master.alarms import Alarms, Patience
+from orchestrator.master.desk import Desk
 from orchestrator.master.due import Due
-from orchestrator.master.holdings import Holdings, Token
-from orchestrator.master.inbox import Inbox
+from orchestrator.master.holdings import Token
 from orchestrator.master.items import NoticeItem
-from orchestrator.master.messenger import Messenger
-from orchestrator.master.pooled import Pooled
-from orchestrator.master.post import HandOver
-from orchestrator.master.ready import Key, Rank, ReadyQueue
-from orchestrator.master.timers import Timers
+from orchestrator.master.post import hand_over_of
+from orchestrator.master.ready import Key, Rank
 from orchestrator.master.vigils import Vigils
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long the master waits before it acts on silence, in seconds."""
-
-    dispatch_timeout_s: float
-    kill_s: float
-    resend_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """The in-memory tools that effects are written to.
-
-    Attributes:
-        docket: What waits for a judgement, or (in the group `LOOKS`) for a look at other workflows' runs.
-        pooled: What needs a slot of a pool and no worker has begun.
-    """
-
-    ready: ReadyQueue
-    docket: ReadyQueue
-    holdings: Holdings
-    pooled: Pooled
-    timers: Timers[Due]
-    messenger: Messenger
-    inbox: Inbox
-    clock: DatabaseClock
 
 
 class Effects:
@@ -84,7 +41,7 @@ class Effects:
 
     def __init__(self, desk: Desk, patience: Patience) -> None:
         self._desk = desk
-        self._patience = patience
+        self._alarms = Alarms(desk.timers, patience)
         self._pressing: dict[Key, Recall | Kill] = {}
         self._inherited: set[Key] = set()
         self._taken_back: dict[Key, Token] = {}
@@ -132,7 +89,7 @@ class Effects:
             case None:
                 pass
             case WakeAt() | TimeoutAt() | Overdue():
-                self._arm_timer(instance, attempt, want)
+                self._alarms.set(instance, attempt, want)
             case Dispatch():
                 self._line_up(instance, attempt, group)
             case Judge():
@@ -158,31 +115,6 @@ class Effects:
         keep = attempt.token if isinstance(want, Dispatch) else None
         self._desk.messenger.withdraw(key, keep=keep)
         return keep is None and self._desk.ready.withdraw(key)
-
-    def _arm_timer(
-        self, instance: WorkflowInstance, attempt: TaskInstance, want: WakeAt | TimeoutAt | Overdue
-    ) -> None:
-        """Set the one timer of an attempt."""
-        slot, task = instance.head.slot, instance.graph.tasks[attempt.task]
-        match want:
-            case WakeAt(at):
-                self._set(slot, attempt, at, AttemptDue)
-            case TimeoutAt(at) if task.type in LOGIC_TYPES:
-                self._set(slot, attempt, at, AttemptTimeout)
-            case TimeoutAt(at):
-                margin = timedelta(seconds=self._patience.kill_s + self._patience.resend_s)
-                self._set(slot, attempt, at + margin, AttemptTimeout, accuses_from=at)
-            case Overdue(since):
-                at = since + timedelta(seconds=self._patience.dispatch_timeout_s)
-                due = Due(
-                    slot,
-                    (instance.head.id, attempt.task),
-                    recall=hand_over_of(attempt),
-                    accuses=True,
-                    group=task.worker_group or instance.head.worker_group,
-                    counts_from=since,
-                )
-                self._desk.timers.set(due.key, at, due)
 
     def take_back(self, instance: WorkflowInstance, attempt: TaskInstance) -> None:
         """Take back a hand-over that nobody can begin, because nobody serves its worker group."""
@@ -274,19 +206,6 @@ class Effects:
     def _tell(self, notice: Notice) -> None:
         self._desk.inbox.put_notices([NoticeItem(notice)])
 
-    def _set(
-        self,
-        slot: int,
-        attempt: TaskInstance,
-        at: datetime,
-        kind: type[AttemptDue] | type[AttemptTimeout],
-        accuses_from: datetime | None = None,
-    ) -> None:
-        key = (attempt.workflow_instance_id, attempt.task)
-        notice = about(attempt, kind)
-        due = Due(slot, key, notice, accuses=accuses_from is not None, counts_from=accuses_from)
-        self._desk.timers.set(key, at, due)
-
 
 _ENDED = frozenset({TaskState.LOST, TaskState.FAILURE, TaskState.KILLED})
 
@@ -296,14 +215,3 @@ def rank_of(instance: WorkflowInstance, attempt: TaskInstance) -> Rank:
     age = attempt.submitted_at.timestamp() if attempt.submitted_at else 0.0
     task = instance.graph.tasks[attempt.task]
     return Rank(instance.head.priority.rank, task.priority.rank, age, attempt.sequence)
-
-
-def hand_over_of(attempt: TaskInstance) -> HandOver:
-    """Return the present hand-over of `attempt`."""
-    return HandOver(
-        workflow_instance_id=attempt.workflow_instance_id,
-        task=attempt.task,
-        attempt=attempt.attempt,
-        dispatch=attempt.dispatch,
-        worker=attempt.worker,
-    )

@@ -8,7 +8,7 @@ from orchestrator.core.instance import TaskInstance
 from orchestrator.core.status import TaskState
 from orchestrator.master import alerts
 from orchestrator.master.alerts import Bulletin
-from orchestrator.master.effects import Desk
+from orchestrator.master.desk import Desk
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.membership import Membership
 

@@ -8,11 +8,11 @@ from orchestrator.authoring.expressions import Expression, holds, parse
 from orchestrator.core.cache import CachedOutputs
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.event import TaskResult
-from orchestrator.core.inputs import Surroundings, check_scope
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.notice import CacheLooked
 from orchestrator.core.parameters import Scope
 from orchestrator.core.status import TaskState
+from orchestrator.core.surroundings import Surroundings, check_scope
 from orchestrator.master.items import InstanceItem, NoticeItem, ReportItem
 from orchestrator.master.lanes import AttemptKey, Lanes
 from orchestrator.master.supplies import Candidate, Supplies

@@ -7,8 +7,8 @@ from typing import Protocol
 
 import structlog
 
+from orchestrator.master.desk import Desk
 from orchestrator.master.due import AT_ONCE, LOOKS, Due
-from orchestrator.master.effects import Desk
 from orchestrator.master.items import CommandItem, Item, NoticeItem, RefusedItem
 from orchestrator.master.overload import Overload
 from orchestrator.master.silence import Silence

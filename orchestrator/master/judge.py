@@ -1,29 +1,24 @@
 """Owns what is worked out on the values that upstreams gave: branches of switches, children, maps."""
 
-from collections.abc import Iterable, Sequence
-
-import structlog
+from collections.abc import Sequence
 
 from orchestrator.authoring.expressions import Allowance, holds, parse
 from orchestrator.core.elements import MAP
-from orchestrator.core.inputs import visible_scope
 from orchestrator.core.logic import SUB_WORKFLOW
 from orchestrator.core.notice import Judged, Notice, Unsubmittable, about
+from orchestrator.core.surroundings import visible_scope
 from orchestrator.errors import StoreUnavailable, UnresolvedParameter
-from orchestrator.master.batch import Cut, Park
-from orchestrator.master.effects import Desk, Effects
+from orchestrator.master.cut import Cut, Park
+from orchestrator.master.desk import Desk
+from orchestrator.master.effects import Effects
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.nursery import Nursery
+from orchestrator.master.respite import Respite
 from orchestrator.master.spreader import Spreader
 from orchestrator.master.supplies import Candidate, Supplies, Values
 
-log = structlog.get_logger(__name__)
-
 MOST = 100
 """So many are judged in one turn: expressions are limited, but not free."""
-
-RETRY_S = 0.5
-"""How long nothing is judged after the database did not give the outputs that were wanted."""
 
 NO_CASE = "no case is true, and there is no default"
 
@@ -55,11 +50,11 @@ class Judge:
         self._spreader = spreader
         self._effects = effects
         self._park = park
-        self._retry_at = float("-inf")
+        self._respite = Respite(supplies.is_here, effects.enact, desk.clock.monotonic)
 
     def step(self) -> int:
         """Judge what waits; return how many there were."""
-        if self._desk.clock.monotonic() < self._retry_at:
+        if self._respite.lasts:
             return 0
         candidates = self._supplies.candidates(self._desk.docket.take("", MOST))
         if not candidates:
@@ -70,7 +65,7 @@ class Judge:
             parents = [one for one in here if one.attempt.type == SUB_WORKFLOW]
             children = self._nursery.notices(parents, values, self._desk.clock.now())
         except StoreUnavailable as error:
-            self._wait(candidates, error)
+            self._respite.begin(candidates, error)
             return 0
         self._desk.inbox.put_notices(children)
         for one in here:
@@ -107,10 +102,3 @@ class Judge:
                 branch: Sequence[str] = case["then"]
                 return branch
         return task.spec.get("default")
-
-    def _wait(self, candidates: Iterable[Candidate], error: StoreUnavailable) -> None:
-        log.warning("store.unavailable", error=str(error))
-        self._retry_at = self._desk.clock.monotonic() + RETRY_S
-        for one in candidates:
-            if self._supplies.is_here(one):  # what was parked is loaded anew
-                self._effects.enact(one.instance, one.attempt)

@@ -24,9 +24,9 @@ from orchestrator.core.notice import Looked, about
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState
 from orchestrator.errors import StoreUnavailable
-from orchestrator.master.batch import Cut, Park
+from orchestrator.master.cut import Cut, Park
+from orchestrator.master.desk import Desk
 from orchestrator.master.due import AT_ONCE, LOOKS, Due
-from orchestrator.master.effects import Desk
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.ready import Key

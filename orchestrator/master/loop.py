@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 import structlog
 
@@ -20,15 +19,11 @@ from orchestrator.errors import (
     StoreUnavailable,
 )
 from orchestrator.master import notes
-from orchestrator.master.aftermath import Aftermath
 from orchestrator.master.apart import by_lane
 from orchestrator.master.backoff import Backoff
-from orchestrator.master.batch import Batch, Cut
-from orchestrator.master.dispatcher import Dispatcher
-from orchestrator.master.doorbell import Doorbell
-from orchestrator.master.effects import Desk
-from orchestrator.master.inspection import Inspector
-from orchestrator.master.intake import Intake
+from orchestrator.master.batch import Batch
+from orchestrator.master.crew import Crew
+from orchestrator.master.cut import Cut
 from orchestrator.master.items import (
     CommandItem,
     InstanceItem,
@@ -40,43 +35,13 @@ from orchestrator.master.items import (
     WakeItem,
     command_of,
 )
-from orchestrator.master.judge import Judge
-from orchestrator.master.lanes import Lanes
-from orchestrator.master.lookout import Lookout
 from orchestrator.master.outside import Outside
-from orchestrator.master.parking import Parking
-from orchestrator.master.reaper import Reaper
-from orchestrator.master.rounds import Rounds
-from orchestrator.master.silence import Silence
-from orchestrator.master.standings import Standings
-from orchestrator.master.turns import Wakes
 
 log = structlog.get_logger(__name__)
 
 MOST_ROWS = 5000
 MOST_CONFLICTS = 3
 """A batch whose guarded writes miss their rows this often in a row, each time after a reload, is a bug."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
-    """The parts of the master that run in the loop's thread."""
-
-    desk: Desk
-    lanes: Lanes
-    inspector: Inspector
-    intake: Intake
-    dispatcher: Dispatcher
-    judge: Judge
-    lookout: Lookout
-    aftermath: Aftermath
-    parking: Parking
-    reaper: Reaper
-    rounds: Rounds
-    silence: Silence
-    standings: Standings
-    wakes: Wakes
-    doorbell: Doorbell
 
 
 class Loop:

@@ -10,7 +10,7 @@ from orchestrator.core.instance import Head
 from orchestrator.core.notice import ChildReady, Notice, Unsubmittable, about
 from orchestrator.core.status import WorkflowState
 from orchestrator.errors import UnresolvedParameter
-from orchestrator.master.batch import Cut, Park
+from orchestrator.master.cut import Cut, Park
 from orchestrator.master.items import NoticeItem
 from orchestrator.master.supplies import Candidate, Supplies, Values
 from orchestrator.store.children import Callee

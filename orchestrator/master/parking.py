@@ -11,7 +11,7 @@ from orchestrator.core.retry import backoff_s
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.master import alerts
 from orchestrator.master.alerts import Bulletin
-from orchestrator.master.batch import Cut
+from orchestrator.master.cut import Cut
 from orchestrator.master.effects import Effects
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.items import (

@@ -1,16 +1,18 @@
 """Owns the proof that no slot of a pool is lost: a master looks now and then, and puts right what is wrong."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 from typing import Protocol
 
 import structlog
 
 from orchestrator.core.changes import Leases
-from orchestrator.errors import LeaseLost
-from orchestrator.master.schedules import wake_quietly
+from orchestrator.master.duty import Case, Done, Duty, Found, Lines
 from orchestrator.store.pools import Repairs
 
 log = structlog.get_logger(__name__)
+
+LINES = Lines(subject="pool", not_ours="pool.not_ours", failed="pool.failed")
 
 
 class PoolTable(Protocol):
@@ -33,15 +35,20 @@ class PoolSweeper:
         leases: The slots this master owns.
         slots: Returns the number of slots.
         wake: Tells a slot's master that a command waits.
+        monotonic: Seconds that never go back.
     """
 
     def __init__(
-        self, table: PoolTable, leases: Leases, slots: Callable[[], int], wake: Callable[[int], None]
+        self,
+        table: PoolTable,
+        leases: Leases,
+        slots: Callable[[], int],
+        wake: Callable[[int], None],
+        monotonic: Callable[[], float],
     ) -> None:
         self._table = table
-        self._leases = leases
         self._slots = slots
-        self._wake = wake
+        self._duty = Duty(LINES, self._look, leases, wake, monotonic)
 
     def step(self) -> int:
         """Look once; return how many rows were put right or given out.
@@ -49,14 +56,15 @@ class PoolSweeper:
         Raises:
             StoreUnavailable: The database is away; nothing is lost.
         """
-        return sum(self._sweep(name) for name in self._table.suspects())
+        return self._duty.step()
 
-    def _sweep(self, name: str) -> int:
-        try:
-            repairs = self._table.sweep(name, self._leases)
-        except LeaseLost:
-            log.warning("pool.not_ours", pool=name)
-            return 0
+    def _look(self, _slots: Collection[int]) -> Found:
+        return Found(
+            cases=[Case(name=name, settle=partial(self._sweep, name)) for name in self._table.suspects()]
+        )
+
+    def _sweep(self, name: str, leases: Leases) -> Done:
+        repairs = self._table.sweep(name, leases)
         if repairs.faults:
             log.error(
                 "pool.repaired",
@@ -66,9 +74,7 @@ class PoolSweeper:
                 untold=repairs.untold,
                 outsiders=repairs.outsiders,
             )
-        self._ring(repairs.mailed)
-        return repairs.faults + repairs.granted
+        return Done(number=repairs.faults + repairs.granted, woken=self._slots_of(repairs.mailed))
 
-    def _ring(self, ids: Iterable[int]) -> None:
-        for slot in {number % self._slots() for number in ids}:
-            wake_quietly(self._wake, slot)
+    def _slots_of(self, ids: Iterable[int]) -> set[int]:
+        return {number % self._slots() for number in ids}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from orchestrator.broker.claims import NOTHING, RecallAnswer
+from orchestrator.core.instance import TaskInstance
 from orchestrator.core.order import Order
 
 
@@ -27,6 +28,17 @@ class HandOver:
     def id(self) -> str:
         """The id of its order."""
         return f"{self.workflow_instance_id}:{self.task}:{self.attempt}:{self.dispatch}"
+
+
+def hand_over_of(attempt: TaskInstance) -> HandOver:
+    """Return the present hand-over of an attempt."""
+    return HandOver(
+        workflow_instance_id=attempt.workflow_instance_id,
+        task=attempt.task,
+        attempt=attempt.attempt,
+        dispatch=attempt.dispatch,
+        worker=attempt.worker,
+    )
 
 
 def named(order_id: str, worker: str | None = None) -> HandOver | None:

@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-import structlog
-
 from orchestrator.broker.codec import decode
 from orchestrator.broker.stream import Entry
 from orchestrator.core.event import WorkerOnline
@@ -13,8 +11,6 @@ from orchestrator.errors import BrokerUnavailable, MalformedEvent
 from orchestrator.master.inbox import Inbox
 from orchestrator.master.items import Item, OnlineItem, PoisonItem, ReportItem, WakeItem
 from orchestrator.master.silence import Silence
-
-log = structlog.get_logger(__name__)
 
 BLOCK_MS = 500
 FROM_THE_START = "0"

@@ -7,12 +7,12 @@ from orchestrator.broker.stream import Entry
 from orchestrator.core.notice import AttemptLost
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState
-from orchestrator.master.effects import Desk, hand_over_of
+from orchestrator.master.desk import Desk
 from orchestrator.master.holdings import Token
 from orchestrator.master.items import NoticeItem, OnlineItem
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.membership import Membership
-from orchestrator.master.post import HandOver, named
+from orchestrator.master.post import HandOver, hand_over_of, named
 from orchestrator.master.ready import Key
 from orchestrator.master.silence import Silence
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
 
 from orchestrator.core.changes import Leases
 from orchestrator.core.schedule import Decision, FireTimes, decide
-from orchestrator.errors import BrokerUnavailable, LeaseLost, RetryEvent
+from orchestrator.master.duty import Case, Done, Duty, Found, Lines
 from orchestrator.store.schedules import Fired, Look, StoredSchedule
 
 log = structlog.get_logger(__name__)
@@ -22,8 +23,7 @@ LAPSE = timedelta(seconds=10)
 MOST_FIRES = 100
 """So many runs of one schedule in one transaction; the rest follows at once."""
 
-REST_S = 60.0
-"""How long a schedule is left alone that failed because of a bug; the others go on."""
+LINES = Lines(subject="schedule_id", not_ours="schedule.not_ours", failed="schedule.failed")
 
 
 class ScheduleTable(Protocol):
@@ -61,13 +61,9 @@ class Scheduler:
     ) -> None:
         self._table = table
         self._times = times
-        self._leases = leases
-        self._wake = wake
-        self._monotonic = monotonic
-        self._look_at = float("-inf")
         self._looked_at: datetime | None = None
         self._live_since: datetime | None = None
-        self._resting: dict[int, float] = {}
+        self._duty = Duty(LINES, self._look, leases, wake, monotonic)
 
     def step(self) -> int:
         """Fire what is due; return how many runs that made. Without anything due it mostly asks nobody.
@@ -75,40 +71,25 @@ class Scheduler:
         Raises:
             StoreUnavailable: The database is away; nothing is lost, what is due stays due.
         """
-        if self._monotonic() < self._look_at:
-            return 0
-        look = self._table.look(self._leases.epochs.keys())
+        return self._duty.step()
+
+    def _look(self, slots: Collection[int]) -> Found:
+        look = self._table.look(slots)
         self._note_look(look.now)
-        due = [one for one in look.due if self._monotonic() >= self._resting.get(one[0], float("-inf"))]
-        made = sum(self._fire(number, slot) for number, slot in due)
-        self._look_at = self._monotonic() + (0.0 if due else _wait_s(look))
-        return made
+        due = [Case(name=number, slot=slot, settle=partial(self._fire, number)) for number, slot in look.due]
+        return Found(cases=due, idle_s=_wait_s(look))
 
     def _note_look(self, now: datetime) -> None:
         if self._looked_at is None or now - self._looked_at > LAPSE:
             self._live_since = now
         self._looked_at = now
 
-    def _fire(self, number: int, slot: int) -> int:
-        """Fire one schedule; a bug in it, or in its workflow's document, must not stop the others."""
-        leases = Leases(owner=self._leases.owner, epochs={slot: self._leases.epochs[slot]})
-        try:
-            fired = self._table.fire(number, leases, self._choose)
-        except RetryEvent:
-            raise
-        except LeaseLost:
-            log.warning("schedule.not_ours", schedule_id=number, slot=slot)
-            return 0
-        except Exception:
-            log.exception("schedule.failed", schedule_id=number)
-            self._resting[number] = self._monotonic() + REST_S
-            return 0
-        self._resting.pop(number, None)
+    def _fire(self, number: int, leases: Leases) -> Done:
+        fired = self._table.fire(number, leases, self._choose)
         self._looked_at = fired.now
-        for run, run_slot in fired.runs:
+        for run, _ in fired.runs:
             log.info("schedule.fired", schedule_id=number, workflow_instance_id=run)
-            wake_quietly(self._wake, run_slot)
-        return len(fired.runs)
+        return Done(number=len(fired.runs), woken=[slot for _, slot in fired.runs])
 
     def _choose(self, schedule: StoredSchedule, now: datetime) -> Decision:
         live_since = self._live_since or now
@@ -120,14 +101,6 @@ class Scheduler:
             times=self._times,
             most=MOST_FIRES,
         )
-
-
-def wake_quietly(wake: Callable[[int], None], slot: int) -> None:
-    """Tell a slot's master that a command waits; if Redis is away it finds out by itself, a little later."""
-    try:
-        wake(slot)
-    except BrokerUnavailable as error:
-        log.debug("wake.failed", slot=slot, error=str(error))
 
 
 def _wait_s(look: Look) -> float:

@@ -3,10 +3,10 @@
 import json
 
 from orchestrator.core.elements import gathers
-from orchestrator.core.inputs import elements_of
 from orchestrator.core.notice import Gathered, Notice, Spread, Unsubmittable, about
 from orchestrator.core.outputs import gather
 from orchestrator.core.parameters import MAX_INPUT_BYTES
+from orchestrator.core.surroundings import elements_of
 from orchestrator.errors import UnresolvedParameter
 from orchestrator.master.supplies import Candidate, Supplies, Values
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from orchestrator.core.changes import Leases
-from orchestrator.master.effects import Desk
+from orchestrator.master.desk import Desk
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.overload import Overload
 

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.core.elements import element_name, extent_of, gathers, group_of
-from orchestrator.core.inputs import Surroundings, wanted_by_check, wanted_outputs
+from orchestrator.core.inputs import wanted_by_check, wanted_outputs
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.outputs import OutputIndex, outputs_given
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState
+from orchestrator.core.surroundings import Surroundings
 from orchestrator.errors import StoreUnavailable, UnresolvedParameter
-from orchestrator.master.batch import Cut, Park
+from orchestrator.master.cut import Cut, Park
 from orchestrator.master.lanes import AttemptKey, Lanes
 from orchestrator.master.ready import Key
 

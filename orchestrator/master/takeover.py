@@ -6,7 +6,7 @@ from typing import Protocol
 import structlog
 
 from orchestrator.core.transition import Context
-from orchestrator.master.batch import Cut, Park
+from orchestrator.master.cut import Cut, Park
 from orchestrator.master.lanes import Lanes
 
 log = structlog.get_logger(__name__)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -9,12 +10,13 @@ import structlog
 from orchestrator.core.changes import Leases
 from orchestrator.core.command import Command, CommandKind
 from orchestrator.core.serial import HOLDS
-from orchestrator.errors import LeaseLost, RetryEvent
+from orchestrator.master.duty import Case, Done, Duty, Found, Lines
 from orchestrator.master.items import CommandItem, Item
-from orchestrator.master.schedules import REST_S, wake_quietly
 from orchestrator.store.turns import Settled, Stopped
 
 log = structlog.get_logger(__name__)
+
+LINES = Lines(subject="workflow", not_ours="serial.not_ours", failed="serial.failed")
 
 
 class TurnTable(Protocol):
@@ -96,10 +98,7 @@ class Turnkeeper:
         monotonic: Callable[[], float],
     ) -> None:
         self._table = table
-        self._leases = leases
-        self._wake = wake
-        self._monotonic = monotonic
-        self._resting: dict[str, float] = {}
+        self._duty = Duty(LINES, self._look, leases, wake, monotonic)
         self.repairs = 0
 
     def step(self) -> int:
@@ -108,28 +107,19 @@ class Turnkeeper:
         Raises:
             StoreUnavailable: The database is away; nothing is lost.
         """
-        now = self._monotonic()
-        found = self._table.look(self._leases.epochs.keys())
-        due = [one for one in found if now >= self._resting.get(one.workflow, float("-inf"))]
-        return sum(self._mend(one) for one in due)
+        return self._duty.step()
 
-    def _mend(self, stopped: Stopped) -> int:
-        """Put one chain in motion; a bug in it must not stop the others."""
-        leases = Leases(owner=self._leases.owner, epochs={stopped.slot: self._leases.epochs[stopped.slot]})
-        try:
-            settled = self._table.mend(stopped, leases)
-        except RetryEvent:
-            raise
-        except LeaseLost:
-            log.warning("serial.not_ours", workflow=stopped.workflow, slot=stopped.slot)
-            return 0
-        except Exception:
-            log.exception("serial.failed", workflow=stopped.workflow)
-            self._resting[stopped.workflow] = self._monotonic() + REST_S
-            return 0
+    def _look(self, slots: Collection[int]) -> Found:
+        return Found(
+            cases=[
+                Case(name=stopped.workflow, slot=stopped.slot, settle=partial(self._mend, stopped))
+                for stopped in self._table.look(slots)
+            ]
+        )
+
+    def _mend(self, stopped: Stopped, leases: Leases) -> Done:
+        settled = self._table.mend(stopped, leases)
         if settled.repaired:
             self.repairs += 1
             log.error("serial.repaired", workflow=stopped.workflow)
-        for slot in settled.slots:
-            wake_quietly(self._wake, slot)
-        return int(bool(settled.slots))
+        return Done(number=int(bool(settled.slots)), woken=settled.slots)

@@ -1,4 +1,4 @@
-"""Owns the services' connections: store and broker, opened when they are first needed, closed together."""
+"""Owns the services' connections: records and broker, opened when they are first needed, closed together."""
 
 from collections.abc import Callable
 from functools import cached_property
@@ -11,29 +11,27 @@ from orchestrator.broker.deadletters import DeadLetters
 from orchestrator.broker.keys import Keys
 from orchestrator.broker.masters import Control, MasterBoard
 from orchestrator.broker.presence import Presence
-from orchestrator.broker.stream import EventStream, wake
+from orchestrator.broker.sender import wake
+from orchestrator.broker.stream import EventStream
 from orchestrator.config import Settings
-from orchestrator.errors import BrokerUnavailable, SchemaMismatch
-from orchestrator.store import migrate
+from orchestrator.errors import BrokerUnavailable
+from orchestrator.service.records import Records
 from orchestrator.store.backfills import Backfills
 from orchestrator.store.cache import Cache
 from orchestrator.store.commands import Commands
-from orchestrator.store.definitions import Definitions
 from orchestrator.store.deletion import Deletion
 from orchestrator.store.environments import Environments
 from orchestrator.store.instances import Instances
 from orchestrator.store.pools import Pools
 from orchestrator.store.pruning import Pruning
-from orchestrator.store.queries import Queries
 from orchestrator.store.schedules import Schedules
-from orchestrator.store.session import open_engine
 from orchestrator.store.submissions import Submissions
 from orchestrator.store.turns import Turns
 
 log = structlog.get_logger(__name__)
 
 
-class Backend:
+class Backend(Records):
     """What the use cases stand on.
 
     Args:
@@ -43,39 +41,8 @@ class Backend:
     """
 
     def __init__(self, settings: Settings, wait_for_schema: Callable[[], bool] = lambda: False) -> None:
-        self.settings = settings
-        self._wait_for_schema = wait_for_schema
+        super().__init__(settings, wait_for_schema)
         self.keys = Keys(settings.key_prefix)
-
-    @cached_property
-    def engine(self) -> Any:
-        """The database, its schema checked.
-
-        Raises:
-            SchemaMismatch: The schema is older or newer than this program.
-        """
-        engine = open_engine(
-            self.settings.database, "service", connect_timeout_s=self.settings.connect_timeout_seconds
-        )
-        while True:
-            try:
-                migrate.check(engine)
-            except SchemaMismatch:
-                if self._wait_for_schema():
-                    continue
-                engine.dispose()
-                raise
-            return engine
-
-    @cached_property
-    def queries(self) -> Queries:
-        """The read model."""
-        return Queries(self.engine)
-
-    @cached_property
-    def definitions(self) -> Definitions:
-        """Stored definitions."""
-        return Definitions(self.engine)
 
     @cached_property
     def submissions(self) -> Submissions:
@@ -183,8 +150,6 @@ class Backend:
 
     def close(self) -> None:
         """Close what was opened."""
-        opened = vars(self)
-        if "redis" in opened:
+        if "redis" in vars(self):
             self.redis.close()
-        if "engine" in opened:
-            self.engine.dispose()
+        super().close()

@@ -11,11 +11,11 @@ from orchestrator.authoring.cron import CronTimes
 from orchestrator.core.schedule import Fire, Schedule, fires_between, moment
 from orchestrator.errors import NotFound, UserError
 from orchestrator.service.backend import Backend
-from orchestrator.service.definitions import find
+from orchestrator.service.finding import find
 from orchestrator.service.parameters import parameters_from_texts, read_pairs
 from orchestrator.service.schedules import iso
-from orchestrator.store.backfills import BackfillRequest
 from orchestrator.store.definitions import StoredDefinition
+from orchestrator.store.new_backfills import BackfillRequest
 
 MOST_RUNS = 10_000
 

@@ -6,7 +6,7 @@ from orchestrator.authoring.names import which
 from orchestrator.errors import NotFound
 from orchestrator.service.ages import age_s
 from orchestrator.service.backend import Backend
-from orchestrator.service.definitions import find
+from orchestrator.service.finding import find
 
 
 def clear(backend: Backend, workflow: str | None, task: str | None, older_than: str | None) -> dict[str, Any]:

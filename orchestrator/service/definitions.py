@@ -7,16 +7,15 @@ from typing import Any
 
 from orchestrator.authoring.calls import called_by, cycle_fault
 from orchestrator.authoring.load import locate
-from orchestrator.authoring.names import did_you_mean
 from orchestrator.core.definition import WorkflowDefinition, to_document
 from orchestrator.errors import DefinitionError, Fault, NotFound
 from orchestrator.service.alert_targets import refuse_unknown_targets
 from orchestrator.service.backend import Backend
 from orchestrator.service.environments import refuse_unknown_environments
 from orchestrator.service.files import placing
+from orchestrator.service.finding import find
 from orchestrator.service.pools import refuse_unknown_pools
 from orchestrator.service.schedules import over as schedules_over
-from orchestrator.store.definitions import StoredDefinition
 
 
 def deploy(
@@ -101,19 +100,6 @@ def delete(backend: Backend, name: str) -> dict[str, Any]:
     find(backend, name, None)
     backend.definitions.delete(name)
     return {"name": name, "deleted": True}
-
-
-def find(backend: Backend, name: str, version: int | None) -> StoredDefinition:
-    """Return a stored definition.
-
-    Raises:
-        NotFound: There is no such workflow or version; the message names the nearest.
-    """
-    try:
-        return backend.definitions.get(name, version)
-    except NotFound as error:
-        known = [one.definition.name for one in backend.definitions.list()]
-        raise NotFound(str(error) + ("" if name in known else did_you_mean(name, known))) from None
 
 
 def _refuse_unknown_names(backend: Backend, definitions: Sequence[WorkflowDefinition]) -> None:

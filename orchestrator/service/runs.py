@@ -6,8 +6,8 @@ from typing import Any
 
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.errors import NotFound
-from orchestrator.service.backend import Backend
-from orchestrator.service.definitions import find
+from orchestrator.service.finding import find
+from orchestrator.service.records import Records
 
 PAUSE_S = 0.2
 """Nobody is told of a run's end but through its row: this is how often it is read."""
@@ -17,48 +17,48 @@ FINAL = frozenset(str(state) for state in WORKFLOW_FINAL)
 
 
 def list_runs(
-    backend: Backend, *, state: str | None, workflow: str | None, limit: int
+    records: Records, *, state: str | None, workflow: str | None, limit: int
 ) -> list[dict[str, Any]]:
     """Return runs, the newest first."""
     wanted = WorkflowState(state) if state is not None else None
-    return backend.queries.runs(state=wanted, workflow=workflow, limit=limit)
+    return records.queries.runs(state=wanted, workflow=workflow, limit=limit)
 
 
-def why_no_runs(backend: Backend, workflow: str) -> str:
+def why_no_runs(records: Records, workflow: str) -> str:
     """Return what is to be said where no run of a workflow was found: perhaps there is no such workflow."""
     try:
-        find(backend, workflow, None)
+        find(records, workflow, None)
     except NotFound as error:
         return str(error)
     return "no such run"
 
 
-def show(backend: Backend, workflow_instance_id: int) -> dict[str, Any]:
+def show(records: Records, workflow_instance_id: int) -> dict[str, Any]:
     """Return the document of one run.
 
     Raises:
         NotFound: There is no such run.
     """
-    return backend.queries.run(workflow_instance_id)
+    return records.queries.run(workflow_instance_id)
 
 
-def going_on(backend: Backend) -> list[dict[str, Any]]:
+def going_on(records: Records) -> list[dict[str, Any]]:
     """Return the runs that a master carries on, the oldest first; children go on with their parents."""
     states = [state for state in WorkflowState if state not in {*WORKFLOW_FINAL, WorkflowState.PAUSED}]
     found = [
-        run for state in states for run in list_runs(backend, state=state, workflow=None, limit=MOST_RUNS)
+        run for state in states for run in list_runs(records, state=state, workflow=None, limit=MOST_RUNS)
     ]
     return sorted((run for run in found if run["parent"] is None), key=lambda run: int(run["id"]))
 
 
-def look(backend: Backend, workflow_instance_id: int) -> tuple[dict[str, Any], bool]:
+def look(records: Records, workflow_instance_id: int) -> tuple[dict[str, Any], bool]:
     """Return the document of one run, and whether that is its end: not if it was asked to run again.
 
     Raises:
         NotFound: There is no such run.
     """
-    goes_on = backend.queries.going_on([workflow_instance_id])
-    return show(backend, workflow_instance_id), not goes_on
+    goes_on = records.queries.going_on([workflow_instance_id])
+    return show(records, workflow_instance_id), not goes_on
 
 
 def is_final(document: dict[str, Any]) -> bool:
@@ -85,12 +85,12 @@ class Clockwork:
 
 
 def wait(
-    backend: Backend, ids: Sequence[int], timeout_s: float | None, time: Clockwork
+    records: Records, ids: Sequence[int], timeout_s: float | None, time: Clockwork
 ) -> list[dict[str, Any]]:
     """Return the documents in the order of `ids` when all runs have ended or the time is over.
 
     Args:
-        backend: The services.
+        records: What is stored.
         ids: The runs; one that was just asked to recover has not ended.
         timeout_s: Seconds to wait at most; `None`: for ever.
         time: How time passes.
@@ -100,10 +100,10 @@ def wait(
     """
     deadline = None if timeout_s is None else time.clock() + timeout_s
     for one in ids:
-        show(backend, one)
-    while backend.queries.going_on(ids):
+        show(records, one)
+    while records.queries.going_on(ids):
         left = PAUSE_S if deadline is None else min(PAUSE_S, deadline - time.clock())
         if left <= 0:
             break
         time.pause(left)
-    return [show(backend, one) for one in ids]
+    return [show(records, one) for one in ids]

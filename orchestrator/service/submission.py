@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 from orchestrator.core.definition import OnFailure, Priority
 from orchestrator.errors import UserError
 from orchestrator.service.backend import Backend
-from orchestrator.service.definitions import deploy, find
+from orchestrator.service.definitions import deploy
 from orchestrator.service.files import check_start_nodes, read_runnable, what_it_is_about
+from orchestrator.service.finding import find
 from orchestrator.service.parameters import parameters_from_texts, read_pairs
 from orchestrator.store.definitions import StoredDefinition
 from orchestrator.store.submissions import SubmitRequest

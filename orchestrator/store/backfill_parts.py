@@ -71,6 +71,16 @@ class Part:
         return self.state in WORKFLOW_FINAL and self.run_count == self.rerun_of
 
 
+def ids_of(parts: Iterable[Part]) -> tuple[int, ...]:
+    """Return the ids of their runs, in order."""
+    return tuple(one.number for one in parts)
+
+
+def slots_of_runs(parts: Iterable[Part]) -> frozenset[int]:
+    """Return the slots of their runs: whose masters are to be woken."""
+    return frozenset(one.slot for one in parts)
+
+
 def open_parts(connection: Connection, backfill_id: int) -> list[Part]:
     """Return the parts that are not known to be over, in the order in which they start."""
     statement = (

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from orchestrator.core.definition import WorkflowDefinition, from_document, to_document
 from orchestrator.errors import Conflict, NotFound
-from orchestrator.store import schedules as stored_schedules
+from orchestrator.store import schedule_rows
 from orchestrator.store.clock import database_now
 from orchestrator.store.schema import serial_holder, workflow_definition, workflow_instance
 from orchestrator.store.session import is_postgres, reading, writing
@@ -138,7 +138,7 @@ class Definitions:
         with writing(self._engine) as connection:
             hold_name(connection, name)
             _refuse_deletion(connection, name)
-            stored_schedules.delete_all(connection, name)
+            schedule_rows.delete_all(connection, name)
             connection.execute(delete(serial_holder).where(serial_holder.c.workflow == name))
             connection.execute(delete(workflow_definition).where(columns.name == name))
 
@@ -191,9 +191,9 @@ def _set_schedules(
     connection: Connection, definition: WorkflowDefinition, *, online: bool, was_online: bool
 ) -> None:
     if online:
-        stored_schedules.keep(connection, definition, was_online=was_online)
+        schedule_rows.keep(connection, definition, was_online=was_online)
     else:
-        stored_schedules.stop(connection, definition.name)
+        schedule_rows.stop(connection, definition.name)
 
 
 def _find(connection: Connection, name: str, version: int | None) -> RowMapping | None:

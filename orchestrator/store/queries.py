@@ -1,21 +1,20 @@
 """Owns the read model: runs, definitions and masters as the documents that CLI and API show."""
 
-from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, func, select
 
 from orchestrator.core.command import CommandKind
-from orchestrator.core.definition import from_document, to_document
+from orchestrator.core.definition import to_document
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.status import WorkflowState
-from orchestrator.core.workflow_outputs import workflow_outputs
-from orchestrator.errors import DefinitionError, NotFound
+from orchestrator.errors import NotFound
 from orchestrator.store.clock import database_now
 from orchestrator.store.definitions import Definitions
+from orchestrator.store.documents import Document, as_text, as_texts, run_document
 from orchestrator.store.outbox import IS_DELIVERY, TARGET
-from orchestrator.store.rows import ATTEMPT_COLUMNS, attempt_of, head_of
+from orchestrator.store.rows import ATTEMPT_COLUMNS, attempt_of
 from orchestrator.store.schema import (
     UNFINISHED,
     backfill,
@@ -29,8 +28,6 @@ from orchestrator.store.schema import (
     workflow_instance,
 )
 from orchestrator.store.session import reading
-
-Document = dict[str, Any]
 
 run = workflow_instance.c
 
@@ -70,24 +67,7 @@ class Queries:
         with reading(self._engine) as connection:
             row = _run_row(connection, workflow_instance_id)
             attempts = _attempts(connection, workflow_instance_id)
-        return {
-            "id": row["id"],
-            "workflow": row["workflow"],
-            "version": row["version"],
-            "state": row["state"],
-            "run_count": row["run_count"],
-            "dry_run": row["dry_run"],
-            "planned_time": _text(row["planned_time"]),
-            "submitted_at": _text(row["submitted_at"]),
-            "started_at": _text(row["started_at"]),
-            "ended_at": _text(row["ended_at"]),
-            "parent": row["parent_id"],
-            "params": row["params"],
-            "outputs": _outputs(row, attempts),
-            "reason": row["reason"],
-            "held": row["held"],
-            "tasks": [_task(attempt) for attempt in attempts],
-        }
+        return run_document(row, attempts)
 
     def runs(
         self,
@@ -117,7 +97,7 @@ class Queries:
         if before_id is not None:
             statement = statement.where(run.id < before_id)
         with reading(self._engine) as connection:
-            return [_texts(row) for row in connection.execute(statement).mappings()]
+            return [as_texts(row) for row in connection.execute(statement).mappings()]
 
     def states(self, ids: Collection[int]) -> dict[int, WorkflowState]:
         """Return the states of these runs, for somebody who waits; those that do not exist are missing.
@@ -195,7 +175,7 @@ class Queries:
             "name": name,
             "version": stored.version,
             "online": stored.online,
-            "created_at": _text(stored.created_at),
+            "created_at": as_text(stored.created_at),
             "hash": stored.definition.hash,
             **to_document(stored.definition),
         }
@@ -223,11 +203,11 @@ class Queries:
                 "epoch_max": max(
                     (epoch for owner, _, epoch in found if owner == row["incarnation"]), default=0
                 ),
-                "last_heartbeat": _text(row["last_heartbeat"]),
+                "last_heartbeat": as_text(row["last_heartbeat"]),
                 "host": row["host"],
                 "pid": row["pid"],
                 "version": row["version"],
-                "started_at": _text(row["started_at"]),
+                "started_at": as_text(row["started_at"]),
             }
             for row in rows
         ]
@@ -278,43 +258,3 @@ def _attempts(connection: Connection, workflow_instance_id: int) -> list[TaskIns
     statement = select(*ATTEMPT_COLUMNS).where(task_instance.c.workflow_instance_id == workflow_instance_id)
     ordered = statement.order_by(task_instance.c.sequence, task_instance.c.attempt)
     return [attempt_of(row) for row in connection.execute(ordered).mappings()]
-
-
-def _outputs(row: RowMapping, attempts: Sequence[TaskInstance]) -> Document:
-    current = {attempt.task: attempt for attempt in attempts if attempt.current}
-    try:
-        return workflow_outputs(from_document(row["document"]), head_of(row), current)
-    except DefinitionError:  # such a run ends FAILURE at its start; it is shown all the same
-        return {}
-
-
-def _task(attempt: TaskInstance) -> Document:
-    return {
-        "name": attempt.task,
-        "type": attempt.type,
-        "state": attempt.state.value,
-        "attempt": attempt.attempt,
-        "current": attempt.current,
-        "dispatch": attempt.dispatch,
-        "worker": attempt.worker,
-        "submitted_at": _text(attempt.submitted_at),
-        "dispatched_at": _text(attempt.dispatched_at),
-        "started_at": _text(attempt.started_at),
-        "ended_at": _text(attempt.ended_at),
-        "exit_code": attempt.exit_code,
-        "reason": attempt.reason,
-        "outputs": dict(attempt.outputs),
-        "child": attempt.child,
-        "due_at": _text(attempt.due_at),
-        "host": attempt.host,
-        "log_path": attempt.log_path,
-    }
-
-
-def _texts(row: RowMapping) -> Document:
-    return {name: _text(value) if isinstance(value, datetime) else value for name, value in row.items()}
-
-
-def _text(at: datetime | None) -> str | None:
-    """Return a time as ISO 8601 in UTC."""
-    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -8,7 +8,8 @@ from typing import Any
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState
 from orchestrator.errors import LeaseLost, RetryEvent
-from orchestrator.master.assembly import Identity, Limits, Master, Ports, Timing, World, assemble
+from orchestrator.master.assembly import Master, assemble
+from orchestrator.master.ingredients import Identity, Limits, Ports, Timing, World
 from orchestrator.master.lookout import RunHistory
 from orchestrator.master.outside import Committer
 from orchestrator.master.ownership import Ownership

@@ -7,7 +7,7 @@ from typing import Protocol
 from orchestrator.broker.claims import Claim
 from orchestrator.broker.inbox import StopRequest, Verdict
 from orchestrator.broker.presence import BeatAnswer, WorkerBeat
-from orchestrator.broker.stream import Outgoing
+from orchestrator.broker.sender import Outgoing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

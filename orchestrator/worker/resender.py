@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from orchestrator.broker import codec
-from orchestrator.broker.stream import Outgoing
+from orchestrator.broker.sender import Outgoing
 from orchestrator.core.event import WorkerOnline
 from orchestrator.worker.ports import Identity, Sender
 from orchestrator.worker.slots import SLOTS

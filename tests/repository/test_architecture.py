@@ -13,7 +13,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "orchestrator"
-LIMIT_LINES = 400
+LIMIT_LINES = 330
+LONGER = {"store.schema": "nothing but tables"}
+"""Modules that may have more lines, each with its reason."""
 
 LEAVES = frozenset(
     {"errors", "config", "setting_faults", "setting_paths", "crash", "logging", "secret_source"}
@@ -336,7 +338,7 @@ def test_no_module_outgrows_its_reader() -> None:
     longest = sorted(lengths.items(), key=lambda one: -one[1])[:5]
     print("longest modules:", ", ".join(f"{name} {lines}" for name, lines in longest))  # noqa: T201 - a report
 
-    assert not {name: lines for name, lines in lengths.items() if lines > LIMIT_LINES}
+    assert {name for name, lines in lengths.items() if lines > LIMIT_LINES} == LONGER.keys()
 
 
 def test_exceptions_are_still_needed() -> None:

@@ -148,6 +148,10 @@ def _log_events() -> Iterator[str]:
                     attr in LOG_METHODS
                 ):
                     yield from _names(args[1] if attr == "log" else args[0])
+                case ast.Call(func=ast.Name(id="Lines"), keywords=keywords):  # those of a duty
+                    yield from (
+                        event for one in keywords if one.arg != "subject" for event in _names(one.value)
+                    )
                 case ast.Call(func=ast.Name(id=name), args=[first, *_]) if name in writers:
                     yield from _names(first)
                 case ast.Call(func=ast.IfExp(body=ast.Attribute(value=ast.Name(id="log"))), args=[first, *_]):

@@ -19,10 +19,11 @@ from orchestrator.core.changes import Leases
 from orchestrator.core.retry import backoff_s
 from orchestrator.errors import LeaseLost, RetryEvent
 from orchestrator.master.announcer import Announcer
-from orchestrator.master.assembly import Identity, Limits, Master, Ports, Timing, World, assemble
+from orchestrator.master.assembly import Master, assemble
 from orchestrator.master.chores import Chore, chores
 from orchestrator.master.deliveries import Deliveries
 from orchestrator.master.inbox import LULL_S, PATIENCE_S
+from orchestrator.master.ingredients import Identity, Limits, Ports, Timing, World
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
 from orchestrator.master.speech import Speech

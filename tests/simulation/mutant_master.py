@@ -139,7 +139,7 @@ MASTER_MUTANTS = (
     Mutant(
         name="nothing-is-absorbed",
         breaks="a failure that conditions name makes the run fail all the same",
-        target="orchestrator.core.draft:Draft.failed",
+        target="orchestrator.core.view:View.failed",
         old="task not in absorbed and ",
         new="",
         caught_by=244,

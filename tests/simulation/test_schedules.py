@@ -13,8 +13,9 @@ from orchestrator.authoring.cron import CronTimes
 from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
 from orchestrator.core.schedule import Schedule, fires_between
 from orchestrator.store import schema
-from orchestrator.store.backfills import BackfillRequest, Backfills
+from orchestrator.store.backfills import Backfills
 from orchestrator.store.definitions import Definitions
+from orchestrator.store.new_backfills import BackfillRequest
 from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import reading
 from tests.simulation import faults, oracle, workload

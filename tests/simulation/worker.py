@@ -17,7 +17,7 @@ from orchestrator.broker.claims import Claims
 from orchestrator.broker.inbox import WorkerInbox
 from orchestrator.broker.keys import Keys
 from orchestrator.broker.presence import Presence
-from orchestrator.broker.stream import EventSender
+from orchestrator.broker.sender import EventSender
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.worker.bundles import Bundles
 from orchestrator.worker.claiming import Claiming

@@ -14,7 +14,7 @@ import redis
 
 from orchestrator import crash
 from orchestrator.broker.keys import Keys
-from orchestrator.broker.stream import EventSender
+from orchestrator.broker.sender import EventSender
 from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.status import WORKFLOW_FINAL, WorkflowState

@@ -7,6 +7,7 @@ from orchestrator.cli.output import print_json, print_rows
 from orchestrator.cli.session import open_backend
 from orchestrator.service import definitions as service
 from orchestrator.service.files import draw
+from orchestrator.service.finding import find
 
 name_argument = click.argument("name")
 
@@ -36,7 +37,7 @@ def show(name: str, version: int | None, *, graph: bool, as_json: bool) -> None:
     """Show one version of a workflow, the latest by default."""
     with open_backend() as backend:
         document = service.show(backend, name, version)
-        lines = draw(service.find(backend, name, version).definition) if graph else []
+        lines = draw(find(backend, name, version).definition) if graph else []
     if as_json:
         print_json(document)
         return

@@ -2,13 +2,13 @@
 
 import rich_click as click
 
+from orchestrator.cli.exit_codes import UNREACHABLE
 from orchestrator.cli.options import json_option
 from orchestrator.cli.output import print_json
 from orchestrator.cli.settings import open_settings
 from orchestrator.service import diagnosis
 from orchestrator.service.findings import Finding
 
-UNREACHABLE = 3
 WORDS = {"ok": ("ok", "green"), "warning": ("warning", "yellow"), "error": ("ERROR", "red")}
 
 

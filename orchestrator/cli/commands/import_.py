@@ -6,7 +6,7 @@ from typing import Any
 
 import rich_click as click
 
-from orchestrator.cli.main import MISTAKE
+from orchestrator.cli.exit_codes import MISTAKE
 from orchestrator.cli.options import files_argument, json_option
 from orchestrator.cli.output import print_json, print_message
 from orchestrator.importing.dolphinscheduler import Imported, import_files

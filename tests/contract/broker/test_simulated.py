@@ -12,7 +12,8 @@ from redis.exceptions import ResponseError, WatchError
 from orchestrator.broker.claims import ClaimAnswer, Claims
 from orchestrator.broker.generation import Generations
 from orchestrator.broker.keys import Keys
-from orchestrator.broker.stream import EventSender, EventStream
+from orchestrator.broker.sender import EventSender
+from orchestrator.broker.stream import EventStream
 from orchestrator.errors import BrokerUnavailable
 from tests.simulation.redis_client import Direct, connect
 from tests.simulation.redis_server import SimulatedServer

@@ -8,7 +8,8 @@ import redis
 
 from orchestrator.broker.inbox import Verdict, WorkerInbox
 from orchestrator.broker.keys import GROUP, Keys
-from orchestrator.broker.stream import Entry, EventSender, EventStream, Outgoing
+from orchestrator.broker.sender import EventSender, Outgoing
+from orchestrator.broker.stream import Entry, EventStream
 from orchestrator.embedded.redis import PrivateRedis
 from orchestrator.errors import BrokerUnavailable
 from tests.fixtures.redis import wait_until

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.broker.codec import encode
-from orchestrator.broker.stream import Outgoing
+from orchestrator.broker.sender import Outgoing
 from orchestrator.core.event import TaskResult
 from orchestrator.core.order import Order
 from orchestrator.core.status import TaskState, WorkflowState

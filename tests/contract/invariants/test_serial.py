@@ -261,7 +261,7 @@ def test_any_commands_at_any_moment(make_world: MakeWorld, seed: int) -> None:
 
 def a_sweep(world: World) -> Turnkeeper:
     """Return the master's duty."""
-    leases = world.rig.master.turnkeeper._leases
+    leases = world.rig.master.loop._leases
     return Turnkeeper(Turns(world.rig.engine), leases, world.streams.wake, world.rig.clock.monotonic)
 
 

@@ -14,9 +14,10 @@ from orchestrator.core.command import CommandKind
 from orchestrator.core.schedule import Fire
 from orchestrator.errors import Conflict, LeaseLost
 from orchestrator.master.backfills import Backfiller
-from orchestrator.store.backfills import Backfilled, BackfillRequest, Backfills
+from orchestrator.store.backfills import Backfills
 from orchestrator.store.definitions import Definitions
 from orchestrator.store.leases import SlotLeases
+from orchestrator.store.new_backfills import Backfilled, BackfillRequest
 from orchestrator.store.schema import backfill_run, command, slot_lease, workflow_instance
 from orchestrator.store.session import open_engine, writing
 from tests.contract.store.bench import OWNER, Bench, make_bench

@@ -6,10 +6,11 @@ from sqlalchemy import delete, insert, update
 
 from orchestrator.core.command import CommandKind
 from orchestrator.core.schedule import Fire
-from orchestrator.store.backfills import BackfillRequest, Backfills
+from orchestrator.store.backfills import Backfills
 from orchestrator.store.evidence import Evidence, read_evidence
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.masters import Master
+from orchestrator.store.new_backfills import BackfillRequest
 from orchestrator.store.schema import command, error_command, slot_lease, workflow_instance
 from orchestrator.store.session import writing
 from tests.contract.store.bench import AT, OWNER, Bench

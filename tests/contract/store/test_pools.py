@@ -467,7 +467,7 @@ def test_zombie_sweeps_nothing(bench: Bench) -> None:
         connection.execute(update(slot_lease).values(epoch=slot_lease.c.epoch + 1))
     before = bench.contents()
 
-    duty = PoolSweeper(pools_of(bench), bench.leases, lambda: 64, lambda _slot: None)
+    duty = PoolSweeper(pools_of(bench), bench.leases, lambda: 64, lambda _slot: None, lambda: 0.0)
 
     assert duty.step() == 0
     assert bench.contents() == before
@@ -480,7 +480,7 @@ def test_duty_repairs_and_rings(bench: Bench) -> None:
     granted(bench, "a")
     change_state(bench, "a", state="SUCCESS")
     rung: list[int] = []
-    duty = PoolSweeper(pools_of(bench), bench.leases, lambda: 64, rung.append)
+    duty = PoolSweeper(pools_of(bench), bench.leases, lambda: 64, rung.append, lambda: 0.0)
 
     assert (duty.step(), rung) == (2, [run % 64])
     assert (duty.step(), rung) == (0, [run % 64])

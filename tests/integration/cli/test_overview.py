@@ -1,18 +1,76 @@
-"""What the `orchestrator` program loads when it only shows its commands."""
+"""What the `orchestrator` program loads: only what a command needs, because people and scripts wait for it."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
-HEAVY = ("sqlalchemy", "celery", "redis", "pydantic", "yaml", "alembic")
+from orchestrator.config import load_settings
+from orchestrator.store import migrate
+from orchestrator.store.session import open_engine
+
+OVERVIEW_NEEDS_NOT = ("sqlalchemy", "celery", "redis", "pydantic", "yaml", "alembic")
+LISTING_NEEDS_NOT = (
+    "alembic",
+    "cel",
+    "celery",
+    "cronsim",
+    "httpx",
+    "kombu",
+    "psutil",
+    "redis",
+    "yaml",
+    "orchestrator.authoring.build",
+    "orchestrator.broker",
+    "orchestrator.cli.live",
+    "orchestrator.service.backend",
+)
 
 
-def test_overview_loads_no_heavy_library() -> None:
-    """Celery loads this group in all its programs, and shells for completion: it must cost next to nothing."""
+def loaded(arguments: list[str], names: tuple[str, ...], home: Path) -> tuple[str, list[str]]:
+    """Return what a command printed, and which of these modules it loaded."""
     program = (
-        "import sys; from orchestrator.cli.main import exit_code; exit_code(['--help']);"
-        f"print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
+        "import sys; from orchestrator.cli.main import exit_code; code = exit_code(sys.argv[1:]);"
+        f"print(code, *[name for name in {names!r} if name in sys.modules], file=sys.stderr)"
     )
+    environment = {**os.environ, "ORCHESTRATOR_HOME": str(home)}
 
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    code, *found = done.stderr.split()
+    assert code == "0"
+    return done.stdout, found
 
-    assert done.stderr.strip() == "[]"
+
+def test_overview_loads_no_heavy_library(tmp_path: Path) -> None:
+    """Celery loads this group in all its programs, and shells for completion: it must cost next to nothing."""
+    _, found = loaded(["--help"], OVERVIEW_NEEDS_NOT, tmp_path)
+
+    assert found == []
+
+
+def test_overview_of_runs_loads_none_of_its_commands(tmp_path: Path) -> None:
+    """`runs --help`, too, is answered from a catalogue."""
+    text, found = loaded(["runs", "--help"], OVERVIEW_NEEDS_NOT, tmp_path)
+
+    assert "force-success" in text
+    assert found == []
+
+
+def test_listing_of_runs_needs_the_database_alone(tmp_path: Path) -> None:
+    """What scripts ask most loads no broker, no Celery, and nothing that reads workflow files."""
+    engine = open_engine(
+        load_settings({"ORCHESTRATOR_HOME": str(tmp_path)}).database, "migration", connect_timeout_s=5
+    )
+    migrate.upgrade(engine)
+    engine.dispose()
+
+    text, found = loaded(["runs", "list", "--json"], ("sqlalchemy", *LISTING_NEEDS_NOT), tmp_path)
+
+    assert text.strip() == "[]"
+    assert found == ["sqlalchemy"]

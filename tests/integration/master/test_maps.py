@@ -9,7 +9,7 @@ from sqlalchemy import update
 from orchestrator.core.definition import ParameterDefinition, TaskDefinition, WorkflowDefinition
 from orchestrator.core.order import Order
 from orchestrator.core.status import TaskState, WorkflowState
-from orchestrator.master.assembly import Limits
+from orchestrator.master.ingredients import Limits
 from orchestrator.store import schema
 from orchestrator.store.queries import Queries
 from orchestrator.store.session import writing

@@ -14,7 +14,7 @@ PARAMETERS_MUTANTS = (
     SemanticMutant(
         statement="9.2",
         breaks="start parameters win over upstream outputs",
-        target="orchestrator.core.inputs:_below",
+        target="orchestrator.core.surroundings:layers_of",
         old="[latest, start, workflow,",
         new="[start, latest, workflow,",
         noticed_by="unit/core/test_parameter_table.py::test_each_layer_wins_over_those_below_it",
@@ -22,7 +22,7 @@ PARAMETERS_MUTANTS = (
     SemanticMutant(
         statement="9.4",
         breaks="the environment wins over workflow parameters",
-        target="orchestrator.core.inputs:_below",
+        target="orchestrator.core.surroundings:layers_of",
         old="start, workflow, environment, built_in]",
         new="start, environment, workflow, built_in]",
         noticed_by="unit/core/test_parameter_table.py::test_each_layer_wins_over_those_below_it",
@@ -30,7 +30,7 @@ PARAMETERS_MUTANTS = (
     SemanticMutant(
         statement="9.5",
         breaks="built-ins win over the environment",
-        target="orchestrator.core.inputs:_below",
+        target="orchestrator.core.surroundings:layers_of",
         old="workflow, environment, built_in]",
         new="workflow, built_in, environment]",
         noticed_by="unit/core/test_parameter_table.py::test_each_layer_wins_over_those_below_it",
@@ -96,7 +96,7 @@ PARAMETERS_MUTANTS = (
         breaks="references in a script are replaced by their text",
         target="orchestrator.core.inputs:_spec",
         old="        return task.spec",
-        new="        return {name: _replaced(name, value, scope, around) for name, value in task.spec.items()}",
+        new="        return {name: replaced(name, value, scope, around) for name, value in task.spec.items()}",
         noticed_by="unit/core/test_parameter_table.py::test_a_script_is_never_touched",
     ),
     SemanticMutant(

@@ -70,7 +70,7 @@ RUNS_MUTANTS = (
     SemanticMutant(
         statement="3.13",
         breaks="under `end` a failure is tried again",
-        target="orchestrator.core.draft:Draft.is_stopping.fget",
+        target="orchestrator.core.view:View.is_stopping.fget",
         old=" or head.ending",
         new="",
         noticed_by="unit/core/test_on_failure_end.py::test_after_a_failure_nothing_is_tried_again",
@@ -78,7 +78,7 @@ RUNS_MUTANTS = (
     SemanticMutant(
         statement="3.14",
         breaks="a retry of a pausing run is submitted",
-        target="orchestrator.core.draft:Draft.state_of_new",
+        target="orchestrator.core.view:View.state_of_new",
         old=" or is_held(self.head, task)",
         new="",
         noticed_by="unit/core/test_control.py::test_retry_and_replacement_of_a_pausing_run_are_held",

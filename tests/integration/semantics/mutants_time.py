@@ -6,9 +6,9 @@ TIME_MUTANTS = (
     SemanticMutant(
         statement="9.26",
         breaks="placeholders in params are not replaced",
-        target="orchestrator.core.inputs:_replaced",
-        old="placeholders.resolve_value(_marked(value, around), around.head.planned_time, zone)",
-        new="_marked(value, around)",
+        target="orchestrator.core.surroundings:with_times",
+        old="placeholders.resolve_value(around.marked(value), around.head.planned_time, zone)",
+        new="around.marked(value)",
         noticed_by="unit/core/test_inputs.py::test_placeholders_of_workflow_and_task_params_are_replaced",
     ),
     SemanticMutant(

@@ -54,10 +54,10 @@ TRIGGERS_MUTANTS = (
     SemanticMutant(
         statement="4.7",
         breaks="a forced success is no success",
-        target="orchestrator.core.draft:Draft.rebuild",
-        old="self.settle(task, OUTCOMES[attempt.state])",
+        target="orchestrator.core.settling:rebuild",
+        old="settle(sheet, task, OUTCOMES[attempt.state])",
         new=(
-            'self.settle(task, Outcome.FAILED if attempt.state == "FORCED_SUCCESS" else '
+            'settle(sheet, task, Outcome.FAILED if attempt.state == "FORCED_SUCCESS" else '
             "OUTCOMES[attempt.state])"
         ),
         noticed_by="unit/core/test_again.py::test_recover_goes_on_behind_a_forced_success",
@@ -121,7 +121,7 @@ TRIGGERS_MUTANTS = (
     SemanticMutant(
         statement="4.15",
         breaks="a failure that conditions name is not absorbed",
-        target="orchestrator.core.draft:Draft.failed",
+        target="orchestrator.core.view:View.failed",
         old="task not in absorbed and ",
         new="",
         noticed_by="unit/core/test_branches.py::test_conditions_run_when_all_is_done_and_take_the_branch_of_their_verdict",
@@ -137,10 +137,10 @@ TRIGGERS_MUTANTS = (
     SemanticMutant(
         statement="4.17",
         breaks="a clean-up task absorbs the failure before it",
-        target="orchestrator.core.draft:Draft.failed",
-        old="absorbed = self._instance.graph.absorbed",
+        target="orchestrator.core.view:View.failed",
+        old="absorbed = self.graph.absorbed",
         new=(
-            "tasks = self._instance.graph.tasks.values()\n    absorbed = {one for task in tasks if "
+            "tasks = self.graph.tasks.values()\n    absorbed = {one for task in tasks if "
             'task.trigger == "all_done" for one in task.needs}'
         ),
         noticed_by="unit/core/test_branches.py::test_a_failure_that_nobody_names_still_fails_the_run",
@@ -173,7 +173,7 @@ TRIGGERS_MUTANTS = (
         statement="4.21",
         breaks="an absorbed failure ends the run under `end`",
         target="orchestrator.core.draft:Draft.end",
-        old=" and (group or attempt.task) not in self._instance.graph.absorbed",
+        old=" and (group or attempt.task) not in self.graph.absorbed",
         new="",
         noticed_by="unit/core/test_branches.py::test_an_absorbed_failure_does_not_end_the_run_under_end",
     ),

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from tests.edges import TASK_TABLE
+
 
 def _closed(edges: Mapping[str, str]) -> dict[str, set[str]]:
     """Return what can be reached from each state in any number of steps: one commit may hold several."""
@@ -12,21 +14,7 @@ def _closed(edges: Mapping[str, str]) -> dict[str, set[str]]:
     return reach
 
 
-ATTEMPT_MOVES = _closed(
-    {
-        "SUBMITTED": "DISPATCHED RUNNING DELAYED SUCCESS FAILURE KILLED LOST PAUSED",
-        "DELAYED": "SUBMITTED PAUSED KILLED",
-        "DISPATCHED": "RUNNING DELAYED SUCCESS FAILURE KILLED LOST SUBMITTED PAUSED",
-        "RUNNING": "SUCCESS FAILURE KILLED LOST DELAYED PAUSED",
-        "PAUSED": "SUBMITTED DELAYED KILLED",
-        "FAILURE": "FORCED_SUCCESS",
-        "KILLED": "FORCED_SUCCESS",
-        "SKIPPED": "",
-        "SUCCESS": "",
-        "FORCED_SUCCESS": "",
-        "LOST": "",
-    }
-)
+ATTEMPT_MOVES = _closed(TASK_TABLE)
 BEGUN = frozenset({"DISPATCHED", "RUNNING", "SUCCESS", "FAILURE"})
 GOES = frozenset({"SUBMITTED", "DELAYED", "DISPATCHED", "RUNNING"})
 SPECIAL = ("lost", "timeout", "queue", "not met")

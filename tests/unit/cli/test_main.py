@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import rich_click as click
 
+from orchestrator.cli.commands.runs import CATALOGUE as RUNS
+from orchestrator.cli.commands.runs import runs
 from orchestrator.cli.lazy import LazyGroup
 from orchestrator.cli.main import CATALOGUE, cli, code_of, exit_code
 from orchestrator.errors import (
@@ -49,6 +51,15 @@ def test_overview_names_every_command_that_people_use(capsys: pytest.CaptureFixt
     text = capsys.readouterr().out
     assert all(name in text for name, entry in CATALOGUE.items() if not entry.hidden)
     assert "supervise" not in text
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_overview_of_runs_says_what_each_command_says_of_itself(name: str) -> None:
+    """The catalogue repeats the first line of a command's help, so that nothing need be loaded for it."""
+    command = runs.resolve_command(click.Context(runs), [name])[1]
+
+    assert command is not None
+    assert RUNS[name].summary == (command.help or "").partition("\n")[0]
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import pytest
 
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.event import TaskResult
-from orchestrator.core.inputs import Surroundings, check_scope, wanted_by_check
+from orchestrator.core.inputs import wanted_by_check
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.core.surroundings import Surroundings, check_scope
 from orchestrator.core.transition import Inspection
 from orchestrator.errors import RepeatedEvent, UnresolvedParameter
 from tests.builders import a_definition, a_head, a_task, an_attempt

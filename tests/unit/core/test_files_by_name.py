@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from orchestrator.authoring.load import load_text
-from orchestrator.core.inputs import Surroundings, resolve_inputs
+from orchestrator.core.inputs import resolve_inputs
+from orchestrator.core.surroundings import Surroundings
 from tests.builders import a_head, an_attempt
 
 PAGE = Path(__file__).parents[3] / "docs" / "yaml.md"

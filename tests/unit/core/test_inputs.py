@@ -9,10 +9,11 @@ import pytest
 
 from orchestrator.core.dag import Graph, compile_graph
 from orchestrator.core.definition import ParameterDefinition, TaskDefinition, WorkflowDefinition
-from orchestrator.core.inputs import Inputs, Surroundings, resolve_inputs, wanted_outputs
+from orchestrator.core.inputs import Inputs, resolve_inputs, wanted_outputs
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.outputs import OutputIndex, outputs_visible_to
 from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.core.surroundings import Surroundings
 from orchestrator.core.workflow_outputs import workflow_outputs
 from orchestrator.errors import UnresolvedParameter
 from tests.builders import a_task

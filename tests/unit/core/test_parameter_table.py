@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from orchestrator.core.definition import ParameterDefinition, TaskDefinition
-from orchestrator.core.inputs import Inputs, Surroundings, resolve_inputs
+from orchestrator.core.inputs import Inputs, resolve_inputs
+from orchestrator.core.surroundings import Surroundings
 from orchestrator.errors import UnresolvedParameter
 from tests.builders import a_definition, a_head, a_task, an_attempt
 

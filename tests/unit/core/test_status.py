@@ -1,4 +1,4 @@
-"""Every pair of states against the tables of the semantics, which are copied here and not taken from the code."""
+"""Every pair of states against the tables of the semantics, which are not taken from the code."""
 
 from itertools import product
 
@@ -17,32 +17,7 @@ from orchestrator.core.status import (
     check_workflow_edge,
 )
 from orchestrator.errors import IllegalTransition
-
-TASK_TABLE = {
-    "SUBMITTED": "DISPATCHED RUNNING DELAYED SUCCESS FAILURE KILLED LOST SUBMITTED PAUSED",
-    "DELAYED": "SUBMITTED PAUSED KILLED",
-    "DISPATCHED": "RUNNING DELAYED SUCCESS FAILURE KILLED LOST SUBMITTED PAUSED",
-    "RUNNING": "SUCCESS FAILURE KILLED LOST DELAYED PAUSED",
-    "PAUSED": "SUBMITTED DELAYED KILLED",
-    "FAILURE": "FORCED_SUCCESS",
-    "KILLED": "FORCED_SUCCESS",
-    "SKIPPED": "",
-    "SUCCESS": "",
-    "FORCED_SUCCESS": "",
-    "LOST": "",
-}
-
-WORKFLOW_TABLE = {
-    "SUBMITTED": "RUNNING WAITING FAILURE STOPPED PAUSED",
-    "WAITING": "SUBMITTED STOPPED PAUSED",
-    "RUNNING": "PAUSING STOPPING SUCCESS FAILURE",
-    "PAUSING": "RUNNING PAUSED STOPPING SUCCESS FAILURE",
-    "STOPPING": "STOPPED FAILURE SUCCESS",
-    "PAUSED": "RUNNING WAITING STOPPED",
-    "SUCCESS": "RUNNING WAITING",
-    "FAILURE": "RUNNING WAITING",
-    "STOPPED": "RUNNING WAITING",
-}
+from tests.edges import TASK_TABLE, WORKFLOW_TABLE
 
 
 @pytest.mark.parametrize(("old", "new"), list(product(TaskState, TaskState)))

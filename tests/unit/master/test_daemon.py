@@ -5,8 +5,8 @@ from typing import Any
 
 from orchestrator.core.changes import Leases
 from orchestrator.errors import StoreUnavailable
-from orchestrator.master.assembly import Limits, Timing
 from orchestrator.master.daemon import Daemon, Plan, Service
+from orchestrator.master.ingredients import Limits, Timing
 
 LEASES = Leases(owner="m", epochs={0: 1})
 

@@ -4,7 +4,7 @@ from sqlalchemy import Engine
 
 from orchestrator.core.command import CommandKind
 from orchestrator.core.status import WorkflowState
-from orchestrator.master.assembly import Limits, Timing
+from orchestrator.master.ingredients import Limits, Timing
 from orchestrator.master.overload import Overload
 from tests.world import World, a_task
 

@@ -20,6 +20,7 @@ from orchestrator.errors import (
 from orchestrator.service import control, definitions, files, runs, schema, submission
 from orchestrator.service.backend import Backend
 from orchestrator.service.control import RULES, is_needed
+from orchestrator.service.finding import find
 from orchestrator.service.submission import SubmitOptions
 from tests.unit.service.submitting import SMALL, end_run, small_definition, submit_small
 
@@ -60,7 +61,7 @@ def test_endless_calls_are_refused_whoever_was_deployed_first(backend: Backend) 
     with pytest.raises(DefinitionError, match="call each other without end"):
         definitions.deploy(backend, load_text(call.format("c", "a")), online=True)
     with pytest.raises(NotFound):
-        definitions.find(backend, "c", None)
+        find(backend, "c", None)
 
 
 def test_endless_calls_through_what_is_stored_are_a_fault_with_its_place(
@@ -97,7 +98,7 @@ def test_unknown_workflow_is_refused_with_the_nearest_name(backend: Backend) -> 
     definitions.deploy(backend, [small_definition()], online=True)
 
     with pytest.raises(NotFound, match="'small'"):
-        definitions.find(backend, "smal", None)
+        find(backend, "smal", None)
 
 
 def test_offline_workflow_is_not_started(backend: Backend) -> None:

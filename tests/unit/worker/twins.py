@@ -7,7 +7,7 @@ from typing import Any
 from orchestrator.broker.claims import Claim, ClaimAnswer
 from orchestrator.broker.inbox import StopRequest, Verdict
 from orchestrator.broker.presence import BeatAnswer, WorkerBeat
-from orchestrator.broker.stream import Outgoing
+from orchestrator.broker.sender import Outgoing
 from orchestrator.core.order import Order
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.worker.ports import Identity

@@ -1,0 +1,24 @@
+"""Owns the command `runs list`."""
+
+import rich_click as click
+
+from orchestrator.cli.options import json_option
+from orchestrator.cli.output import print_rows
+from orchestrator.cli.records import open_records
+from orchestrator.core.status import WorkflowState
+from orchestrator.service import runs as service
+
+LIST_COLUMNS = ("id", "workflow", "version", "state", "parent", "submitted_at", "started_at", "ended_at")
+
+
+@click.command("list", epilog="Example: orchestrator runs list --state FAILURE")
+@click.option("--state", type=click.Choice([str(one) for one in WorkflowState], case_sensitive=False))
+@click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
+@click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True)
+@json_option
+def list_runs(state: str | None, workflow: str | None, limit: int, *, as_json: bool) -> None:
+    """List runs, the newest first."""
+    with open_records() as records:
+        rows = service.list_runs(records, state=state, workflow=workflow, limit=limit)
+        empty = "no such run" if workflow is None else service.why_no_runs(records, workflow)
+        print_rows(rows, LIST_COLUMNS, as_json=as_json, empty=empty)

@@ -1,4 +1,4 @@
-"""Giving way with a loop that is far behind: each attempt is told once, so many at a look, and again if need is."""
+"""Giving way with a loop that is far behind: each attempt is told once, in parts, and again if it got lost."""
 
 from datetime import datetime
 

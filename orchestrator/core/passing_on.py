@@ -1,12 +1,14 @@
 """Owns the word that a run passes on to the children it waits for: so many in a step, the rest by mail to itself.
 
 What is left over stands in that mail, which is written with the part that is done: a crash neither loses nor
-repeats any of it. It says what was asked before, and not whom to tell: whoever goes on looks at what the run asks
-by then, so that a later word overtakes an earlier one that is still being passed on.
+repeats any of it. It says what was asked before and after, and not whom to tell: whoever goes on looks at what the
+run asks by then, so that a later word overtakes an earlier one that is still being passed on.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
+from operator import attrgetter
 from typing import Any
 
 from orchestrator.core.command import CommandKind, Mail
@@ -16,6 +18,8 @@ from orchestrator.core.run import STOPPED_REASON, WorkflowInstance, is_doomed, i
 from orchestrator.core.status import TaskState, WorkflowState
 
 Tasks = Mapping[str, TaskDefinition]
+
+_sequence = attrgetter("sequence")
 
 
 def asked_of_child(head: Head, task: TaskDefinition) -> CommandKind:
@@ -40,26 +44,19 @@ def ask(attempt: TaskInstance, kind: CommandKind) -> Mail:
 def pass_on(
     tasks: Tasks, before: Head, after: Head, attempts: Iterable[TaskInstance], most: int
 ) -> Iterator[Mail]:
-    """Yield what a run asks of children where it asked something else before, in the order of their tasks.
+    """Yield what a step asks of children that the run asked something else before, in the order of their tasks.
 
     Args:
         tasks: By name.
-        before: The run's row, as it was when these children were asked last.
-        after: The same now.
-        attempts: RUNNING ones.
+        before: The run's row before the step.
+        after: The same after it.
+        attempts: RUNNING ones that the step did not change.
         most: So many children are asked; if there are more, mail to the run itself goes on with them.
     """
-    if before is after or _grounds(before) == _grounds(after):
-        return
-    concerned = [one for one in attempts if one.child is not None and _differs(tasks, before, after, one)]
-    concerned.sort(key=_sequence)
-    for attempt in concerned[:most]:
-        yield ask(attempt, asked_of_child(after, tasks[attempt.task]))
-    left_over = concerned[most:]
-    past = concerned[most - 1].sequence if left_over else 0
-    for kind in dict.fromkeys(asked_of_child(after, tasks[one.task]) for one in left_over):
-        body = {"ask": kind.value, "before": _grounds(before), "past": past}
-        yield Mail(workflow_instance_id=after.id, kind=CommandKind.PASS_ON, body=body)
+    if before is not after:
+        word = {"before": _grounds(before), "after": _grounds(after)}
+        if word["before"] != word["after"]:
+            yield from _part(tasks, after, word, attempts, most)
 
 
 def go_on(run: WorkflowInstance, body: Mapping[str, Any], most: int) -> Iterator[Mail]:
@@ -67,27 +64,35 @@ def go_on(run: WorkflowInstance, body: Mapping[str, Any], most: int) -> Iterator
 
     Args:
         run: The parent.
-        body: `ask`, what is asked; `before`, what the run's row said when the children were asked last; `past`, up
-            to which task they know.
+        body: `before` and `after`, what the run's row said before the step that gave the word, and after it;
+            `past`, up to which task the children have heard it.
         most: So many children are asked.
     """
-    head, tasks = run.head, run.graph.tasks
     running = (run.attempts[task] for task in run.in_state(TaskState.RUNNING))
-    rest = (
-        one
-        for one in running
-        if one.sequence > body["past"] and asked_of_child(head, tasks[one.task]) == body["ask"]
-    )
-    yield from pass_on(tasks, _head_of(head, body["before"]), head, rest, most)
+    rest = (one for one in running if one.sequence > body["past"])
+    word = {"before": body["before"], "after": body["after"]}
+    yield from _part(run.graph.tasks, run.head, word, rest, most)
 
 
-def _differs(tasks: Tasks, before: Head, after: Head, attempt: TaskInstance) -> bool:
-    task = tasks[attempt.task]
-    return asked_of_child(before, task) is not asked_of_child(after, task)
+def _part(
+    tasks: Tasks, head: Head, word: Mapping[str, Any], attempts: Iterable[TaskInstance], most: int
+) -> Iterator[Mail]:
+    """Yield what the next children are asked, and the mail that goes on if there are more."""
+    before, after = _head_of(head, word["before"]), _head_of(head, word["after"])
+    in_order = sorted((one for one in attempts if one.child is not None), key=_sequence)
+    concerned = (one for one in in_order if _concerns(tasks[one.task], before, after, head))
+    asked = list(islice(concerned, most))
+    for attempt in asked:
+        yield ask(attempt, asked_of_child(head, tasks[attempt.task]))
+    if next(concerned, None) is not None:
+        body = {**word, "past": asked[-1].sequence}
+        yield Mail(workflow_instance_id=head.id, kind=CommandKind.PASS_ON, body=body)
 
 
-def _sequence(attempt: TaskInstance) -> int:
-    return attempt.sequence
+def _concerns(task: TaskDefinition, before: Head, after: Head, now: Head) -> bool:
+    """Return whether a word is the one that brought what is asked now; else another one does."""
+    asked = asked_of_child(now, task)
+    return asked_of_child(before, task) is not asked and asked_of_child(after, task) is asked
 
 
 def _grounds(head: Head) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def handle_pass_on(instance: WorkflowInstance, body: Mapping[str, Any], context:
     draft = Draft(instance, context)
     mail = list(go_on(instance, body, context.row_limit))
     if not mail:
-        raise RepeatedEvent(f"run {instance.head.id}: {body['ask']} need not be passed on any more")
+        raise RepeatedEvent(f"run {instance.head.id}: this word has reached whom it concerns")
     for one in mail:
         draft.mail(one)
     return draft.transition()

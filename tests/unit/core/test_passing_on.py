@@ -107,7 +107,7 @@ def test_stop_overtakes_a_pause_that_is_still_being_passed_on() -> None:
 
     post.do(K.STOP)
     assert numbers(post, K.STOP) == [0, 1]
-    assert [body["ask"] for body in post.own] == ["PAUSE", "STOP"]
+    assert [body["after"]["state"] for body in post.own] == ["PAUSING", "STOPPING"]
     post.finish()
 
     assert numbers(post, K.STOP) == [0, 1, 2, 3, 4]
@@ -120,7 +120,7 @@ def test_word_that_was_overtaken_asks_nobody() -> None:
     (pause,) = post.own
     post.do(K.RESUME)
 
-    with pytest.raises(RepeatedEvent, match="PAUSE need not be passed on any more"):
+    with pytest.raises(RepeatedEvent, match="has reached whom it concerns"):
         post.play.command(K.PASS_ON, **pause)
 
     post.own.popleft()
@@ -194,6 +194,6 @@ def test_mail_to_oneself_is_plain_data() -> None:
     (mail,) = (one for one in post.play.last.mail if one.kind is K.PASS_ON)
 
     before = {"state": "RUNNING", "ending": False, "held": [], "stopping": False}
-    body = {"ask": "PAUSE", "before": before, "past": post.play["s0"].sequence}
+    body = {"before": before, "after": {**before, "state": "PAUSING"}, "past": post.play["s0"].sequence}
     assert mail == Mail(workflow_instance_id=INSTANCE_ID, kind=K.PASS_ON, body=body)
     assert post.play["s0"].state is TaskState.RUNNING

@@ -21,6 +21,7 @@ class CommandKind(StrEnum):
     CHILD_CHANGED = "CHILD_CHANGED"
     GRANTED = "GRANTED"
     WAKE = "WAKE"
+    PASS_ON = "PASS_ON"  # noqa: S105  no password
 
 
 MEETS_ENDED = frozenset({CommandKind.RECOVER, CommandKind.RERUN, CommandKind.FORCE_SUCCESS})

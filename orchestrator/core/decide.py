@@ -56,7 +56,7 @@ def decide_report(instance: WorkflowInstance, event: Report, context: Context) -
             assert_never(event)
 
 
-def decide_command(  # noqa: C901, PLR0911  one arm a command
+def decide_command(  # noqa: C901, PLR0911, PLR0912  one arm a command
     instance: WorkflowInstance, command: Command, context: Context
 ) -> Transition:
     """Return what a command changes.
@@ -88,6 +88,8 @@ def decide_command(  # noqa: C901, PLR0911  one arm a command
             return child.handle_child_changed(instance, command.body, context)
         case CommandKind.GRANTED:
             return pool.handle_granted(instance, command.body, context)
+        case CommandKind.PASS_ON:
+            return child.handle_pass_on(instance, command.body, context)
         case _:
             assert_never(command.kind)
 

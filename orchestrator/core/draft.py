@@ -237,7 +237,10 @@ class Draft(View):
             withdrawn=tuple(self._withdrawn),
             spent=tuple(self._spent.items()),
             alerts=tuple(self._alerts),
-            mail=(*self._mail, *family_mail(run, self.head, self._current, self._children)),
+            mail=(
+                *self._mail,
+                *family_mail(run, self.head, self._current, self._children, self.context.row_limit),
+            ),
             children=tuple(self._children),
             **moves(self.head, self.definition, self._instance.attempts, (*updated, *inserted)),
             turns=turns_of_step(run.definition, run.head, self.head, took=self._took_turn),

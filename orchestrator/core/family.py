@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from orchestrator.core.command import Command, CommandKind, Mail
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
-from orchestrator.core.run import WorkflowInstance, is_doomed, is_held
+from orchestrator.core.passing_on import ask, asked_of_child, pass_on
+from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.serial import is_from_turns
 from orchestrator.core.status import TASK_FINAL, WORKFLOW_FINAL, TaskState, WorkflowState
 
@@ -13,24 +14,12 @@ TOLD = frozenset({WorkflowState.PAUSED, *WORKFLOW_FINAL})
 """States of a child that its parent is told of."""
 
 
-def asked_of_child(head: Head, task: TaskDefinition) -> CommandKind:
-    """Return what the state of a run asks of the child of one of its tasks.
-
-    Args:
-        head: The parent's row.
-        task: The parent's task.
-    """
-    if is_doomed(head, task):
-        return CommandKind.STOP
-    held = is_held(head, task.name) or head.state is WorkflowState.PAUSED
-    return CommandKind.PAUSE if held else CommandKind.RESUME
-
-
 def family_mail(
     run: WorkflowInstance,
     after: Head,
     changed: Mapping[str, TaskInstance | None],
     born: Iterable[Head],
+    most: int,
 ) -> Iterator[Mail]:
     """Yield what the new state of a run asks of its children, and tells its parent.
 
@@ -39,18 +28,16 @@ def family_mail(
         after: Its row after it.
         changed: The current attempts that the step changed, by task; `None`: there is none any more.
         born: Children that begin in this step: they know.
+        most: So many children of tasks that the step did not change are asked in it, the others in later ones.
     """
     yield from mail_to_parent(run.head, after)
-    names = dict.fromkeys(changed)
-    if after is not run.head:
-        names.update(dict.fromkeys(run.in_state(TaskState.RUNNING)))
-    new = {child.id for child in born}
-    attempts = (
-        (run.attempts.get(task), changed[task] if task in changed else run.attempts.get(task))
-        for task in names
-    )
-    concerned = [(old, one) for old, one in attempts if one is not None and one.child not in (None, *new)]
-    yield from mail_to_children(run.graph.tasks, run.head, after, concerned)
+    know = {None, *(child.id for child in born)}
+    attempts = ((run.attempts.get(task), one) for task, one in changed.items())
+    concerned = [(old, one) for old, one in attempts if one is not None and one.child not in know]
+    tasks = run.graph.tasks
+    yield from mail_to_children(tasks, run.head, after, concerned)
+    running = (run.attempts[task] for task in run.in_state(TaskState.RUNNING) if task not in changed)
+    yield from pass_on(tasks, run.head, after, running, most)
 
 
 def mail_to_parent(before: Head, after: Head) -> Iterator[Mail]:
@@ -80,9 +67,9 @@ def mail_to_children(
         waited = old is not None and old.state is TaskState.RUNNING and old.child == new.child
         asked = asked_of_child(after, task)
         if old is not None and (old.state in TASK_FINAL or _is_inherited(old, new, asked)):
-            yield _ask(new, CommandKind.RECOVER)
+            yield ask(new, CommandKind.RECOVER)
         elif not waited or asked is not asked_of_child(before, task):
-            yield _ask(new, asked)
+            yield ask(new, asked)
 
 
 def _is_inherited(old: TaskInstance, new: TaskInstance, asked: CommandKind) -> bool:
@@ -92,12 +79,12 @@ def _is_inherited(old: TaskInstance, new: TaskInstance, asked: CommandKind) -> b
 
 def give_up(attempt: TaskInstance) -> Mail:
     """Return the mail that stops the child of an attempt that waits for it no longer."""
-    return _ask(attempt, CommandKind.STOP)
+    return ask(attempt, CommandKind.STOP)
 
 
 def is_mail(command: Command) -> bool:
     """Return whether a command comes from no person: one that does not fit is nobody's mistake."""
-    if command.kind in (CommandKind.CHILD_CHANGED, CommandKind.GRANTED):
+    if command.kind in (CommandKind.CHILD_CHANGED, CommandKind.GRANTED, CommandKind.PASS_ON):
         return True
     return "parent" in command.body or is_from_turns(command)
 
@@ -108,11 +95,6 @@ def answer_to(command: Command) -> Mail | None:
     if not isinstance(parent, int):
         return None
     return _look(parent, command.body.get("task"), command.workflow_instance_id)
-
-
-def _ask(attempt: TaskInstance, kind: CommandKind) -> Mail:
-    body = {"parent": attempt.workflow_instance_id, "task": attempt.task}
-    return Mail(workflow_instance_id=attempt.child or 0, kind=kind, body=body)
 
 
 def _look(parent: int, task: object, child: int) -> Mail:

@@ -81,6 +81,7 @@ class TaskInstance:
         taken: The branch tasks that a switch or conditions task chose; `None`: it chose nothing, all count.
         rejected_by: Workers that gave this attempt back, and why, newest last (`name reason`).
         cache_key: Of this hand-over: under which its outputs will be kept. `None`: nobody has looked there yet.
+        line_ups: How often it has come into the line of its pool; a grant speaks of one of these times.
     """
 
     workflow_instance_id: int
@@ -117,6 +118,7 @@ class TaskInstance:
     child: int | None = None
     rejected_by: tuple[str, ...] = ()
     cache_key: str | None = None
+    line_ups: int = 0
 
     @property
     def key(self) -> tuple[int, str, int]:

@@ -3,6 +3,9 @@
 An attempt in line, or with a slot, is SUBMITTED, DISPATCHED or RUNNING. Which of both it is says its row: it
 waits as long as it is SUBMITTED for the reason `pool`, and the grant takes that reason away. One whose worker
 group nobody serves gives way: it is SUBMITTED for the reason `no worker`, and outside, until somebody serves it.
+
+Who leaves the line and comes back may still find the grant of the first time on its way, whose slot was given on
+long ago. So each time has a number, which the attempt, its place, and the grant carry.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -35,6 +38,7 @@ class PoolPlace:
         task_rank: 0 (highest) to 4.
         since: When the attempt was submitted first, in database time.
         sequence: Order of submission within the run.
+        line_up: Which of the attempt's times in line it is.
     """
 
     pool: str
@@ -45,6 +49,7 @@ class PoolPlace:
     task_rank: int
     since: datetime | None
     sequence: int
+    line_up: int
 
     @property
     def key(self) -> tuple[int, str, int]:
@@ -101,7 +106,7 @@ def in_place(head: Head, task: TaskDefinition, old: TaskInstance | None, new: Ta
     """
     comes = is_in_pool(head, task, new) and not is_in_pool(head, task, old)
     if comes and new.state is TaskState.SUBMITTED:
-        return replace(new, reason=WAITS_FOR_SLOT)
+        return replace(new, reason=WAITS_FOR_SLOT, line_ups=new.line_ups + 1)
     waited = old is not None and is_without_slot(task, old)
     if waited and new.state is not TaskState.SUBMITTED and new.reason in (WAITS_FOR_SLOT, GIVES_WAY):
         return replace(new, reason=None)
@@ -119,6 +124,7 @@ def place_of(head: Head, task: TaskDefinition, attempt: TaskInstance) -> PoolPla
         task_rank=task.priority.rank,
         since=attempt.submitted_at,
         sequence=attempt.sequence,
+        line_up=attempt.line_ups,
     )
 
 

@@ -98,7 +98,8 @@ class Context:
         new_ticket: Source of random tickets.
         live_workers: Worker group to the names of the workers that serve it now.
         inspect: Works out checks of outputs.
-        row_limit: Most rows one step may create or sweep; the rest stays owed.
+        row_limit: Most rows one step may create or sweep, the rest stays owed; and most children that it asks for
+            what the run's new state wants of them.
     """
 
     now: datetime

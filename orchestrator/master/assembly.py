@@ -96,6 +96,7 @@ def _outside(parts: Parts) -> Outside:
         chance=parts.world.chance,
         live_workers=parts.membership.live_workers,
         read_again=parts.reader.again,
+        row_limit=parts.limits.step_rows,
     )
 
 

@@ -196,7 +196,8 @@ class Batch:
         self.alerts.extend(transition.alerts)
         self.pool_moves.add(transition)
         self.cached.extend(transition.cached)
-        rows = (transition.inserted, transition.updated, transition.withdrawn, transition.children)
+        written = (transition.inserted, transition.updated, transition.withdrawn)
+        rows = (*written, transition.children, transition.mail)
         self.rows += sum(map(len, rows))
 
     def _accept(self, item: InstanceItem) -> None:

@@ -114,8 +114,10 @@ class Limits:
         cpu: Load per core above which nothing starts; 0: off.
         memory: Memory use from 0 to 1, the same.
         map_elements: So many elements a map may have.
+        step_rows: So many rows one step of a run may write; the rest is for later steps.
     """
 
     cpu: float = 0.0
     memory: float = 0.95
     map_elements: int = 1000
+    step_rows: int = 1000

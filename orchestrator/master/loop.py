@@ -99,6 +99,7 @@ class Loop:
             new_ticket=self._outside.new_ticket,
             live_workers=self._outside.live_workers,
             inspect=self._crew.inspector,
+            row_limit=self._outside.row_limit,
         )
 
     def _gather(self) -> list[Item]:

@@ -42,6 +42,7 @@ class Outside:
         chance: Random numbers in [0, 1).
         live_workers: Worker group to the names of its live workers.
         read_again: Has every entry delivered once more that was read and has no verdict.
+        row_limit: Most rows that one step of a run may write.
     """
 
     committer: Committer
@@ -51,3 +52,4 @@ class Outside:
     chance: Callable[[], float]
     live_workers: Callable[[str], frozenset[str]]
     read_again: Callable[[], None]
+    row_limit: int

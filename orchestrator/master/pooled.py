@@ -1,7 +1,9 @@
 """Owns the index of the attempts of pools that no worker has begun: how each stands, by worker group."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain, islice
 
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
@@ -18,43 +20,82 @@ class Standing(StrEnum):
     GIVES_WAY = "gives way"
 
 
+Line = tuple[str, Standing]
+"""Those who stand in the same way, for the same worker group."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Worker group and standing of an attempt, and since which of its hand-overs and times in line it is so."""
+
+    line: Line
+    since: tuple[int, int, int]
+
+
 class Pooled:
-    """Follows the committed rows, as the holdings do."""
+    """Follows the committed rows, as the holdings do.
+
+    It also remembers who was told something. That counts as long as the attempt stands as it did then: the answer
+    is another row. A word that got lost got lost with its run, which is forgotten then, and loaded again.
+    """
 
     def __init__(self) -> None:
-        self._groups: dict[str, dict[Key, Standing]] = defaultdict(dict)
-        self._group_of: dict[Key, str] = {}
+        self._stands: dict[Key, Stand] = {}
+        self._untold: dict[Line, dict[Key, None]] = defaultdict(dict)
+        self._told: dict[Line, dict[Key, None]] = defaultdict(dict)
 
     def note(self, head: Head, task: TaskDefinition, attempt: TaskInstance) -> None:
         """Follow one committed row."""
         if task.pool is None:  # nearly all
             return
         key = (head.id, attempt.task)
+        stand = _stand_of(head, task, attempt)
+        if stand == self._stands.get(key):
+            return
         self.forget(key)
-        standing = standing_of(head, task, attempt)
-        if standing is not None:
-            group = task.worker_group or head.worker_group
-            self._groups[group][key] = standing
-            self._group_of[key] = group
+        if stand is not None:
+            self._stands[key] = stand
+            self._untold[stand.line][key] = None
 
     def forget(self, key: Key) -> None:
         """Forget an attempt."""
-        group = self._group_of.pop(key, None)
-        if group is not None:
-            del self._groups[group][key]
+        stand = self._stands.pop(key, None)
+        if stand is not None:
+            self._untold[stand.line].pop(key, None)
+            self._told[stand.line].pop(key, None)
 
     def groups(self) -> list[str]:
         """Return the worker groups that such attempts are for."""
-        return [group for group, keys in self._groups.items() if keys]
+        lines = chain(self._untold.items(), self._told.items())
+        return list(dict.fromkeys(group for (group, _), keys in lines if keys))
 
     def of(self, group: str, standing: Standing) -> list[Key]:
         """Return the attempts for a worker group that stand so."""
-        return [key for key, found in self._groups.get(group, {}).items() if found is standing]
+        line = (group, standing)
+        return [*self._untold.get(line, ()), *self._told.get(line, ())]
+
+    def tell(self, group: str, standing: Standing, most: int) -> list[Key]:
+        """Return up to `most` attempts for a worker group that stand so and were not told yet: now they are."""
+        untold = self._untold[group, standing]
+        keys = list(islice(untold, most))
+        for key in keys:
+            del untold[key]
+        self._told[group, standing].update(dict.fromkeys(keys))
+        return keys
 
     def clear(self) -> None:
         """Forget everything."""
-        self._groups.clear()
-        self._group_of.clear()
+        self._stands.clear()
+        self._untold.clear()
+        self._told.clear()
+
+
+def _stand_of(head: Head, task: TaskDefinition, attempt: TaskInstance) -> Stand | None:
+    standing = standing_of(head, task, attempt)
+    if standing is None:
+        return None
+    line = (task.worker_group or head.worker_group, standing)
+    return Stand(line, (*attempt.token, attempt.line_ups))
 
 
 def standing_of(head: Head, task: TaskDefinition, attempt: TaskInstance) -> Standing | None:

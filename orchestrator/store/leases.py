@@ -10,7 +10,7 @@ from orchestrator.store import masters
 from orchestrator.store.among import among
 from orchestrator.store.clock import database_now
 from orchestrator.store.masters import Master
-from orchestrator.store.schema import master, slot_lease
+from orchestrator.store.schema import slot_lease
 from orchestrator.store.session import reading, writing
 
 slot, owner, epoch, expires_at = (
@@ -109,23 +109,6 @@ class SlotLeases:
             now = database_now(connection)
             rows = connection.execute(select(slot, owner).where(owner.is_not(None), expires_at >= now))
             return {number: holder for number, holder in rows if holder is not None}
-
-
-def lock_and_name_holders(connection: Connection) -> list[str]:
-    """Return the masters whose leases live, for people; until the transaction ends nobody takes or renews one."""
-    columns = master.c.name, master.c.host, master.c.pid
-    rows = connection.execute(
-        select(owner, *columns)
-        .select_from(slot_lease.outerjoin(master, master.c.incarnation == owner))
-        .where(owner.is_not(None), expires_at >= database_now(connection))
-        .order_by(slot)
-        .with_for_update(of=slot_lease)
-    )
-    named = [
-        f"'{name}' (host {host}, pid {pid})" if name else f"'{incarnation}'"
-        for incarnation, name, host, pid in rows
-    ]
-    return list(dict.fromkeys(named))
 
 
 def _lock_held(connection: Connection, leases: Leases) -> dict[int, int]:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import Connection, bindparam, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from orchestrator.store.clock import Now, database_now
-from orchestrator.store.schema import master
+from orchestrator.store.schema import master, slot_lease
 
 KEPT_FOR = timedelta(days=7)
 """How long a master that is gone can be looked up."""
@@ -60,3 +60,20 @@ def leave(connection: Connection, one: Master) -> None:
     """Note in the connection's transaction that this master has ended in order."""
     chosen = update(master).where(master.c.incarnation == one.incarnation)
     connection.execute(chosen.values(left_at=database_now(connection)))
+
+
+def lock_and_name_holders(connection: Connection) -> list[str]:
+    """Return the masters whose leases live, for people; until the transaction ends nobody takes or renews one."""
+    lease = slot_lease.c
+    rows = connection.execute(
+        select(lease.owner, master.c.name, master.c.host, master.c.pid)
+        .select_from(slot_lease.outerjoin(master, master.c.incarnation == lease.owner))
+        .where(lease.owner.is_not(None), lease.expires_at >= database_now(connection))
+        .order_by(lease.slot)
+        .with_for_update(of=slot_lease)
+    )
+    named = [
+        f"'{name}' (host {host}, pid {pid})" if name else f"'{incarnation}'"
+        for incarnation, name, host, pid in rows
+    ]
+    return list(dict.fromkeys(named))

@@ -7,11 +7,11 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 import orchestrator
 from orchestrator.errors import Conflict, SchemaMismatch
-from orchestrator.store.leases import lock_and_name_holders
+from orchestrator.store.masters import lock_and_name_holders
 from orchestrator.store.schema import slot_lease
 from orchestrator.store.session import is_postgres, reading, writing
 
-HEAD = "0013"
+HEAD = "0014"
 """Revision of the schema that this program needs: the last file in `alembic/versions`."""
 
 ADVISORY_LOCK = 0x6F726368

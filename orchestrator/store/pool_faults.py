@@ -14,8 +14,18 @@ from orchestrator.store.schema import command, pool_place, pool_slot, task_insta
 
 attempt = task_instance.c
 
-Named = list[tuple[str, AttemptKey]]
-"""Attempts, each with its pool."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """An attempt that a slot or a place speaks of.
+
+    Attributes:
+        line_up: Which of its times in line its own row says it is; 0 if there is no such attempt.
+    """
+
+    pool: str
+    key: AttemptKey
+    line_up: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +38,9 @@ class PoolFaults:
         untold: Slots of attempts that wait and were never told of them.
     """
 
-    leaked: Named
-    stale: Named
-    untold: Named
+    leaked: list[Named]
+    stale: list[Named]
+    untold: list[Named]
 
 
 def find_faults(connection: Connection, pool: str | None = None) -> PoolFaults:
@@ -50,22 +60,27 @@ def find_faults(connection: Connection, pool: str | None = None) -> PoolFaults:
     return PoolFaults(
         leaked=_named(connection, leaked),
         stale=_named(connection, stale),
-        untold=[(name, key) for name, key in _named(connection, untold) if key not in told],
+        untold=[one for one in _named(connection, untold) if (one.key, one.line_up) not in told],
     )
 
 
-def _told(connection: Connection) -> set[AttemptKey]:
+def _told(connection: Connection) -> set[tuple[AttemptKey, int]]:
+    """Return the times in line that a grant is on its way for; one of an earlier time says nothing."""
     statement = select(command.c.workflow_instance_id, command.c.body).where(
         command.c.kind == CommandKind.GRANTED
     )
-    return {(number, body["task"], body["attempt"]) for number, body in connection.execute(statement)}
+    return {
+        ((number, body["task"], body["attempt"]), body.get("line_up", 0))
+        for number, body in connection.execute(statement)
+    }
 
 
 def _with_attempts(table: Table, pool: str | None) -> Select[Any]:
     """Return a query for the rows of a table about attempts, beside what is known of these."""
     same = [table.c[name] == attempt[name] for name in ATTEMPT_KEY]
     joined = table.outerjoin(task_instance, same[0] & same[1] & same[2])
-    found = select(table.c.pool, *(table.c[name] for name in ATTEMPT_KEY)).select_from(joined)
+    columns = (table.c.pool, *(table.c[name] for name in ATTEMPT_KEY), func.coalesce(attempt.line_ups, 0))
+    found = select(*columns).select_from(joined)
     return found if pool is None else found.where(table.c.pool == pool)
 
 
@@ -74,5 +89,8 @@ def _is_not(condition: ColumnElement[bool]) -> ColumnElement[bool]:
     return func.coalesce(condition, False).is_(False)
 
 
-def _named(connection: Connection, statement: Select[Any]) -> Named:
-    return [(name, (number, task, count)) for name, number, task, count in connection.execute(statement)]
+def _named(connection: Connection, statement: Select[Any]) -> list[Named]:
+    return [
+        Named(pool=name, key=(number, task, count), line_up=line_up)
+        for name, number, task, count, line_up in connection.execute(statement)
+    ]

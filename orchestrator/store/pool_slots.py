@@ -34,7 +34,7 @@ POOLS = (
 )
 TAKEN = select(slot.number).where(slot.pool == bindparam("name"))
 NEXT = (
-    select(place.workflow_instance_id, place.task, place.attempt)
+    select(place.workflow_instance_id, place.task, place.attempt, place.line_up)
     .where(place.pool == bindparam("name"))
     .order_by(*IN_LINE)
     .limit(bindparam("most"))
@@ -84,20 +84,24 @@ def grant(connection: Connection, pools: Mapping[str, int], now: datetime) -> li
     Returns:
         Ids of the runs that were mailed.
     """
-    granted: list[AttemptKey] = []
+    granted: dict[AttemptKey, int] = {}
     for name, slots in pools.items():
         taken = set(connection.execute(TAKEN, {"name": name}).scalars())
         free = slots - len(taken)
         if free <= 0:
             continue
-        first = [tuple(row) for row in connection.execute(NEXT, {"name": name, "most": free})]
-        granted += _take(connection, name, taken, first, now)
+        first = {
+            (number, task, attempt): line_up
+            for number, task, attempt, line_up in connection.execute(NEXT, {"name": name, "most": free})
+        }
+        got = _take(connection, name, taken, first, now)
+        granted.update({key: line_up for key, line_up in first.items() if key in got})
     tell(connection, granted, now)
     return [number for number, _, _ in granted]
 
 
-def tell(connection: Connection, attempts: Collection[AttemptKey], now: datetime) -> None:
-    """Leave a GRANTED for the run of each of these attempts."""
+def tell(connection: Connection, attempts: Mapping[AttemptKey, int], now: datetime) -> None:
+    """Leave a GRANTED for the run of each of these attempts; it names the time in line that the slot is for."""
     if not attempts:
         return
     slots = slots_of(connection)
@@ -106,20 +110,20 @@ def tell(connection: Connection, attempts: Collection[AttemptKey], now: datetime
             "slot": number % slots,
             "workflow_instance_id": number,
             "kind": CommandKind.GRANTED,
-            "body": {"task": task, "attempt": attempt},
+            "body": {"task": task, "attempt": attempt, "line_up": line_up},
             "created_at": now,
         }
-        for number, task, attempt in attempts
+        for (number, task, attempt), line_up in attempts.items()
     ]
     connection.execute(insert(command), mail)
 
 
 def _take(
-    connection: Connection, name: str, taken: Collection[int], first: Sequence[AttemptKey], now: datetime
-) -> list[AttemptKey]:
+    connection: Connection, name: str, taken: Collection[int], first: Collection[AttemptKey], now: datetime
+) -> set[tuple[Any, ...]]:
     """Insert a slot for each of these attempts, the lowest numbers first; who got one leaves the line."""
     if not first:
-        return []
+        return set()
     numbers = (number for number in count(1) if number not in taken)
     rows = [
         {"pool": name, "number": number, "taken_at": now, **dict(zip(ATTEMPT_KEY, key, strict=True))}
@@ -128,7 +132,7 @@ def _take(
     statement = insert_new(connection, pool_slot).returning(*(slot[one] for one in ATTEMPT_KEY))
     got = {tuple(row) for row in connection.execute(statement, rows)}
     forget(connection, pool_place, got)
-    return [key for key in first if key in got]
+    return got
 
 
 def insert_new(connection: Connection, table: Table) -> Any:

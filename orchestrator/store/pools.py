@@ -189,7 +189,7 @@ class Pools:
                 one.name for one in _read_pools(connection) if one.waiting and one.taken < (one.slots or 0)
             }
             found = find_faults(connection)
-            wrong = {name for rows in (found.leaked, found.stale, found.untold) for name, _ in rows}
+            wrong = {one.pool for one in (*found.leaked, *found.stale, *found.untold)}
             unknown = {one.pool for one in find_outsiders(connection)}
             return tuple(sorted(idle | wrong | unknown))
 
@@ -209,9 +209,9 @@ class Pools:
             pools = pool_slots.lock(connection, [name])
             found = find_faults(connection, name)
             outsiders = [one for one in find_outsiders(connection) if one.pool == name]
-            pool_slots.forget(connection, pool_slot, [key for _, key in found.leaked])
-            pool_slots.forget(connection, pool_place, [key for _, key in found.stale])
-            pool_slots.tell(connection, [key for _, key in found.untold], now)
+            pool_slots.forget(connection, pool_slot, [one.key for one in found.leaked])
+            pool_slots.forget(connection, pool_place, [one.key for one in found.stale])
+            pool_slots.tell(connection, {one.key: one.line_up for one in found.untold}, now)
             pool_slots.line_up(connection, outsiders)
             granted = pool_slots.grant(connection, pools, now)
             repairs = Repairs(
@@ -220,7 +220,7 @@ class Pools:
                 untold=len(found.untold),
                 outsiders=len(outsiders),
                 granted=len(granted),
-                mailed=(*granted, *(key[0] for _, key in found.untold)),
+                mailed=(*granted, *(one.key[0] for one in found.untold)),
             )
             if repairs.faults:
                 counted = update(pool).where(pool.c.name == name)

@@ -155,6 +155,7 @@ task_instance = Table(
     Column("child", BigInteger),
     Column("rejected_by", Json, nullable=False),
     Column("cache_key", String(64)),
+    Column("line_ups", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("workflow_instance_id", "task", "attempt"),
     Index(
         "uq_task_instance_current",
@@ -346,6 +347,7 @@ pool_place = Table(
     Column("task_rank", Integer, nullable=False),
     Column("since", UtcDateTime),
     Column("sequence", Integer, nullable=False),
+    Column("line_up", Integer, nullable=False, server_default="0"),
     PrimaryKeyConstraint("workflow_instance_id", "task", "attempt"),
     Index(
         "ix_pool_place_in_line",

@@ -30,7 +30,7 @@ MUTANTS = (
     Mutant(
         name="stop-stays-here",
         breaks="a run that is stopped lets its children go on",
-        target="orchestrator.core.family:asked_of_child",
+        target="orchestrator.core.passing_on:asked_of_child",
         old="return CommandKind.STOP",
         new="return CommandKind.RESUME",
         caught_by=103,

@@ -9,11 +9,11 @@ from orchestrator.core import types
 from orchestrator.core.command import CommandKind
 from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
-from orchestrator.core.family import asked_of_child
 from orchestrator.core.handlers.report import fail
 from orchestrator.core.handlers.token import noticed_attempt
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.notice import ChildReady
+from orchestrator.core.passing_on import asked_of_child, go_on
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.core.transition import Context, Transition
@@ -73,6 +73,26 @@ def handle_child_changed(instance: WorkflowInstance, body: Mapping[str, Any], co
         case state:
             raise RepeatedEvent(f"{attempt.task}: run {child} is {state}")
     converge(draft)
+    return draft.transition()
+
+
+def handle_pass_on(instance: WorkflowInstance, body: Mapping[str, Any], context: Context) -> Transition:
+    """Ask the next children, in the order of their tasks, for what the last step could not ask of all.
+
+    Args:
+        instance: The parent.
+        body: As `core.passing_on` wrote it.
+        context: Of the moment.
+
+    Raises:
+        RepeatedEvent: Nobody is left to be asked: what the run asks by now, it asks in another word.
+    """
+    draft = Draft(instance, context)
+    mail = list(go_on(instance, body, context.row_limit))
+    if not mail:
+        raise RepeatedEvent(f"run {instance.head.id}: this word has reached whom it concerns")
+    for one in mail:
+        draft.mail(one)
     return draft.transition()
 
 

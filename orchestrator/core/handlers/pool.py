@@ -17,17 +17,21 @@ def handle_granted(instance: WorkflowInstance, body: Mapping[str, Any], context:
 
     Args:
         instance: The run.
-        body: `task` and `attempt`.
+        body: `task` and `attempt`, and `line_up`: for which of its times in line the slot was given. A grant of
+            a version that did not count them is of the time before the first that was counted.
         context: Of the moment.
 
     Raises:
-        RepeatedEvent: That attempt waits for no slot any more; what it had was given back when it left the line.
+        RepeatedEvent: That attempt waits for no slot any more, or for another one: what it had was given back when
+            it left the line.
     """
     attempt = instance.attempts.get(str(body.get("task")))
     if attempt is None or attempt.attempt != body.get("attempt"):
         raise RepeatedEvent(f"{body.get('task')}: attempt {body.get('attempt')} is over")
     if not waits_for_slot(instance.graph.tasks[attempt.task], attempt):
         raise RepeatedEvent(f"{attempt.task}: {attempt.state} does not wait for a slot")
+    if attempt.line_ups != body.get("line_up", 0):
+        raise RepeatedEvent(f"{attempt.task}: left the line since, and stands in it once more")
     draft = Draft(instance, context)
     draft.update(attempt, reason=None)
     return draft.transition()

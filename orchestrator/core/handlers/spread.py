@@ -4,10 +4,10 @@ from orchestrator.core.command import CommandKind
 from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
 from orchestrator.core.elements import gathers, with_extent
-from orchestrator.core.family import asked_of_child
 from orchestrator.core.handlers.token import noticed_attempt
 from orchestrator.core.maps import spread
 from orchestrator.core.notice import Gathered, Spread
+from orchestrator.core.passing_on import asked_of_child
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import TaskState
 from orchestrator.core.transition import Context, Transition

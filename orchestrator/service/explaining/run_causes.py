@@ -14,6 +14,9 @@ from orchestrator.store.evidence import BackfillPlace
 START_MASTER = "orchestrator master"
 FREE_THE_MACHINE = "free the machine, or raise ORCHESTRATOR_MASTER_CPU_LIMIT or _MEMORY_LIMIT"
 TIMEOUT = "timeout"
+OWN_MAIL = frozenset({CommandKind.GRANTED, CommandKind.PASS_ON})
+"""What masters tell themselves: it says nothing to people while it is on its way."""
+
 W = WorkflowState
 
 
@@ -74,7 +77,7 @@ def _waiting_commands(facts: Facts) -> Iterator[Cause]:
     """Say what was asked and not carried out; commands go away in the transaction that carries them out."""
     overloaded = facts.fleet.overloaded if facts.fleet else None
     for asked in facts.evidence.commands:
-        if asked.kind == CommandKind.GRANTED:  # a master's own mail, on its way
+        if asked.kind in OWN_MAIL:
             continue
         if asked.kind == CommandKind.START and overloaded:
             yield Cause(

@@ -95,6 +95,24 @@ def test_migrations_make_exactly_the_tables_of_the_schema(empty: Engine) -> None
         assert compare_metadata(context, metadata) == []
 
 
+def test_who_stands_in_line_stays_there_over_an_upgrade(empty: Engine) -> None:
+    """Rows of a version that did not count times in line are of time 0, as are the grants that it sent."""
+    migrate.upgrade(empty)
+    migrate.downgrade(empty, "0013")
+    with empty.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO pool_place (pool, workflow_instance_id, task, attempt, workflow_rank, task_rank,"
+                " sequence) VALUES ('few', 1, 'a', 1, 2, 2, 1)"
+            )
+        )
+
+    migrate.upgrade(empty)
+
+    with empty.connect() as connection:
+        assert connection.execute(text("SELECT task, line_up FROM pool_place")).one() == ("a", 0)
+
+
 def test_empty_database_is_refused(empty: Engine) -> None:
     """The message holds the command to run."""
     with pytest.raises(SchemaMismatch, match="orchestrator db upgrade"):

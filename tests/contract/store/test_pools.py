@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -38,6 +38,7 @@ from tests.contract.store.bench import AT
 
 url, owner, number, point = sys.argv[1:]
 names = dict(pool="few", workflow_instance_id=int(number), attempt=1, workflow_rank=2, task_rank=2, since=AT)
+names["line_up"] = 0
 leases = Leases(owner=owner, epochs=dict.fromkeys(range(64), 1))
 crash.arm(point)
 GroupCommit(open_engine(url, "master")).commit(
@@ -61,6 +62,7 @@ def a_place(run: int, task: str = "a", **fields: Any) -> PoolPlace:
         "task_rank": 2,
         "since": AT,
         "sequence": 1,
+        "line_up": 0,
     }
     return PoolPlace(**{**values, **fields})
 
@@ -92,8 +94,13 @@ def holders(bench: Bench) -> list[tuple[str, int, str]]:
 
 def told(bench: Bench) -> list[str]:
     """Return the tasks of the grants that wait for a master, in the order in which they were sent."""
+    return [body["task"] for body in bodies(bench)]
+
+
+def bodies(bench: Bench) -> list[Mapping[str, Any]]:
+    """Return what the grants say that wait for a master, in the order in which they were sent."""
     found = bench.commands.pending(range(64), 1000)
-    return [one.body["task"] for one in found if one.kind is CommandKind.GRANTED]
+    return [one.body for one in found if one.kind is CommandKind.GRANTED]
 
 
 def waiting(bench: Bench) -> set[str]:
@@ -376,6 +383,35 @@ def test_sweep_tells_whoever_has_a_slot_and_does_not_know(bench: Bench) -> None:
     repairs = sweep(bench)
 
     assert (repairs.untold, len(repairs.mailed), told(bench)) == (1, 1, ["a"])
+
+
+def test_grant_names_the_time_in_line_that_the_slot_is_for(bench: Bench) -> None:
+    """Who left the line and came back can tell the second grant from the first, which may still be on its way."""
+    pools_of(bench).set("few", 1)
+    run = run_with_waiting(bench, "a")
+    change_state(bench, "a", line_ups=1)
+
+    bench.commit(released=(a_place(run),), lined_up=(a_place(run, line_up=1),))
+
+    said = {"task": "a", "attempt": 1}
+    assert bodies(bench) == [{**said, "line_up": 0}, {**said, "line_up": 1}]
+    assert pools_of(bench).suspects() == ()
+
+
+@pytest.mark.parametrize("old", [{"line_up": 1}, {}], ids=["earlier time", "earlier version"])
+def test_grant_of_an_earlier_time_in_line_tells_nobody_of_his_slot(bench: Bench, old: dict[str, int]) -> None:
+    """The receiver drops it; without its own grant the attempt would wait for ever, with a slot."""
+    pools_of(bench).set("few", 1)
+    run_with_waiting(bench, "a")
+    change_state(bench, "a", line_ups=2)
+    with writing(bench.engine) as connection:
+        connection.execute(update(command).values(body={"task": "a", "attempt": 1, **old}))
+    assert pools_of(bench).suspects() == ("few",)
+
+    assert sweep(bench).untold == 1
+
+    assert bodies(bench)[-1] == {"task": "a", "attempt": 1, "line_up": 2}
+    assert sweep(bench) == Repairs()
 
 
 def test_sweep_gives_out_a_slot_that_nobody_was_given(bench: Bench) -> None:

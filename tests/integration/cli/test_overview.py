@@ -23,6 +23,7 @@ LISTING_NEEDS_NOT = (
     "orchestrator.authoring.build",
     "orchestrator.broker",
     "orchestrator.cli.live",
+    "orchestrator.core.inputs",
     "orchestrator.service.backend",
 )
 

@@ -6,7 +6,9 @@ from sqlalchemy import update
 from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import Priority, WorkflowDefinition
 from orchestrator.core.event import RejectReason
+from orchestrator.core.notice import Served, Unserved, about
 from orchestrator.core.status import TaskState, WorkflowState
+from orchestrator.master.items import NoticeItem
 from orchestrator.store import schema
 from orchestrator.store.pools import Pools, StoredPool
 from orchestrator.store.session import writing
@@ -246,6 +248,32 @@ def test_who_gives_way_is_stopped_without_redis(world: World) -> None:
 
     assert (world.state, world.attempt("a").state) == (WorkflowState.STOPPED, TaskState.KILLED)
     assert (reason(world, "a"), standing(world).waiting) == ("stopped", 0)
+
+
+def test_grant_that_is_read_late_is_not_taken_for_a_later_one(world: World) -> None:
+    """Who gave way and came back has lost the slot that the grant was about; another one has it by now."""
+    pools = Pools(world.rig.engine)
+    pools.set("few", 0)
+    world.submit(
+        a_task("a", pool="few", worker_group="gpu"),
+        a_task("b", pool="few", priority=Priority.HIGH, delay_s=5.0),
+    )
+    world.pass_time(5.0, tick_s=0.25)
+    world.streams.wake(world.slot)
+    world.settle()  # so that the master looks for mail in two seconds only
+    pools.set("few", 1)  # the grant of `a` stands in the database, and nobody was told to look
+    mine = world.attempt("a")
+    notices = (about(mine, Unserved), about(mine, Served))
+    world.rig.master.inbox.put_notices([NoticeItem(one) for one in notices])
+    world.rig.clock.advance(0.25)
+
+    world.step()
+    assert (reason(world, "a"), reason(world, "b")) == ("pool", "pool")
+    world.settle()
+
+    assert (reason(world, "a"), world.attempt("b").state) == ("pool", TaskState.DISPATCHED)
+    assert standing(world) == StoredPool(name="few", slots=1, taken=1, waiting=1)
+    world.assert_memory_equals_rows()
 
 
 def test_queue_timeout_counts_on_while_an_attempt_gives_way(world: World) -> None:

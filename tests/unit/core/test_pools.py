@@ -1,5 +1,6 @@
 """Pools: who stands in line, who has a slot, and that every way out of a task gives it back."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -25,6 +26,7 @@ from orchestrator.core.notice import (
     Unsubmittable,
     Withdrawn,
 )
+from orchestrator.core.pool import PoolPlace
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.core.transition import Transition
 from orchestrator.core.wants import Dispatch, Withdraw
@@ -42,7 +44,14 @@ def pooled(name: str = "a", *needs: str, **fields: Any) -> TaskDefinition:
 
 def grant(play: Play, task: str = "a", attempt: int | None = None) -> None:
     """Let the present attempt of a task, or another one, have its slot."""
-    play.command(CommandKind.GRANTED, task=task, attempt=attempt or play[task].attempt)
+    mine = play.instance.attempts.get(task)
+    line_up = mine.line_ups if mine is not None else 1
+    play.command(CommandKind.GRANTED, task=task, attempt=attempt or play[task].attempt, line_up=line_up)
+
+
+def mail_of(place: PoolPlace) -> dict[str, Any]:
+    """Return what the grant of a slot says that was given to this place."""
+    return {"task": place.task, "attempt": place.attempt, "line_up": place.line_up}
 
 
 def with_slot(play: Play) -> Play:
@@ -399,6 +408,51 @@ def test_news_of_workers_is_void_where_it_does_not_fit() -> None:
 
     with pytest.raises(RepeatedEvent):
         play.notify("a", Unserved)
+
+
+def leave_by_giving_way(play: Play) -> None:
+    """Leave the line because nobody serves the worker group, and come back."""
+    play.notify("a", Unserved)
+    play.notify("a", Served)
+
+
+def leave_by_pause(play: Play) -> None:
+    """Leave the line because the run is paused, and come back."""
+    play.command(CommandKind.PAUSE)
+    play.notify("a", Withdrawn)
+    play.command(CommandKind.RESUME)
+
+
+@pytest.mark.parametrize("leave", [leave_by_giving_way, leave_by_pause])
+def test_grant_of_an_earlier_time_in_line_is_void(leave: Callable[[Play], None]) -> None:
+    """Its slot was given back when the attempt left the line; the grant may have been on its way."""
+    play = started(pooled())
+    (first,) = play.last.lined_up
+    leave(play)
+    (second,) = play.last.lined_up
+
+    with pytest.raises(RepeatedEvent, match="left the line since"):
+        play.command(CommandKind.GRANTED, **mail_of(first))
+
+    assert (play["a"].reason, play.wants("a")) == ("pool", None)
+    assert (first.since, first.sequence) == (second.since, second.sequence)
+    play.command(CommandKind.GRANTED, **mail_of(second))
+    assert isinstance(play.wants("a"), Dispatch)
+
+
+def test_grant_from_before_the_times_were_counted_counts_for_who_never_left() -> None:
+    """A database of the version before: rows say 0, mail says nothing; who leaves since then is counted."""
+    play = started(pooled())
+    play.instance.apply(Transition(current=(("a", replace(play["a"], line_ups=0)),)))
+    play.rows["a", 1] = play["a"]
+    other = started(pooled())
+    leave_by_giving_way(other)
+
+    play.command(CommandKind.GRANTED, task="a", attempt=1)
+    with pytest.raises(RepeatedEvent):
+        other.command(CommandKind.GRANTED, task="a", attempt=1)
+
+    assert isinstance(play.wants("a"), Dispatch)
 
 
 @pytest.mark.parametrize("kind", [CommandKind.STOP, CommandKind.PAUSE])

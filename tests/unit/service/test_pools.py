@@ -40,6 +40,7 @@ def line_up(backend: Backend, *tasks: str) -> None:
             task_rank=2,
             since=ago(60),
             sequence=number,
+            line_up=1,
         )
         for number, task in enumerate(tasks)
     )

@@ -214,6 +214,9 @@ class World:
         engine: A migrated database, which is emptied; default: SQLite in memory.
         by_hand: Whether the worker only does what the test says; else it runs what it gets, to the end.
         rig: What else the rig is to be made with.
+
+    Attributes:
+        settled: How often everybody was let go on: how far a test has come.
     """
 
     def __init__(self, engine: Engine | None = None, *, by_hand: bool = True, **rig: Any) -> None:
@@ -226,6 +229,7 @@ class World:
         if by_hand:
             self.rig.worker = self.worker
         self.run = 0
+        self.settled = 0
 
     # --- doing -------------------------------------------------------------------------------
 
@@ -247,6 +251,7 @@ class World:
 
     def settle(self) -> None:
         """Let everybody go on until nothing happens without time passing."""
+        self.settled += 1
         self.rig.settle()
 
     def pass_time(self, seconds: float, *, tick_s: float = 1.0) -> None:

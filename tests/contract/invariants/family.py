@@ -1,12 +1,10 @@
 """Owns the family of runs of the sub-workflow tests: how it is set going, shaken, and looked over at its end."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import select
 
-from orchestrator import crash
 from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import TaskDefinition, WorkflowDefinition
 from orchestrator.core.status import TASK_FINAL, WORKFLOW_FINAL, TaskState, WorkflowState
@@ -77,23 +75,6 @@ def survive(world: World, act: Callable[[], object]) -> None:
         act()
     except Killed:
         world.restart_master()
-
-
-@contextmanager
-def dying_at(number: int | None) -> Iterator[list[str]]:
-    """The master dies at the crash point that is reached as the `number`-th from here; yields those reached."""
-    reached: list[str] = []
-
-    def observe(point: str) -> None:
-        reached.append(point)
-        if len(reached) == number:
-            raise Killed
-
-    crash.observe(observe)
-    try:
-        yield reached
-    finally:
-        crash.observe(None)
 
 
 def let_end(world: World, most_s: int = 600) -> None:

@@ -10,7 +10,8 @@ from orchestrator.core.instance import TaskInstance
 from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.store.queries import Queries
 from tests.contract.invariants.conftest import MakeWorld
-from tests.contract.invariants.family import dying_at, let_end, send, survive
+from tests.contract.invariants.deaths import different_deaths, dying_at
+from tests.contract.invariants.family import let_end, send, survive
 from tests.world import World, a_task
 
 K = CommandKind
@@ -80,17 +81,16 @@ def test_every_death_of_a_master_leaves_the_elements_as_they_are(
     make_world: MakeWorld, story: Callable[[World], None]
 ) -> None:
     """At each crash point that the story passes, one after the other."""
-    with dying_at(None) as points:
-        world = make_world(by_hand=False)
-        tell(world, story)
-        look_over(world)
-    assert len(points) > 20
+    world = make_world(by_hand=False)
+    deaths = different_deaths(world, lambda: tell(world, story))
+    look_over(world)
+    assert len(deaths) > 20
 
-    for number in range(1, len(points) + 1):
-        world = make_world(by_hand=False)
+    for number in deaths:
+        another = make_world(by_hand=False)
         with dying_at(number):
-            tell(world, story)
-        look_over(world)
+            tell(another, story)
+        look_over(another)
 
 
 def test_thousand_elements_are_created_in_steps_and_survive_a_new_master(make_world: MakeWorld) -> None:

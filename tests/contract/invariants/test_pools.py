@@ -15,7 +15,8 @@ from orchestrator.store import schema
 from orchestrator.store.pools import Pools
 from orchestrator.store.session import reading
 from tests.contract.invariants.conftest import MakeWorld
-from tests.contract.invariants.family import dying_at, let_end, runs, send, survive
+from tests.contract.invariants.deaths import different_deaths, dying_at, sampled
+from tests.contract.invariants.family import let_end, runs, send, survive
 from tests.contract.invariants.test_sub_workflows import Shaky
 from tests.world import World, a_task
 
@@ -104,18 +105,16 @@ def watched(world: World) -> Iterator[None]:
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 def test_master_may_die_at_any_point(make_world: MakeWorld, story: Callable[[World], None]) -> None:
     """Another one goes on: no slot is lost or given twice, and the end is as without the crash."""
-    with dying_at(None) as reached:
-        world = make_world(by_hand=False)
-        with watched(world):
-            tell(world, story)
+    world, reached = make_world(by_hand=False), list[str]()
+    with watched(world):
+        deaths = different_deaths(world, lambda: tell(world, story), reached.append)
     expected = list(runs(world).values())
     assert "pool.after_flush" in reached
-    step = 1 if world.rig.engine.dialect.name == "sqlite" else 23
-    for number in range(1, len(reached) + 1, step):
-        world = make_world(by_hand=False)
-        with watched(world), dying_at(number):
-            tell(world, story)
-        assert list(runs(world).values()) == expected, (number, reached[number - 1])
+    for number, point in sampled(world, deaths, every=7).items():
+        another = make_world(by_hand=False)
+        with watched(another), dying_at(number):
+            tell(another, story)
+        assert list(runs(another).values()) == expected, (number, point)
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)

@@ -1,14 +1,12 @@
 """Serial executions: whatever dies or fails, at most one run is under way, and each that waits has its turn."""
 
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from orchestrator import crash
 from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import Execution, WorkflowDefinition
 from orchestrator.core.order import Order
@@ -20,10 +18,11 @@ from orchestrator.store.session import reading, writing
 from orchestrator.store.turns import Turns
 from orchestrator.testing.worker import Behaviour, Ending
 from tests.contract.invariants.conftest import MakeWorld
+from tests.contract.invariants.deaths import Observer, different_deaths, dying_at, sampled
 from tests.contract.invariants.family import a_sub, commands, let_end, runs, send, survive
 from tests.contract.invariants.faults import lease_moved_on
 from tests.contract.invariants.test_sub_workflows import Shaky
-from tests.world import Killed, World, a_task
+from tests.world import World, a_task
 
 K, W, E = CommandKind, WorkflowState, Execution
 NAME = "ledger"
@@ -67,24 +66,15 @@ def holder(world: World) -> int | None:
         return connection.execute(select(schema.serial_holder.c.workflow_instance_id)).scalar_one_or_none()
 
 
-@contextmanager
-def watching(world: World, dying_at: int | None = None) -> Iterator[list[str]]:
-    """At most one is under way after each commit, and it has the turn; the master may die at one of the points."""
-    reached: list[str] = []
+def one_at_most(world: World) -> Observer:
+    """Return who looks after each commit: at most one is under way, and it has the turn."""
 
-    def observe(point: str) -> None:
-        reached.append(point)
+    def look(point: str) -> None:
         if point == "store.after_commit":
             going_on = under_way(world)
             assert going_on in ([], [holder(world)]), going_on
-        if len(reached) == dying_at:
-            raise Killed
 
-    crash.observe(observe)
-    try:
-        yield reached
-    finally:
-        crash.observe(None)
+    return look
 
 
 # --- stories ---------------------------------------------------------------------------------
@@ -183,17 +173,16 @@ def tell(world: World, story: Callable[[World], None]) -> list[WorkflowState]:
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
 def test_master_may_die_at_any_point(make_world: MakeWorld, story: Callable[[World], None]) -> None:
     """Another one goes on: no chain stands still, and never are two runs under way."""
-    world = make_world(by_hand=False)
-    with watching(world) as reached:
-        assert tell(world, story) == ENDS[story]
-    ends = {}
-    step = 3 if world.rig.engine.dialect.name == "sqlite" else 29
-    for number in range(1, len(reached) + 1, step):
-        world = make_world(by_hand=False)
-        with watching(world, number):
-            ends[f"{number}: {reached[number - 1]}"] = tell(world, story)
+    world, ends = make_world(by_hand=False), {}
+    deaths = different_deaths(world, lambda: tell(world, story), one_at_most(world))
+    assert list(runs(world).values()) == ENDS[story]
+    for number, point in sampled(world, deaths, every=9).items():
+        another = make_world(by_hand=False)
+        with dying_at(number, one_at_most(another)):
+            ends[f"{number}: {point}"] = tell(another, story)
 
-    assert {number: end for number, end in ends.items() if end != ENDS[story]} == {}
+    assert len(ends) > 1
+    assert {death: end for death, end in ends.items() if end != ENDS[story]} == {}
 
 
 @pytest.mark.parametrize("story", STORIES, ids=lambda story: story.__name__)
@@ -214,7 +203,7 @@ def test_any_commit_may_fail(
     world = make_world(by_hand=False)
     world.rig.committer = Shaky(world.rig.commit, error, random.Random(1), commits)  # noqa: S311  repeatable
 
-    with watching(world):
+    with dying_at(None, one_at_most(world)):
         ends = tell(world, story)
     if story not in (overtaken, discarded, recovered):  # there it depends on who comes first
         assert ends == ENDS[story]
@@ -240,7 +229,7 @@ def test_any_commands_at_any_moment(make_world: MakeWorld, seed: int) -> None:
     world = make_world(by_hand=False, seed=seed)
     serial = [E.SERIAL_WAIT, E.SERIAL_WAIT, E.SERIAL_DISCARD, E.SERIAL_PRIORITY]
     kinds = [K.PAUSE, K.RESUME, K.RESUME, K.STOP, K.RECOVER, K.RERUN]
-    with watching(world, chance.randrange(20, 200)):
+    with dying_at(chance.randrange(20, 200), one_at_most(world)):
         for _ in range(25):
             if chance.random() < 0.4:
                 submit(world, 1, chance.choice(serial))
@@ -379,7 +368,7 @@ def test_children_of_several_parents_have_their_turns(make_world: MakeWorld) -> 
     world.settle()
     assert sorted(runs(world).values()) == [W.RUNNING] * 4 + [W.WAITING] * 2
 
-    with watching(world):
+    with dying_at(None, one_at_most(world)):
         assert tell(world, lambda _world: None) == [W.SUCCESS] * 6
 
 
@@ -401,7 +390,7 @@ def test_child_that_is_recovered_with_its_parent_waits_for_the_parents_turn(make
     world.settle()
     assert (runs(world)[first], runs(world)[child]) == (W.WAITING, W.STOPPED)
 
-    with watching(world):
+    with dying_at(None, one_at_most(world)):
         let_end(world)
     assert set(runs(world).values()) == {W.SUCCESS}
     assert len(runs(world)) == 4
@@ -447,7 +436,7 @@ def test_map_that_is_recovered_while_its_run_waits_goes_on_with_what_failed(make
     world.settle()
     assert runs(world)[first] is W.WAITING
 
-    with watching(world):
+    with dying_at(None, one_at_most(world)):
         let_end(world)
     world.run = first
     ran = [(row.task, row.attempt) for row in world.rows() if row.task.startswith("spread[")]

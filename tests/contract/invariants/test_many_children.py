@@ -7,7 +7,8 @@ from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.status import WorkflowState
 from orchestrator.master.ingredients import Limits
 from tests.contract.invariants.conftest import MakeWorld
-from tests.contract.invariants.family import a_sub, dying_at, let_end, look_over, runs, send, survive
+from tests.contract.invariants.deaths import dying_at
+from tests.contract.invariants.family import a_sub, let_end, look_over, runs, send, survive
 from tests.integration.master.test_batches import Recording
 from tests.world import World, a_task
 

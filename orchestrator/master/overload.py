@@ -24,7 +24,7 @@ class Overload:
     Args:
         inbox_use: Share of the inbox in use, 0 to 1.
         cpu_limit: Load per core above which nothing starts; 0 switches this off.
-        memory_limit: Memory use, 0 to 1, above which nothing starts.
+        memory_limit: Memory use, 0 to 1, above which nothing starts; 1 switches this off.
         load: Reads the machine's load per core.
         memory: Reads the machine's memory use.
     """
@@ -56,6 +56,6 @@ class Overload:
     def _reason(self) -> str | None:
         if self._cpu_limit and self._load() > self._cpu_limit:
             return "cpu"
-        if self._memory() > self._memory_limit:
+        if self._memory_limit < 1.0 and self._memory() > self._memory_limit:
             return "memory"
         return "inbox" if self._inbox_use() > 0.8 else None  # noqa: PLR2004  leave room for reports

@@ -45,15 +45,15 @@ from tests.simulation.schedule import Process, Schedule, Signal
 
 LEASE_S = 10.0
 RENEWAL_S = 3.0
-IDLE_S = 0.25
+IDLE_S = 0.5
 TIMING = Timing(sweep_s=4.0)
 GATHERS = 0.5
 """In so many turns the loop waits for more; the inbox would not wait with what is pressing."""
 
-UNASKED_S = 1.0
+UNASKED_S = 2.0
 """How often the reader and the messenger look although nobody told them that something is there."""
 
-RARE_S = {"status": 10.0, "control": 5.0, "schedules": 1.0, "backfills": 2.0, "pools": 4.0}
+RARE_S = {"status": 10.0, "control": 5.0, "schedules": 2.0, "backfills": 4.0, "pools": 4.0}
 """What is done less often than in a real master, since nobody looks."""
 
 

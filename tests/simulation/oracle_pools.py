@@ -3,14 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from sqlalchemy import select
-
-from orchestrator.store import schema
-from orchestrator.store.session import reading
 from tests.simulation.ledger import AttemptKey, Execution
 from tests.simulation.world import World
 
 HANDED_OVER = frozenset({"DISPATCHED", "RUNNING"})
+
+SLOTS = "SELECT workflow_instance_id, task, attempt FROM pool_slot"
+PLACES = "SELECT workflow_instance_id, task, attempt FROM pool_place"
+ATTEMPTS = """
+SELECT workflow_instance_id, task, attempt, state, reason FROM task_instance
+WHERE current AND type != 'map'  -- a map's elements have slots, not its group
+"""
 
 
 def pools_left(world: World) -> Iterator[str]:
@@ -37,25 +40,19 @@ def pool_faults(world: World) -> Iterator[str]:
 
 def pools_differ(world: World) -> list[str]:
     """Return where slots and places differ from the attempts' rows, at this moment."""
-    with reading(world.engine) as connection:
-        attempts = connection.execute(
-            select(schema.task_instance).where(schema.task_instance.c.current)
-        ).all()
-        slots = connection.execute(select(schema.pool_slot)).all()
-        places = connection.execute(select(schema.pool_place)).all()
-    has = {(row.workflow_instance_id, row.task, row.attempt) for row in slots}
-    stands = {(row.workflow_instance_id, row.task, row.attempt) for row in places}
+    rows = world.database.rows
+    has, stands = set(rows(SLOTS)), set(rows(PLACES))
     must_have: set[AttemptKey] = set()
     may_have: set[AttemptKey] = set()
-    for row in attempts:
-        key = (row.workflow_instance_id, row.task, row.attempt)
-        if world.pool_of(key) is None or row.type == "map":  # a map's elements have slots, not its group
+    for run, task, attempt, state, reason in rows(ATTEMPTS):
+        key = (run, task, attempt)
+        if world.pool_of(key) is None:
             continue
-        if row.state == "SUBMITTED" and row.reason == "pool":
+        if state == "SUBMITTED" and reason == "pool":
             may_have.add(key)
-        elif row.state == "SUBMITTED" and row.reason == "no worker":
+        elif state == "SUBMITTED" and reason == "no worker":
             continue  # it gives way, and has neither
-        elif row.state in HANDED_OVER or row.state == "SUBMITTED":
+        elif state in HANDED_OVER or state == "SUBMITTED":
             must_have.add(key)
     return [
         *(f"O9: {key} has no slot and goes on" for key in sorted(must_have - has)),

@@ -65,6 +65,16 @@ def test_dependent_tasks_are_drawn_with_and_without_a_limit() -> None:
     assert all(one.planned_time is not None for plan in plans for one in plan.runs)
 
 
+@pytest.mark.parametrize("seed", [7230548, 7230741])
+def test_runs_that_are_awaited_go_where_a_worker_is(seed: int) -> None:
+    """Also where all tasks of the run that waits name another group than the run's own."""
+    plan = workload.draw(seed)
+    served = {group for worker in plan.workers for group in worker.groups}
+
+    assert plan.runs[0].definition.worker_group not in served
+    assert served.issuperset(*(workload.groups_of(one.definition) for one in plan.runs))
+
+
 @pytest.mark.parametrize("window", WINDOWS)
 def test_the_slots_that_are_written_down_are_those_of_the_product(window: str) -> None:
     """The model's slots and the product's are the same, though neither is worked out from the other."""

@@ -67,7 +67,7 @@ def with_dependents(plan: Plan, dice: Random) -> Plan:
         dice: Decides.
     """
     window = dice.choice(sorted(WINDOWS))
-    group = plan.runs[0].definition.worker_group
+    group = _served_group(plan)
     awaited = _draw_awaited(dice, window, group)
     covered = {run.planned_time for run in awaited}.issuperset(WINDOWS[window])
     seed = dice.random()
@@ -87,6 +87,12 @@ def with_dependents(plan: Plan, dice: Random) -> Plan:
 def slot_s(window: str) -> timedelta:
     """Return how long a slot of a window is."""
     return HOUR if "hour" in window else DAY
+
+
+def _served_group(plan: Plan) -> str:
+    """Return the first run's group if somebody serves it: its tasks may all name another."""
+    group, served = plan.runs[0].definition.worker_group, plan.workers[0].groups
+    return group if group in served else served[0]
 
 
 def _draw_awaited(dice: Random, window: str, group: str) -> list[PlannedRun]:

@@ -117,7 +117,7 @@ class _Judgement:
             if name not in self._upstreams and map_of(name) not in self._mapped:
                 yield f"{name} has attempts and is disabled or unknown"
         for name, upstreams in self._upstreams.items():
-            word = self._word(name, upstreams)
+            word = self._word_then(name, upstreams)
             for line in self._task_faults(name, word):
                 yield f"{name} {word}: {line}" if self._rows.get(name) else f"{name} {line}"
             self.outcomes[name] = self._outcome(name, word)
@@ -131,9 +131,18 @@ class _Judgement:
 
     # --- one task ----------------------------------------------------------------------------
 
-    def _word(self, name: str, upstreams: Sequence[str]) -> Word:
+    def _word_then(self, name: str, upstreams: Sequence[str]) -> Word:
+        """Return the word of a task's trigger; if it ran behind what was forced since, the one of then."""
+        forced = [one for one in upstreams if one in self._rows and self._rows[one][-1].forced]
+        word = self._word(name, upstreams, self.outcomes)
+        if not forced or name not in self._rows or not any(self._task_faults(name, word)):
+            return word
+        before = self._word(name, upstreams, {**self.outcomes, **dict.fromkeys(forced, Outcome.FAILED)})
+        return word if any(self._task_faults(name, before)) else before
+
+    def _word(self, name: str, upstreams: Sequence[str], outcomes: Mapping[str, Outcome]) -> Word:
         task = self._tasks[name]
-        seen = [self._branches.seen_from(name, one, self.outcomes) for one in upstreams]
+        seen = [self._branches.seen_from(name, one, outcomes) for one in upstreams]
         return self._branches.word(task, seen) or word_of(task.trigger, seen)
 
     def _task_faults(self, name: str, word: Word) -> Iterator[str]:

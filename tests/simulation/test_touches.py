@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from orchestrator.core.definition import OnFailure, TaskDefinition, WorkflowDefinition
+from orchestrator.core.definition import OnFailure, TaskDefinition, Trigger, WorkflowDefinition
 from tests.simulation import workload
 from tests.simulation.chronicle import Chronicle
 from tests.simulation.database import Database
@@ -172,3 +172,18 @@ def test_what_people_declare_a_success_is_one_for_what_is_behind_it() -> None:
 
     assert judge(run, seen) == []
     assert judge(run, replace(seen, attempts=rows[:1])) == ["O1: b runs and has no attempt"]
+
+
+def test_what_ran_behind_a_failure_stays_when_that_is_declared_a_success() -> None:
+    """A recover runs again what failed: what answered the failure has succeeded."""
+    tasks = (
+        TaskDefinition(name="a", type="noop"),
+        TaskDefinition(name="b", type="noop", needs=("a",), trigger=Trigger.ONE_FAILED),
+    )
+    run = PlannedRun(definition=WorkflowDefinition(name="c", tasks=tasks), scripts={"a": Script(failures=1)})
+    rows = (
+        SeenAttempt(task="a", attempt=1, state="FAILURE", forced=True),
+        SeenAttempt(task="b", attempt=1, state="SUCCESS"),
+    )
+
+    assert judge(run, Seen(state="SUCCESS", attempts=rows, stop_was_sent=False, run_count=2)) == []

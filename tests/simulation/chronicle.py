@@ -7,8 +7,8 @@ from tests.simulation.database import Database
 from tests.simulation.ledger import AttemptKey
 from tests.simulation.model_children import ENDS_WITH
 
-POINTS = frozenset({"store.before_flush", "store.after_commit"})
-"""Where a master is before and behind what it commits: between two looks there is one commit at most."""
+POINT = "store.before_flush"
+"""Where a master is before what it commits: between two looks there is one commit at most."""
 
 CALLED = "SELECT id, state, run_count, ended_at FROM workflow_instance WHERE parent_id IS NOT NULL"
 WAITING = (
@@ -33,7 +33,7 @@ class Stand:
 
 
 class Chronicle:
-    """Looks at called runs, and at those who wait for them, before and behind each commit.
+    """Looks at called runs, and at those who wait for them, before each commit.
 
     Args:
         database: Where the rows are.
@@ -48,28 +48,32 @@ class Chronicle:
         self.wrong: list[str] = []
         self._database = database
         self._stands: dict[int, Stand] = {}
+        self._found: dict[AttemptKey, Stand | None] = {}
         self._ends: dict[AttemptKey, str] = {}
         self._last: dict[int, Stand] = {}
 
     def at_point(self, point: str) -> None:
-        """Look, if somebody is about to commit, or has just done so."""
-        if point in POINTS:
+        """Look, if somebody is about to commit."""
+        if point == POINT:
             self.look()
 
     def look(self) -> None:
         """Note what has ended since the last look, by how what it waited for stood then."""
+        stands = {
+            number: Stand(state, run_count, _time(ended_at))
+            for number, state, run_count, ended_at in self._database.rows(CALLED)
+        }
         for *place, state, child, started_at in self._database.rows(WAITING):
             key: AttemptKey = (place[0], place[1], place[2])
+            if key not in self._found:
+                self._found[key] = (self._stands if state in TASK_ENDS else stands).get(child)
             if key in self._ends:
                 self._hold_to(key, state)
             elif state in TASK_ENDS:
                 self._ends[key] = state
                 if started_at is not None:  # else it never waited: its run was stopped before its turn
                     self._note(key, state, child)
-        self._stands = {
-            number: Stand(state, run_count, _time(ended_at))
-            for number, state, run_count, ended_at in self._database.rows(CALLED)
-        }
+        self._stands = stands
 
     def let_go(self, child: int) -> Stand | None:
         """Return the last end of a called run that somebody who waited for it has taken."""
@@ -85,10 +89,9 @@ class Chronicle:
         if stand is None or not stand.is_over:
             self.wrong.append(f"C4: {_place(key)} is {state}, and run {child} was {stand and stand.state}")
             return
-        before = self._last.get(child)
-        if before is not None and before.run_count == stand.run_count and stand.state != "SUCCESS":
+        if stand == self._found[key] and stand.state != "SUCCESS":
             self.wrong.append(
-                f"C5: {_place(key)} is {state} by an end of run {child} that an attempt before it had taken"
+                f"C5: {_place(key)} is {state} by an end of run {child} from before its beginning"
             )
         self.taken[key] = self._last[child] = stand
 

@@ -51,6 +51,7 @@ def is_over(world: World) -> bool:
 
 def violations(world: World) -> list[str]:
     """Return everything that is wrong at the end, one line each."""
+    world.chronicle.look()  # at what the last commit ended
     return [
         *world.tasks.wrong,
         *(f"O6: {name} wrote about runs without owning them" for name in world.spoiler.trespassers),

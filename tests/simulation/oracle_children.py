@@ -39,7 +39,6 @@ def child_faults(world: World) -> Iterator[str]:
     """Yield what is wrong at the end between attempts and the runs that they started (C1 to C6, C8)."""
     if not world.plan.children:
         return
-    world.chronicle.look()
     yield from world.chronicle.wrong
     with reading(world.engine) as connection:
         runs = connection.execute(select(schema.workflow_instance)).mappings().all()

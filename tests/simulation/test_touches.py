@@ -43,7 +43,7 @@ def chronicle(*moments: tuple[str, int, Mapping[int, str]]) -> Chronicle:
     found = Chronicle(database)
     for state, run_count, attempts in moments:
         database.stand, database.attempts = (state, run_count), dict(attempts)
-        found.at_point("store.after_commit")
+        found.at_point("store.before_flush")
     return found
 
 
@@ -109,11 +109,13 @@ def test_an_attempt_takes_the_end_that_stood_before_its_own() -> None:
         ([("RUNNING", 1, {1: "RUNNING"}), ("FAILURE", 1, {1: "FAILURE"})], "C4: 1:call:1 is FAILURE"),
         (
             [
+                ("RUNNING", 1, {1: "RUNNING"}),
                 ("FAILURE", 1, {1: "RUNNING"}),
                 ("FAILURE", 1, {1: "FAILURE"}),
-                ("RUNNING", 2, {1: "FAILURE", 2: "FAILURE"}),
+                ("FAILURE", 2, {1: "FAILURE", 2: "RUNNING"}),
+                ("RUNNING", 3, {1: "FAILURE", 2: "FAILURE"}),
             ],
-            "C5: 1:call:2 is FAILURE by an end of run 2 that an attempt before it had taken",
+            "C5: 1:call:2 is FAILURE by an end of run 2 from before its beginning",
         ),
         (
             [
@@ -126,7 +128,7 @@ def test_an_attempt_takes_the_end_that_stood_before_its_own() -> None:
     ],
 )
 def test_what_must_not_be_is_noticed(moments: list[tuple[str, int, Mapping[int, str]]], said: str) -> None:
-    """An end before the child's, one end for two attempts, and an attempt that changes when it has ended."""
+    """An end before the child's, one that stood when the attempt began, and a change of what has ended."""
     (wrong,) = chronicle(*moments).wrong
 
     assert wrong.startswith(said)

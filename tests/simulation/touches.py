@@ -6,10 +6,11 @@ from functools import partial
 from typing import Any
 
 from orchestrator.core.command import CommandKind
+from orchestrator.core.status import WorkflowState
 from orchestrator.store.commands import Commands
 from tests.simulation.database import Database
 from tests.simulation.kinship import PlannedRuns
-from tests.simulation.ledger import AttemptKey, Ledger
+from tests.simulation.ledger import AttemptKey, Execution, Ledger
 from tests.simulation.plan import UNTIL_OVER, UNTIL_REPORTED, PlannedTouch
 from tests.simulation.schedule import Schedule
 from tests.simulation.story import Story
@@ -25,6 +26,9 @@ CLOSE_S = 0.005
 
 PATIENCE_S = {UNTIL_REPORTED: 10.0, UNTIL_OVER: 30.0}
 """How long somebody waits for such a moment at most."""
+
+MOSTLY = 0.8
+"""How often a touch is for a child that it does something to."""
 
 CALLER = "caller "
 """How a step begins that goes to the run that called the touched one."""
@@ -86,6 +90,7 @@ class Touches:
         self.forced: dict[AttemptKey, str] = {}
         self.left = 0
         self._reach = reach
+        self._seen: dict[PlannedTouch, int] = {}
 
     def begin(self, touches: Sequence[PlannedTouch]) -> None:
         """Put what they are going to do into the calendar."""
@@ -104,28 +109,29 @@ class Touches:
     # --- whom, and when ----------------------------------------------------------------------
 
     def _find(self, touch: PlannedTouch) -> None:
-        """Choose a child, one that goes on if that is to be touched; where there will be none, there is none."""
+        """Choose a child when its moment has come; where there will be none, there is none."""
         caller = self._reach.runs.get(touch.run)
         children = [] if caller is None else self._reach.database.rows(BELOW, caller)
-        going_on = [one for one in children if one[1] not in ENDED] if touch.moment == "now" else []
-        if children:
-            self._await(touch, _picked(going_on or children, touch)[0])
-        elif caller is not None and self._state(caller) in ENDED:
+        ripe = [number for number, state in children if self._is_ripe(touch, number, state)]
+        if ripe:
+            child = self._chosen(ripe, touch)
+            self._seen[touch] = len(self._executions(child))
+            self._go_on(touch, child, touch.steps)
+        elif caller is not None and not children and self._state(caller) in ENDED:
             self.left -= 1
         else:
             self._later(partial(self._find, touch))
 
-    def _await(self, touch: PlannedTouch, child: int) -> None:
-        if self._is_ripe(touch, child):
-            self._go_on(touch, child, touch.steps)
-        else:
-            self._later(partial(self._await, touch, child))
+    def _is_ripe(self, touch: PlannedTouch, child: int, state: str) -> bool:
+        if touch.moment == "over" and self._state(self._parent(child)) not in ENDED:
+            return False
+        return touch.moment == "now" or state in ENDED
 
-    def _is_ripe(self, touch: PlannedTouch, child: int) -> bool:
-        if touch.moment == "now":
-            return True
-        who = (child,) if touch.moment == "ended" else (child, self._parent(child))
-        return all(self._state(one) in ENDED for one in who)
+    def _chosen(self, ripe: Sequence[int], touch: PlannedTouch) -> int:
+        """Return one that goes on, if they are touched now; else mostly one that has failed, or was stopped."""
+        wanted = {"FAILURE", "STOPPED"} if touch.moment != "now" else set(WorkflowState) - ENDED
+        found = [one for one in ripe if self._state(one) in wanted]
+        return int(_picked(found if found and touch.pick < MOSTLY else ripe, touch))
 
     def _go_on(self, touch: PlannedTouch, child: int, steps: Sequence[str]) -> None:
         """Take the next step, or wait for its moment."""
@@ -140,18 +146,21 @@ class Touches:
 
     def _wait(self, touch: PlannedTouch, child: int, steps: Sequence[str], until_s: float) -> None:
         """Wait for a moment, but not for ever: somebody else may have paused the child."""
-        has_come = self._has_reported(child) if steps[0] == UNTIL_REPORTED else self._state(child) in ENDED
+        is_close = steps[0] == UNTIL_REPORTED
+        has_come = self._has_reported(touch, child) if is_close else self._state(child) in ENDED
         if has_come or self._reach.schedule.now_s >= until_s:
             self._go_on(touch, child, steps[1:])
         else:
-            pause_s = CLOSE_S if steps[0] == UNTIL_REPORTED else LOOK_S
+            pause_s = CLOSE_S if is_close else LOOK_S
             self._later(partial(self._wait, touch, child, steps, until_s), pause_s)
 
-    def _has_reported(self, child: int) -> bool:
-        """Whether nothing is executed any more of a child that runs again, though its rows may not say so yet."""
-        state, began, _ = self._row(child)
-        mine = [one for one in self._reach.ledger.executions if one.key[0] == child]
-        return state in ENDED or (began > 1 and bool(mine) and all(one.ended_s is not None for one in mine))
+    def _has_reported(self, touch: PlannedTouch, child: int) -> bool:
+        """Whether something was executed since the touch began, and nothing is any more; rows may lag behind."""
+        mine = self._executions(child)
+        return len(mine) > self._seen[touch] and all(one.ended_s is not None for one in mine)
+
+    def _executions(self, child: int) -> list[Execution]:
+        return [one for one in self._reach.ledger.executions if one.key[0] == child]
 
     def _later(self, what: Callable[[], None], seconds: float = LOOK_S) -> None:
         self._reach.schedule.at(self._reach.schedule.now_s + seconds, what)

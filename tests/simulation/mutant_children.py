@@ -14,12 +14,20 @@ CHILD_MUTANTS = (
         caught_by=419,
     ),
     Mutant(
+        name="mail-is-not-answered",
+        breaks="a child that can do nothing about its parent's mail says nothing",
+        target="orchestrator.core.family:answer_to",
+        old="if not isinstance(parent, int):",
+        new="if True:",
+        caught_by=419,
+    ),
+    Mutant(
         name="taken-end-is-taken-back",
         breaks="a child that is run again by hand ends its parent's task once more",
         target=CHANGED,
         old=" or attempt.state is not TaskState.RUNNING",
         new="",
-        caught_by=47,
+        caught_by=419,
     ),
     Mutant(
         name="stopped-by-hand-is-tried-again",
@@ -30,3 +38,13 @@ CHILD_MUTANTS = (
         caught_by=47,
     ),
 )
+
+OLD_END = Mutant(
+    name="old-end-counts-again",
+    breaks="a task that is recovered ends by what its child came to before it has heard of that",
+    target=CHANGED,
+    old='if body.get("is_to_recover"):',
+    new="if False:",
+    caught_by=None,
+)
+"""Seen only where people recover a parent between the end of its child and the word of it: see test_touches.py."""

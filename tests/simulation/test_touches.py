@@ -12,7 +12,19 @@ from tests.simulation import workload
 from tests.simulation.chronicle import Chronicle
 from tests.simulation.database import Database
 from tests.simulation.model import Seen, SeenAttempt, judge
-from tests.simulation.plan import Plan, PlannedRun, Script
+from tests.simulation.mutant_children import OLD_END
+from tests.simulation.mutant_patch import mutated
+from tests.simulation.plan import (
+    ALWAYS,
+    UNTIL_REPORTED,
+    Plan,
+    PlannedRun,
+    PlannedTouch,
+    PlannedWorker,
+    Script,
+)
+from tests.simulation.simulation import examine
+from tests.simulation.story import quiet
 from tests.simulation.workload_children import CALLS
 from tests.simulation.workload_touches import AGAIN, GOING_ON, MOMENTS, with_touches
 
@@ -189,3 +201,41 @@ def test_what_ran_behind_a_failure_stays_when_that_is_declared_a_success() -> No
     )
 
     assert judge(run, Seen(state="SUCCESS", attempts=rows, stop_was_sent=False, run_count=2)) == []
+
+
+def close_plan(*steps: str) -> Plan:
+    """Return a run that has failed with its child, which fails whenever it runs, and what people do then.
+
+    The loop lags, so that what comes within a second or two is one batch.
+    """
+    task = TaskDefinition(name="call", type=CALLS, spec={"workflow": "c0"})
+    child = WorkflowDefinition(name="c0", tasks=(TaskDefinition(name="t", type="noop"),))
+    return Plan(
+        seed=1,
+        runs=(PlannedRun(definition=WorkflowDefinition(name="w", tasks=(task,))),),
+        workers=(PlannedWorker(name="w1"),),
+        children={"c0": PlannedRun(definition=child, scripts={"t": Script(failures=ALWAYS, takes_s=0.5)})},
+        touches=(PlannedTouch(at_s=0.5, run=0, steps=steps, every_s=0.0, moment="over"),),
+        lag_s=1.0,
+    )
+
+
+def test_recovers_of_a_child_and_its_parent_that_meet_end_well() -> None:
+    """Whichever comes first, the parent waits for what the child comes to this time."""
+    for steps in (
+        ("recover", UNTIL_REPORTED, "caller recover"),
+        ("caller recover", "recover"),
+        ("recover", "caller recover"),
+        ("recover", "stop", "caller recover"),
+    ):
+        assert examine(close_plan(*steps), Database(), patience_s=120.0).violations == (), steps
+
+
+def test_an_end_that_is_read_too_early_is_noticed() -> None:
+    """Without the look at what the parent has asked, the new attempt ends by what its child had come to before."""
+    plan = close_plan("recover", UNTIL_REPORTED, "caller recover")
+    quiet()
+    with mutated(OLD_END):
+        found = examine(plan, Database(), patience_s=120.0).violations
+
+    assert any(line.startswith("C5: ") for line in found)

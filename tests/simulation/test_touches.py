@@ -23,9 +23,11 @@ from tests.simulation.plan import (
     PlannedWorker,
     Script,
 )
+from tests.simulation.shrink import shrink
 from tests.simulation.simulation import examine
 from tests.simulation.story import quiet
 from tests.simulation.workload_children import CALLS
+from tests.simulation.workload_dependents import AWAITED
 from tests.simulation.workload_touches import AGAIN, GOING_ON, MOMENTS, with_touches
 
 PARENT, CHILD = 1, 2
@@ -98,6 +100,18 @@ def test_the_other_draws_of_a_plan_do_not_move(plans: list[Plan]) -> None:
     for plan in plans:
         untouched = replace(plan, touches=())
         assert replace(with_touches(untouched, Random(1)), touches=()) == untouched
+
+
+def test_touches_that_a_failure_does_not_need_are_left_out(plans: list[Plan]) -> None:
+    """A plan is made smaller by them, too; those of a run that is left out go with it."""
+    alone = [plan for plan in plans if all(run.definition.name != AWAITED for run in plan.runs)]
+    plan = max(alone, key=lambda one: (len(one.runs), len(one.touches)))
+    wanted = plan.touches[0].steps
+
+    small = shrink(plan, lambda one: any(touch.steps == wanted for touch in one.touches))
+
+    (touch,) = small.touches
+    assert (touch.steps, touch.run, len(small.runs)) == (wanted, 0, 1)
 
 
 def test_an_attempt_takes_the_end_that_stood_before_its_own() -> None:

@@ -44,6 +44,7 @@ class Batch:
         self.done_commands: list[int] = []
         self.failed_commands: dict[int, str] = {}
         self.mail: list[Mail] = []
+        self._revived: set[int] = set()
         self.children: list[Head] = []
         self.turns: list[Turn] = []
         self.cached: list[CacheEntry] = []
@@ -153,6 +154,8 @@ class Batch:
         self._accept(item)
 
     def _decide_command(self, instance: WorkflowInstance, item: CommandItem) -> Transition:
+        if item.command.kind is CommandKind.CHILD_CHANGED and item.command.body.get("child") in self._revived:
+            raise RepeatedEvent("what was seen of the child was before this batch asked it to run again")
         reason = self._lanes.broken.get(instance.head.id)
         if reason is not None and item.command.kind in {CommandKind.START, CommandKind.WAKE}:
             notice = CannotStart(workflow_instance_id=instance.head.id, reason=reason)
@@ -191,6 +194,9 @@ class Batch:
         self._undo.append((instance, instance.apply(transition)))
         self.touched[number].add(transition)
         self.mail.extend(transition.mail)
+        self._revived.update(
+            mail.workflow_instance_id for mail in transition.mail if mail.kind is CommandKind.RECOVER
+        )
         self.children.extend(transition.children)
         self.turns.extend(transition.turns)
         self.alerts.extend(transition.alerts)

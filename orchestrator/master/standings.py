@@ -65,4 +65,5 @@ def _said(standing: ChildStanding) -> dict[str, Any]:
         "reason": standing.reason,
         "outputs": standing.outputs,
         "fault": standing.fault,
+        "is_to_recover": standing.is_to_recover,
     }

@@ -1,12 +1,13 @@
 """Owns what a master asks about children: which workflow is called, by whom, and how a child stands."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, func, literal, select, text
+from sqlalchemy import Connection, Engine, RowMapping, Text, cast, func, literal, select, text
 
+from orchestrator.core.command import CommandKind
 from orchestrator.core.definition import ParameterDefinition, WorkflowDefinition, from_document
 from orchestrator.core.instance import TaskInstance
 from orchestrator.core.status import WorkflowState
@@ -15,7 +16,7 @@ from orchestrator.errors import DefinitionError, UnresolvedParameter
 from orchestrator.store.bulk import KEYS_AT_ONCE, chunks
 from orchestrator.store.new_runs import next_ids, slots_of
 from orchestrator.store.rows import ATTEMPT_COLUMNS, attempt_of, head_of
-from orchestrator.store.schema import task_instance, workflow_definition, workflow_instance
+from orchestrator.store.schema import command, task_instance, workflow_definition, workflow_instance
 from orchestrator.store.session import is_postgres, reading, writing
 
 DEFINITIONS_KEPT = 128
@@ -45,12 +46,14 @@ class ChildStanding:
     Attributes:
         outputs: Of one that has succeeded.
         fault: Why its outputs cannot be worked out.
+        is_to_recover: Its parent has asked it to run again, and it has not heard of that yet.
     """
 
     state: WorkflowState
     reason: str | None = None
     outputs: Mapping[str, Any] = field(default_factory=dict)
     fault: str | None = None
+    is_to_recover: bool = False
 
 
 class Children:
@@ -145,7 +148,9 @@ class Children:
             rows = connection.execute(statement).mappings().all()
             succeeded = [row["id"] for row in rows if row["state"] == WorkflowState.SUCCESS]
             attempts = _attempts_with_outputs(connection, succeeded)
-        return {row["id"]: self._standing(row, attempts.get(row["id"], {})) for row in rows}
+            asked = _asked_to_recover(connection, [row["id"] for row in rows if row["state"] in _REVIVABLE])
+        found = {row["id"]: self._standing(row, attempts.get(row["id"], {})) for row in rows}
+        return found | {number: replace(found[number], is_to_recover=True) for number in asked}
 
     def _standing(self, row: RowMapping, attempts: Mapping[str, TaskInstance]) -> ChildStanding:
         state = WorkflowState(row["state"])
@@ -164,6 +169,23 @@ class Children:
 
 
 _SQLITE_RESERVE = text("UPDATE sqlite_sequence SET seq = :last WHERE name = 'workflow_instance'")
+
+
+_REVIVABLE = frozenset({WorkflowState.FAILURE, WorkflowState.STOPPED})
+"""States that a RECOVER ends."""
+
+
+def _asked_to_recover(connection: Connection, ids: Collection[int]) -> list[int]:
+    """Return which of these runs have a parent's RECOVER waiting; people's may come to nothing, unanswered."""
+    if not ids:
+        return []
+    columns = command.c
+    waiting = select(columns.workflow_instance_id).where(
+        columns.workflow_instance_id.in_(sorted(ids)),
+        columns.kind == CommandKind.RECOVER,
+        cast(columns.body, Text).contains('"parent"'),  # as text: whatever else waits may be no JSON
+    )
+    return list(connection.execute(waiting).scalars())
 
 
 def _attempts_with_outputs(

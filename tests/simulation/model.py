@@ -32,11 +32,15 @@ from tests.simulation.workload_maps import map_of
 
 __all__ = ["Seen", "SeenAttempt", "judge"]
 
+FORCED = "FORCED_SUCCESS"
+"""What a failed or killed attempt is once people have declared it a success."""
+
 OUTCOMES: Mapping[str, Outcome] = {
     "SUCCESS": Outcome.SUCCESS,
     "FAILURE": Outcome.FAILED,
     "KILLED": Outcome.FAILED,
     "SKIPPED": Outcome.SKIPPED,
+    FORCED: Outcome.SUCCESS,
 }
 
 SKIPPED_ROW = ("SKIPPED", True, 0)
@@ -94,7 +98,7 @@ class _Judgement:
         once = seen.run_count == 1
         self._parts = {task: [some] if once else by_run_count(some) for task, some in rows.items()}
         self._rows = {task: parts[-1] for task, parts in self._parts.items() if once or parts[-1][-1].current}
-        self._last = {task: rows[-1].state for task, rows in self._rows.items()}
+        self._last = {task: _end_of(rows[-1]) for task, rows in self._rows.items()}
         self._killed = "KILLED" in self._last.values()
         absorbed = self._branches.absorbed
         self._failed = any(
@@ -113,7 +117,7 @@ class _Judgement:
             if name not in self._upstreams and map_of(name) not in self._mapped:
                 yield f"{name} has attempts and is disabled or unknown"
         for name, upstreams in self._upstreams.items():
-            word = self._word(name, upstreams)
+            word = self._word_then(name, upstreams)
             for line in self._task_faults(name, word):
                 yield f"{name} {word}: {line}" if self._rows.get(name) else f"{name} {line}"
             self.outcomes[name] = self._outcome(name, word)
@@ -127,9 +131,18 @@ class _Judgement:
 
     # --- one task ----------------------------------------------------------------------------
 
-    def _word(self, name: str, upstreams: Sequence[str]) -> Word:
+    def _word_then(self, name: str, upstreams: Sequence[str]) -> Word:
+        """Return the word of a task's trigger; if it ran behind what was forced since, the one of then."""
+        forced = [one for one in upstreams if one in self._rows and self._rows[one][-1].forced]
+        word = self._word(name, upstreams, self.outcomes)
+        if not forced or name not in self._rows or not any(self._task_faults(name, word)):
+            return word
+        before = self._word(name, upstreams, {**self.outcomes, **dict.fromkeys(forced, Outcome.FAILED)})
+        return word if any(self._task_faults(name, before)) else before
+
+    def _word(self, name: str, upstreams: Sequence[str], outcomes: Mapping[str, Outcome]) -> Word:
         task = self._tasks[name]
-        seen = [self._branches.seen_from(name, one, self.outcomes) for one in upstreams]
+        seen = [self._branches.seen_from(name, one, outcomes) for one in upstreams]
         return self._branches.word(task, seen) or word_of(task.trigger, seen)
 
     def _task_faults(self, name: str, word: Word) -> Iterator[str]:
@@ -248,7 +261,11 @@ class _Judgement:
             rows=rows,
             is_over=is_over,
             again=bool(before),
-            interrupted=self._ending or self._seen.stop_was_sent or is_over,
+            interrupted=self._ending
+            or self._seen.stop_was_sent
+            or is_over
+            or rows[-1].is_cut
+            or rows[-1].forced,
             disturbed=self._seen.disturbed,
             forgot=self._seen.forgot,
             clock_jumped=self._seen.clock_jumped,
@@ -292,7 +309,7 @@ class _Judgement:
         if self._seen.run_count > 1:  # what was cut short before, and stays, had its cause before
             return
         if not any(
-            self._account(name, rows).used_up
+            self._account(name, rows).used_up or rows[-1].is_cut
             for name, rows in self._rows.items()
             if name in self._tasks and name not in self._mapped
         ):
@@ -312,10 +329,16 @@ class _Judgement:
         if not self._upstreams:  # nothing but wires: a stop may come before the start, or too late
             return {"SUCCESS", "STOPPED"}
         if not (self._killed or self._cut):
-            return {by_rows}
-        if self._seen.run_count > 1:  # killed by a stop that an earlier beginning had, it stays a failure
+            let_go = any(rows[-1].let_go for rows in self._rows.values())
+            return {by_rows, "STOPPED"} if let_go else {by_rows}  # PAUSED, it has no other end
+        by_hand = any(rows[-1].is_cut for rows in self._rows.values())
+        if self._seen.run_count > 1 or by_hand:  # by a stop before, or of a child: then it is a failure
             return {"STOPPED", by_rows}
         return {"STOPPED", "FAILURE"} if self._ending else {"STOPPED"}
+
+
+def _end_of(row: SeenAttempt) -> str:
+    return FORCED if row.forced else row.state
 
 
 def _decides_early(task: TaskDefinition) -> bool:

@@ -37,8 +37,10 @@ class SeenAttempt:
         created_at: When it was submitted.
         overdue: It was ended for its timeout, which it had earned, although its script does not hang.
         kept: It took its outputs from the cache: nothing of its script was followed.
-        child_state: How the run ended that was started for it.
-        went_on: A later attempt went on with that run: how it ended for this one is not known any more.
+        child_state: How the run stood that it waited for, when that decided it.
+        cut_by_hand: People stopped that run, or tried to.
+        let_go: People let that run go on by hand, even while the one that waits for it was paused.
+        forced: It failed or was killed, as its state says, and people then declared it a success.
     """
 
     task: str
@@ -54,7 +56,14 @@ class SeenAttempt:
     overdue: bool = False
     kept: bool = False
     child_state: str | None = None
-    went_on: bool = False
+    cut_by_hand: bool = False
+    let_go: bool = False
+    forced: bool = False
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it was killed because people had stopped the run that it waited for."""
+        return self.state == "KILLED" and self.child_state == "STOPPED" and self.cut_by_hand
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ def call_faults(rows: Sequence[SeenAttempt]) -> Iterator[str]:
     for row in rows:
         if row.state == "LOST":
             yield f"attempt {row.attempt} is LOST, and no worker had it"
-        elif row.child_state is None and row.state != "KILLED" and not row.went_on:
+        elif row.child_state is None and row.state != "KILLED":
             yield f"attempt {row.attempt} is {row.state}, and no run was started for it"
         elif row.child_state is not None and _end(row) != row.state:
             yield f"attempt {row.attempt} is {row.state}, and its run is {row.child_state}"

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
+from tests.simulation.mutant_children import CHILD_MUTANTS
 from tests.simulation.mutant_commit import COMMIT_MUTANTS
 from tests.simulation.mutant_hunt import hunt
 from tests.simulation.mutant_logic import LOGIC_MUTANTS
@@ -23,6 +24,7 @@ MUTANTS = (
     *MEMORY_MUTANTS,
     *POOL_MUTANTS,
     *LOGIC_MUTANTS,
+    *CHILD_MUTANTS,
 )
 
 MOST_SEEDS = 500

@@ -17,15 +17,16 @@ from orchestrator.store import schema
 from orchestrator.store.instances import Instances
 from orchestrator.store.session import reading
 from tests.simulation.celery_broker import QUEUES, UNACKED
-from tests.simulation.model import Seen, SeenAttempt, judge
+from tests.simulation.model import FORCED, Seen, SeenAttempt, judge
 from tests.simulation.oracle_approvals import approval_faults
 from tests.simulation.oracle_cache import cache_faults, is_kept
 from tests.simulation.oracle_checks import check_faults
-from tests.simulation.oracle_children import child_faults, last_attempts
+from tests.simulation.oracle_children import child_faults
 from tests.simulation.oracle_dependents import dependent_faults
 from tests.simulation.oracle_executions import execution_faults
 from tests.simulation.oracle_pools import pool_faults, pools_left
 from tests.simulation.oracle_queues import queue_faults
+from tests.simulation.oracle_recover import kept_faults
 from tests.simulation.oracle_timeouts import Timeouts
 from tests.simulation.oracle_times import early_begins
 from tests.simulation.oracle_turns import may_be_stopped, turn_faults
@@ -38,13 +39,19 @@ UNFINISHED = "SELECT count(*) FROM workflow_instance WHERE state NOT IN ('SUCCES
 
 def is_over(world: World) -> bool:
     """Return whether every run has ended and nothing is left on its way."""
-    if len(world.runs) < len(world.plan.runs) or world.again_left or world.database.number(UNFINISHED):
+    if (
+        len(world.runs) < len(world.plan.runs)
+        or world.again_left
+        or world.touches.left
+        or world.database.number(UNFINISHED)
+    ):
         return False
     return not any(_left_over(world))
 
 
 def violations(world: World) -> list[str]:
     """Return everything that is wrong at the end, one line each."""
+    world.chronicle.look()  # at what the last commit ended
     return [
         *world.tasks.wrong,
         *(f"O6: {name} wrote about runs without owning them" for name in world.spoiler.trespassers),
@@ -59,6 +66,7 @@ def violations(world: World) -> list[str]:
         *pool_faults(world),
         *cache_faults(world),
         *child_faults(world),
+        *kept_faults(world),
         *word_faults(world),
         *approval_faults(world),
         *dependent_faults(world),
@@ -146,15 +154,10 @@ def _right_ends(world: World) -> Iterator[str]:
     with reading(world.engine) as connection:
         rows = connection.execute(select(schema.task_instance)).mappings().all()
     by_run: dict[int, list[SeenAttempt]] = defaultdict(list)
-    timeouts, last_of = Timeouts(world), last_attempts(rows)
-    states = dict(world.database.rows("SELECT id, state FROM workflow_instance"))
+    timeouts = Timeouts(world)
     for row in rows:
         seen_row = _attempt(row, overdue=timeouts.is_earned(row))
-        if row["child"] is not None:
-            is_last = last_of[row["child"]] == row["attempt"]
-            state = states.get(row["child"]) if is_last else None
-            seen_row = replace(seen_row, child_state=state, went_on=not is_last)
-        by_run[row["workflow_instance_id"]].append(seen_row)
+        by_run[row["workflow_instance_id"]].append(_with_hands(world, row, seen_row))
     may_stop = _may_be_stopped(world)
     for number in world.planned.numbers():
         seen = Seen(
@@ -171,6 +174,22 @@ def _right_ends(world: World) -> Iterator[str]:
             yield f"{line} (run {number})"
 
 
+def _with_hands(world: World, row: Any, seen: SeenAttempt) -> SeenAttempt:
+    """Return what is seen of an attempt, with how the run stood that it waited for, and what people did to it."""
+    key = (row["workflow_instance_id"], row["task"], row["attempt"])
+    if row["state"] == FORCED and key in world.touches.forced:
+        return replace(seen, state=world.touches.forced[key], forced=True)
+    taken = world.chronicle.taken.get(key)
+    if taken is None:
+        return seen
+    return replace(
+        seen,
+        child_state=taken.state,
+        cut_by_hand=world.touches.stopped(row["child"]),
+        let_go=world.touches.let_go(row["child"]),
+    )
+
+
 def _may_be_stopped(world: World) -> set[int]:
     """Return the runs that people, turns, or whoever called them may have stopped."""
     stopped = {
@@ -179,7 +198,8 @@ def _may_be_stopped(world: World) -> set[int]:
         if CommandKind.STOP in world.sent.get(number, []) or may_be_stopped(world, position)
     }
     for child, parent in world.planned.parents().items():
-        if parent in stopped or world.planned[parent].definition.on_failure is OnFailure.END:
+        by_hand = world.touches.stopped(child)
+        if parent in stopped or by_hand or world.planned[parent].definition.on_failure is OnFailure.END:
             stopped.add(child)
     return stopped
 

@@ -9,10 +9,11 @@ from sqlalchemy import RowMapping, select
 
 from orchestrator.store import schema
 from orchestrator.store.session import reading
+from tests.simulation.chronicle import Stand
 from tests.simulation.world import World
 
 ORPHANS = (
-    "SELECT child.id, child.state, parent.id, parent.state "
+    "SELECT child.id, child.state, child.run_count, parent.id, parent.state "
     "FROM workflow_instance AS child JOIN workflow_instance AS parent ON parent.id = child.parent_id "
     "WHERE parent.state IN ('SUCCESS', 'FAILURE', 'STOPPED') "
     "AND child.state NOT IN ('SUCCESS', 'FAILURE', 'STOPPED')"
@@ -20,19 +21,25 @@ ORPHANS = (
 
 
 def orphans(world: World) -> list[str]:
-    """Return which children go on at this moment, although their parents have ended (C1)."""
+    """Return which children go on at this moment, although their parents have ended (C1).
+
+    Those that people let begin again, when nobody waited for them any more, may.
+    """
     if not world.plan.children:
         return []
+    world.chronicle.look()
     return [
         f"C1: run {child} is {state}, and its parent, run {parent}, has ended: {ended}"
-        for child, state, parent, ended in world.database.rows(ORPHANS)
+        for child, state, run_count, parent, ended in world.database.rows(ORPHANS)
+        if not world.chronicle.has_begun_anew(child, run_count)
     ]
 
 
 def child_faults(world: World) -> Iterator[str]:
-    """Yield what is wrong at the end between attempts and the runs that they started (C2, C3)."""
+    """Yield what is wrong at the end between attempts and the runs that they started (C1 to C6, C8)."""
     if not world.plan.children:
         return
+    yield from world.chronicle.wrong
     with reading(world.engine) as connection:
         runs = connection.execute(select(schema.workflow_instance)).mappings().all()
         attempts = connection.execute(
@@ -46,22 +53,16 @@ def child_faults(world: World) -> Iterator[str]:
         yield f"C2: {_place(waiting[number][0])} waits for run {number}, which does not exist"
     clock_jumped = "database_clock_jumps" in world.ledger.faults
     for number, child in children.items():
-        yield from _parent_faults(child, waiting[number], clock_jumped=clock_jumped)
+        yield from _parent_faults(child, waiting[number])
+        ended = world.chronicle.let_go(number)
+        if not clock_jumped and ended is not None:
+            yield from _time_faults(waiting[number], ended)
     if not clock_jumped:
-        yield from _twins(children.values())
+        yield from _twins(world, children.values())
 
 
-def last_attempts(rows: Iterable[RowMapping]) -> dict[int, int]:
-    """Return, for each child, the number of the last attempt that waited for it."""
-    last: dict[int, int] = {}
-    for row in rows:
-        if row["child"] is not None:
-            last[row["child"]] = max(row["attempt"], last.get(row["child"], 0))
-    return last
-
-
-def _parent_faults(child: RowMapping, attempts: Sequence[RowMapping], *, clock_jumped: bool) -> Iterator[str]:
-    """Yield if nobody waited for a child, somebody else did, or its task had ended before it did."""
+def _parent_faults(child: RowMapping, attempts: Sequence[RowMapping]) -> Iterator[str]:
+    """Yield if nobody waited for a child, somebody else did, or somebody still does although it has ended."""
     own = (child["parent_id"], child["parent_task"])
     if not attempts:
         yield f"C2: run {child['id']} was started by {own}, and no attempt of it knows"
@@ -69,20 +70,29 @@ def _parent_faults(child: RowMapping, attempts: Sequence[RowMapping], *, clock_j
     for one in attempts:
         if (one["workflow_instance_id"], one["task"]) != own:
             yield f"C2: {_place(one)} waits for run {child['id']}, which {own} has started"
+        if one["state"] == "RUNNING" and child["ended_at"] is not None:
+            yield f"C8: {_place(one)} waits for run {child['id']}, which has ended: {child['state']}"
+
+
+def _time_faults(attempts: Sequence[RowMapping], ended: Stand) -> Iterator[str]:
+    """Yield if the last of those who waited for a child had ended before it did."""
     last = max(attempts, key=lambda one: int(one["attempt"]))
-    known = not clock_jumped and None not in (last["ended_at"], child["ended_at"])
-    if known and last["ended_at"] < child["ended_at"]:
-        yield f"C1: {_place(last)} had ended before its run {child['id']} did"
+    if None not in (last["ended_at"], ended.ended_at) and last["ended_at"] < ended.ended_at:
+        yield f"C1: {_place(last)} had ended before its run {last['child']} did"
 
 
-def _twins(children: Iterable[RowMapping]) -> Iterator[str]:
-    """Yield if a task had started another run before the one before it had ended."""
+def _twins(world: World, children: Iterable[RowMapping]) -> Iterator[str]:
+    """Yield if a task had started another run before the one before it had ended.
+
+    What people let begin again by hand, when nobody waited for it any more, may go on beside the other one.
+    """
     by_task: dict[Any, list[RowMapping]] = defaultdict(list)
     for child in children:
         by_task[child["parent_id"], child["parent_task"]].append(child)
     for task, runs in by_task.items():
         for earlier, later in pairwise(sorted(runs, key=lambda one: int(one["id"]))):
-            if earlier["ended_at"] is None or later["submitted_at"] < earlier["ended_at"]:
+            ended = world.chronicle.let_go(earlier["id"])
+            if ended is None or ended.ended_at is None or later["submitted_at"] < ended.ended_at:
                 yield f"C3: {task} started run {later['id']} before run {earlier['id']} had ended"
 
 

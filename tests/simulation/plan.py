@@ -9,6 +9,12 @@ from orchestrator.core.definition import WorkflowDefinition
 ALWAYS = 1_000
 """More failures than any task has retries."""
 
+UNTIL_REPORTED = "until reported"
+"""The step of a touch that waits until nothing of the touched run is executed any more."""
+
+UNTIL_OVER = "until over"
+"""The step that waits until the touched run has ended."""
+
 FORGETFUL = frozenset({"redis_wiped", "redis_flushed", "redis_lost_seconds"})
 """The kinds of faults by which Redis forgets something."""
 
@@ -70,6 +76,30 @@ class PlannedControl:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTouch:
+    """What a person does by hand to a run that a run of the plan, or one that it called, has called.
+
+    Attributes:
+        run: Position of the run whose children, and theirs, are meant.
+        steps: `pause`, `resume`, `stop`, `hold`, `release`, `recover`, `rerun`, `force`, in this order; behind
+            `caller ` it goes to the run that called the touched one. `UNTIL_REPORTED` and
+            `UNTIL_OVER` wait for their moment, and the next step is taken at once.
+        every_s: Seconds between two steps.
+        moment: `now`: whatever the child is doing; `ended`: when it has ended; `over`: when its caller has, too.
+        pick: From 0 to below 1: chooses among the children, and among their tasks.
+        twice: Each command is sent twice.
+    """
+
+    at_s: float
+    run: int
+    steps: tuple[str, ...]
+    every_s: float = 1.0
+    moment: str = "now"
+    pick: float = 0.0
+    twice: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedResize:
     """A person gives a pool another number of slots."""
 
@@ -111,6 +141,7 @@ class Plan:
         pools: The slots that each pool has at the beginning.
         resizes: What people make of them, in order of time.
         children: The workflows that tasks of runs start, by name.
+        touches: What people do to the runs that these tasks have started.
         pace_s: Mean of the random time that a step or a message takes, in seconds.
         lag_s: Mean of the time that a master's loop loses after a turn: reports then come many at a time.
     """
@@ -123,5 +154,6 @@ class Plan:
     pools: Mapping[str, int] = field(default_factory=dict)
     resizes: tuple[PlannedResize, ...] = ()
     children: Mapping[str, PlannedRun] = field(default_factory=dict)
+    touches: tuple[PlannedTouch, ...] = ()
     pace_s: float = 0.002
     lag_s: float = 0.0

@@ -25,6 +25,7 @@ def shrink(plan: Plan, fails: Fails, most: int = 400) -> Plan:
         before = plan
         plan = _fewer_faults(plan, budget)
         plan = _fewer_controls(plan, budget)
+        plan = _fewer_touches(plan, budget)
         plan = _fewer_runs(plan, budget)
         plan = _fewer_tasks(plan, budget)
     return plan
@@ -57,6 +58,10 @@ def _fewer_controls(plan: Plan, budget: _Budget) -> Plan:
     )
 
 
+def _fewer_touches(plan: Plan, budget: _Budget) -> Plan:
+    return replace(plan, touches=_fewer(plan.touches, lambda some: budget.fails(replace(plan, touches=some))))
+
+
 def _fewer_runs(plan: Plan, budget: _Budget) -> Plan:
     for position in reversed(range(len(plan.runs))):
         if len(plan.runs) == 1:
@@ -69,6 +74,11 @@ def _fewer_runs(plan: Plan, budget: _Budget) -> Plan:
             controls=tuple(
                 replace(one, run=one.run - (one.run > position))
                 for one in plan.controls
+                if one.run != position
+            ),
+            touches=tuple(
+                replace(one, run=one.run - (one.run > position))
+                for one in plan.touches
                 if one.run != position
             ),
         )

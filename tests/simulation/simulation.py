@@ -1,6 +1,7 @@
 """Owns one simulation, from its plan to the verdict."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -82,7 +83,7 @@ def simulate(
     world = World(plan, database, story or Story())
     try:
         differences, troubles = _watch(world), _Troubles(world)
-        world.at_point = oracle_turns.watch(world)
+        world.at_point = _onlookers(world)
         world.begin()
         troubles.begin(plan.faults)
         with error_lines.into(world.tasks.wrong, world.ledger.faults):
@@ -104,6 +105,19 @@ def simulate(
         world.close()
 
 
+def _onlookers(world: World) -> Callable[[str], None]:
+    """Return what is to be called at each crash point."""
+    turns = oracle_turns.watch(world)
+    if not world.plan.children:
+        return turns
+
+    def look(point: str) -> None:
+        turns(point)
+        world.chronicle.at_point(point)
+
+    return look
+
+
 def limit_s(plan: Plan, patience_s: float = PATIENCE_S) -> float:
     """Return the simulated second by which everything must have ended."""
     work = 0.0
@@ -122,6 +136,7 @@ def limit_s(plan: Plan, patience_s: float = PATIENCE_S) -> float:
         default=0.0,
     )
     again = sum(control.kind in {"recover", "rerun"} for control in plan.controls)
+    again += sum(len(touch.steps) for touch in plan.touches)
     return last + (work + patience_s) * (1 + again)
 
 

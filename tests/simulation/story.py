@@ -94,5 +94,10 @@ def describe(plan: Plan) -> str:
     lines += [f"  pool {name}: {slots} slots" for name, slots in plan.pools.items()]
     lines += [f"  {one.at_s:8.2f} s: {one.slots} slots for {one.pool}" for one in plan.resizes]
     lines += [f"  {one.at_s:8.2f} s: {one.kind} run {one.run}" for one in plan.controls]
+    lines += [
+        f"  {one.at_s:8.2f} s: {', '.join(one.steps)} a child of run {one.run}, {one.moment} "
+        f"(every {one.every_s} s, {one.pick:.2f}{', twice' if one.twice else ''})"
+        for one in plan.touches
+    ]
     lines += [f"  {one.at_s:8.2f} s: {one.kind} ({one.seconds:.1f} s, {one.pick:.2f})" for one in plan.faults]
     return "\n".join(lines)

@@ -67,9 +67,9 @@ def plans_with_calls() -> Iterator[Plan]:
     return (plan for plan in map(workload.draw, range(1, 3_000)) if plan.children)
 
 
-def attempt(state: str, child_state: str | None = None, *, went_on: bool = False) -> SeenAttempt:
+def attempt(state: str, child_state: str | None = None) -> SeenAttempt:
     """Return an attempt of a call."""
-    return SeenAttempt(task="t", attempt=1, state=state, child_state=child_state, went_on=went_on)
+    return SeenAttempt(task="t", attempt=1, state=state, child_state=child_state)
 
 
 def test_calls_are_drawn_in_all_their_forms() -> None:
@@ -86,7 +86,7 @@ def test_calls_are_drawn_in_all_their_forms() -> None:
 
 def test_a_call_ends_as_the_run_that_it_waited_for() -> None:
     """A stopped run is a killed attempt; everything else is named."""
-    right = [attempt("KILLED", "STOPPED"), attempt("KILLED"), attempt("FAILURE", went_on=True)]
+    right = [attempt("KILLED", "STOPPED"), attempt("KILLED"), attempt("FAILURE", "FAILURE")]
     wrong = [attempt("SUCCESS", "FAILURE"), attempt("SUCCESS"), attempt("LOST")]
 
     assert list(call_faults(right)) == []

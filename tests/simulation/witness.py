@@ -37,6 +37,7 @@ class Witness:
         definitions: Run id to its tasks by name.
         sent: Run id to the controls that people sent, in order.
         word_of: Says the word that a called run was told.
+        let_go: Says whether people let a called run go on, whatever its caller does.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class Witness:
         definitions: Mapping[int, Mapping[str, TaskDefinition]],
         sent: Mapping[int, list[CommandKind]],
         word_of: Callable[[int], str | None],
+        let_go: Callable[[int], bool],
     ) -> None:
         self._database = database
         self._ledger = ledger
         self._definitions = definitions
         self._sent = sent
         self._word_of = word_of
+        self._let_go = let_go
 
     def failures(self, run: int, task: str) -> int:
         """Return how many failed attempts of a task the database has."""
@@ -140,6 +143,8 @@ class Witness:
 
     def _ignored_parent(self, order: Order) -> Iterator[str]:
         """Say if a child has read its mail, and goes on although its parent is to be stopped or paused."""
+        if self._let_go(order.workflow_instance_id):
+            return
         for (state,) in self._database.rows(HELD_PARENT, order.workflow_instance_id):
             yield f"C1: {order.id} begins, and its run's parent is {state}"
 

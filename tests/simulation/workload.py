@@ -23,6 +23,7 @@ from tests.simulation.workload_queues import with_queue_timeouts
 from tests.simulation.workload_serial import with_turns
 from tests.simulation.workload_shapes import OFTEN, SHAPES
 from tests.simulation.workload_tasks import GROUPS, Mood, draw_tasks
+from tests.simulation.workload_touches import with_touches
 from tests.simulation.workload_words import with_words
 
 CALM = 0.1
@@ -57,6 +58,9 @@ CALLING = 0.08
 
 TELLING = 0.4
 """In so many of those something goes into the runs and comes back."""
+
+TOUCHED = 1 / 6
+"""In so many of those people control the called runs by hand."""
 
 APPROVED = 0.06
 """So many of the seeds have tasks that wait for a person."""
@@ -136,7 +140,9 @@ def draw(seed: int) -> Plan:
     checks = dice_of(seed, "checks")
     plan = with_checks(plan, checks) if _has(checks, CHECKED, plan) else plan
     words = dice_of(seed, "words")
-    return with_words(plan, words) if plan.children and words.random() < TELLING else plan
+    plan = with_words(plan, words) if plan.children and words.random() < TELLING else plan
+    touches = dice_of(seed, "called runs by hand")
+    return with_touches(plan, touches) if plan.children and touches.random() < TOUCHED else plan
 
 
 def _has(dice: Random, often: float, plan: Plan) -> bool:

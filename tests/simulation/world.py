@@ -24,6 +24,7 @@ from orchestrator.store.pools import Pools
 from orchestrator.store.submissions import Submissions, SubmitRequest
 from tests.simulation import oracle_claims
 from tests.simulation.celery_broker import UNACKED
+from tests.simulation.chronicle import Chronicle
 from tests.simulation.database import SLOTS, Database, Spoiler
 from tests.simulation.kinship import ByRun, PlannedRuns
 from tests.simulation.ledger import AttemptKey, Ledger
@@ -38,6 +39,7 @@ from tests.simulation.schedule import Process, Schedule
 from tests.simulation.signals import LOOK_EVERY_S, Approvers
 from tests.simulation.story import Story
 from tests.simulation.tasks import SimulatedTasks
+from tests.simulation.touches import Reach, Touches
 from tests.simulation.witness import Witness
 from tests.simulation.worker import Child, SimulatedWorker, Site
 from tests.simulation.workload_approvals import APPROVAL
@@ -117,7 +119,23 @@ class World:
         self.again_left = sum(control.kind in {"recover", "rerun"} for control in plan.controls)
         self.sent: dict[int, list[CommandKind]] = {}
         self.words = Words(self.planned, self._parent_of)
-        witness = Witness(database, self.ledger, self._definitions, self.sent, self.words.of)
+        self.chronicle = Chronicle(database)
+        self.touches = Touches(
+            Reach(
+                schedule=self.schedule,
+                database=database,
+                commands=Commands(self.engine),
+                planned=self.planned,
+                ledger=self.ledger,
+                runs=self.runs,
+                sent=self.sent,
+                woken=self._wake,
+                story=story,
+            )
+        )
+        witness = Witness(
+            database, self.ledger, self._definitions, self.sent, self.words.of, self.touches.let_go
+        )
         self.tasks = SimulatedTasks(
             self.schedule, self.ledger, self.scripts, witness.failures, witness.look, story
         )
@@ -183,6 +201,7 @@ class World:
             self.schedule.at(resize.at_s, partial(self._resize, resize))
         for control in self.plan.controls:
             self.schedule.at(control.at_s, partial(self._control, control))
+        self.touches.begin(self.plan.touches)
 
     def start_master(self) -> SimulatedMaster:
         """Start another master process."""

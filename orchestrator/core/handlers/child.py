@@ -48,7 +48,8 @@ def handle_child_changed(instance: WorkflowInstance, body: Mapping[str, Any], co
     Args:
         instance: The parent.
         body: `task` and `child`, and how the child stands, as the master has just read it: `state` (`None`: it is
-            gone), `reason`, `outputs`, and `fault`, why it has none.
+            gone), `reason`, `outputs`, `fault`, why it has none, and `is_to_recover`, whether the parent's RECOVER
+            waits for it: then this is an end that an attempt before has had, and another look will follow.
         context: Of the moment.
 
     Raises:
@@ -58,6 +59,8 @@ def handle_child_changed(instance: WorkflowInstance, body: Mapping[str, Any], co
     child = body.get("child")
     if attempt is None or attempt.child != child or attempt.state is not TaskState.RUNNING:
         raise RepeatedEvent(f"{body.get('task')}: does not wait for run {child}")
+    if body.get("is_to_recover"):
+        raise RepeatedEvent(f"{attempt.task}: run {child} is to run again")
     draft = Draft(instance, context)
     match body.get("state"):
         case WorkflowState.PAUSED:

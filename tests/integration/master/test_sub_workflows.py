@@ -197,3 +197,62 @@ def test_children_wait_for_a_database_that_is_away(world: World) -> None:
 def away(_names: Any) -> Any:
     """Be a database that cannot be reached."""
     raise StoreUnavailable("away")
+
+
+def failed_child(world: World) -> tuple[int, dict[str, Any]]:
+    """Let a run fail because its child did; return the child, and what a word about it says."""
+    deploy(world)
+    world.submit(a_sub())
+    world.worker.result(world.started(), state=TaskState.FAILURE)
+    assert world.finish() is WorkflowState.FAILURE
+    number = int(child(world)["id"])
+    return number, {"task": "sub", "child": number}
+
+
+def test_word_from_before_a_recover_in_one_batch_with_it_ends_nothing(world: World) -> None:
+    """The database still has the child's last end; the task waits for what the child comes to this time."""
+    number, word = failed_child(world)
+    world.command(CommandKind.RECOVER)
+    world.command(CommandKind.CHILD_CHANGED, **word)
+    world.settle()
+    assert world.rig.state(number) is WorkflowState.RUNNING
+
+    world.worker.result(world.started(), state=TaskState.SUCCESS)
+
+    assert world.finish() is WorkflowState.SUCCESS
+    assert (world.attempt("sub").attempt, world.attempt("sub").child) == (2, number)
+
+
+def test_word_from_before_a_recover_that_the_child_has_not_heard_of_ends_nothing(world: World) -> None:
+    """The RECOVER is on its way: its answer, or the child's next end, is what counts."""
+    number, word = failed_child(world)
+    world.command(CommandKind.RECOVER)
+    while world.rig.state(world.run) is not WorkflowState.RUNNING:
+        world.rig.master.loop.step()
+    world.command(CommandKind.CHILD_CHANGED, **word)
+    world.settle()
+    assert world.rig.state(number) is WorkflowState.RUNNING
+
+    world.worker.result(world.started(), state=TaskState.SUCCESS)
+
+    assert world.finish() is WorkflowState.SUCCESS
+    assert world.attempt("sub").attempt == 2
+
+
+@pytest.mark.parametrize("ends", [TaskState.SUCCESS, TaskState.FAILURE])
+def test_child_that_was_recovered_by_hand_is_what_its_parent_finds(world: World, ends: TaskState) -> None:
+    """Its parent stays as it ended; recovered then, it takes a success over, and has a failure run again."""
+    number, _ = failed_child(world)
+    world.command(CommandKind.RECOVER, number)
+    world.settle()
+    world.worker.result(world.started(), state=ends)
+    world.settle()
+    assert world.rig.state(world.run) is WorkflowState.FAILURE
+
+    world.command(CommandKind.RECOVER)
+    world.settle()
+    if ends is TaskState.FAILURE:
+        world.worker.result(world.started(), state=TaskState.SUCCESS)
+
+    assert world.finish() is WorkflowState.SUCCESS
+    assert (world.attempt("sub").attempt, world.attempt("sub").child) == (2, number)

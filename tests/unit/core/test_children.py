@@ -227,6 +227,64 @@ def test_recover_reaches_the_same_child() -> None:
     assert play.state is WorkflowState.SUCCESS
 
 
+@pytest.mark.parametrize("state", [WorkflowState.FAILURE, WorkflowState.STOPPED])
+def test_end_that_an_attempt_before_has_had_is_not_that_of_the_next(state: WorkflowState) -> None:
+    """A late word from before the recover ends nothing: what the child comes to this time will be told."""
+    play = begun()
+    changed(play, state)
+    play.command(K.RECOVER)
+
+    with pytest.raises(RepeatedEvent, match="to run again"):
+        changed(play, state, is_to_recover=True)
+    changed(play, WorkflowState.SUCCESS, is_to_recover=False)
+    assert play.state is WorkflowState.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [(WorkflowState.SUCCESS, WorkflowState.FAILURE), (WorkflowState.STOPPED, WorkflowState.SUCCESS)],
+)
+def test_child_that_runs_again_by_hand_changes_no_task_that_has_ended(
+    first: WorkflowState, then: WorkflowState
+) -> None:
+    """Its parent has taken its result; only a recover of the parent looks at it anew."""
+    play = begun(a_sub(), a_task("next"))
+    changed(play, first)
+    before = play["sub"]
+
+    with pytest.raises(RepeatedEvent):
+        changed(play, then)
+    assert play["sub"] == before
+
+
+def test_recover_by_hand_before_the_recover_of_the_parent_is_what_that_finds() -> None:
+    """A child that has succeeded meanwhile refuses to recover, and its answer ends the new attempt."""
+    play = begun()
+    changed(play, WorkflowState.FAILURE)
+    play.command(K.RECOVER)
+    changed(play, WorkflowState.SUCCESS, outputs={"total": 3})
+
+    assert (play["sub"].attempt, play["sub"].state, play["sub"].outputs) == (
+        2,
+        TaskState.SUCCESS,
+        {"total": 3},
+    )
+
+
+def test_child_that_ended_while_its_parent_was_paused_is_found_on_resume() -> None:
+    """A person had let it go on: the paused task hears nothing, and asks when it goes on itself."""
+    play = begun()
+    play.command(K.PAUSE)
+    changed(play, WorkflowState.PAUSED)
+    with pytest.raises(RepeatedEvent):
+        changed(play, WorkflowState.SUCCESS)
+
+    play.command(K.RESUME)
+    assert mail_of(play) == [(CHILD, K.RESUME)]
+    changed(play, WorkflowState.SUCCESS)
+    assert play.state is WorkflowState.SUCCESS
+
+
 def test_recover_of_what_its_inputs_are_made_of_starts_a_new_child() -> None:
     """The old one had other parameters; a rerun starts a new one, too."""
     play = begun(a_task("first"), a_sub("sub", "first", trigger=Trigger.ALL_DONE), done=True)

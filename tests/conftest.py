@@ -32,10 +32,18 @@ def pytest_configure(config: pytest.Config) -> None:
     Without it every process of every session rewrites the assertions of all test modules anew, which takes
     longer than a third of the unit tests themselves.
     """
+    _show_errors_plainly()
     cache = getattr(config, "cache", None)  # absent with `-p no:cacheprovider`
     if sys.dont_write_bytecode and sys.pycache_prefix is None and cache is not None:
         sys.pycache_prefix = str(cache.mkdir("bytecode"))
         sys.dont_write_bytecode = False
+
+
+def _show_errors_plainly() -> None:
+    """Spare the tests coloured tracebacks with all variables: each takes a second of processor time."""
+    renderer = structlog.get_config()["processors"][-1]
+    assert isinstance(renderer, structlog.dev.ConsoleRenderer)
+    renderer.exception_formatter = structlog.dev.plain_traceback  # of the defaults, which tests come back to
 
 
 def pytest_collection() -> None:

@@ -23,6 +23,8 @@ from pathlib import Path
 
 IMPORTED = "tests.imported"
 APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+TEXT_S = 60.0
+"""How long a program of a few lines may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,21 @@ class Program:
         self.send_signal(signal.SIGKILL)
 
 
+def run_text(text: str, *arguments: str) -> int:
+    """Run a program that is given as its text, with what it finds in `sys.argv`; return its exit code.
+
+    Raises:
+        subprocess.TimeoutExpired: It did not end; it has been killed.
+    """
+    program = _forks().Process(target=_be_text, args=(text, arguments))
+    program.start()
+    program.join(TEXT_S)
+    if program.exitcode is None:
+        program.kill()
+        raise subprocess.TimeoutExpired(text, TEXT_S)
+    return program.exitcode
+
+
 def start_anew(start: Start) -> subprocess.Popen[bytes]:
     """Start the real thing: a program with its own imports, on no leash."""
     with start.output.open("ab") as output, start.errors.open("ab") as errors:
@@ -142,6 +159,13 @@ def _be(start: Start) -> None:
         runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
     finally:
         atexit._run_exitfuncs()  # multiprocessing leaves them out
+
+
+def _be_text(text: str, arguments: Sequence[str]) -> None:
+    """Become the program: what it imports of the product is there already."""
+    _check_imports()
+    sys.argv[1:] = arguments
+    exec(compile(text, "<text>", "exec"), {"__name__": "__main__"})  # noqa: S102  as `python -c` does
 
 
 def _check_imports() -> None:

@@ -37,7 +37,7 @@ COMMIT_MUTANTS = (
         target=HANDLE,
         old=COMMIT_OF_LOOP,
         new="        self._acknowledge(batch)\n" + COMMIT_OF_LOOP,
-        caught_by=41,
+        caught_by=2,
         provokes=O7,
     ),
     Mutant(

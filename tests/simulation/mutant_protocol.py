@@ -28,7 +28,7 @@ PROTOCOL_MUTANTS = (
         target=f"{CLAIMS}:RECALL",
         old="'NX', 'GET', 'PX', ARGV[2]) or ARGV[1]",
         new="'PX', ARGV[2]) and ARGV[1]",
-        caught_by=30,
+        caught_by=94,
     ),
     Mutant(
         name="recall-guesses",

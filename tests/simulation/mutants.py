@@ -5,9 +5,10 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
+from tests.simulation.campaign import swept_between
 from tests.simulation.mutant_children import CHILD_MUTANTS
 from tests.simulation.mutant_commit import COMMIT_MUTANTS
-from tests.simulation.mutant_hunt import hunt
+from tests.simulation.mutant_hunt import Hunter
 from tests.simulation.mutant_logic import LOGIC_MUTANTS
 from tests.simulation.mutant_master import MASTER_MUTANTS
 from tests.simulation.mutant_memory import MEMORY_MUTANTS
@@ -49,13 +50,16 @@ def main(arguments: Sequence[str]) -> int:
     """
     quiet()
     names = [one for one in arguments if one != AFRESH]
-    survivors = 0
-    for mutant in [one for one in (*MUTANTS, *SURVIVORS) if one.name in names] or MUTANTS:
-        catch = hunt(mutant, seeds_for(mutant, afresh=AFRESH in arguments))
-        survivors += catch is None
-        found = {"seed": catch.seed, "said": catch.said} if catch else {"seed": None, "said": None}
-        sys.stdout.write(json.dumps({"name": mutant.name, **found}) + "\n")
-        sys.stdout.flush()
+    wanted = [one for one in (*MUTANTS, *SURVIVORS) if one.name in names] or MUTANTS
+    hunter, survivors = Hunter(), 0
+    with swept_between() as sweep:
+        for mutant in wanted:
+            catch = hunter.hunt(mutant, seeds_for(mutant, afresh=AFRESH in arguments))
+            survivors += catch is None
+            found = {"seed": catch.seed, "said": catch.said} if catch else {"seed": None, "said": None}
+            sys.stdout.write(json.dumps({"name": mutant.name, **found}) + "\n")
+            sys.stdout.flush()
+            sweep()
     return survivors
 
 

@@ -1,7 +1,5 @@
 """Backfills: which runs start when, whatever crashes; and that a failure ends a serial one."""
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +19,7 @@ from orchestrator.store.new_backfills import Backfilled, BackfillRequest
 from orchestrator.store.schema import backfill_run, command, slot_lease, workflow_instance
 from orchestrator.store.session import open_engine, writing
 from tests.contract.store.bench import OWNER, Bench, make_bench
+from tests.programs import run_text
 
 DAY = datetime(2026, 11, 1, 2, tzinfo=UTC)
 CRASHED = 137
@@ -266,12 +265,12 @@ def test_master_that_dies_between_two_runs_neither_doubles_nor_stops_it(
     take_commands(bench)
     end(bench, made.runs[0], state)
 
-    ended = subprocess.run([sys.executable, "-c", MASTER, database_url, OWNER, point], check=False)
+    ended = run_text(MASTER, database_url, OWNER, point)
     duty = a_duty(bench)
     duty.step()
     duty.step()
 
-    assert ended.returncode == CRASHED
+    assert ended == CRASHED
     following = (
         [(CommandKind.START, made.runs[1])]
         if state == "SUCCESS"

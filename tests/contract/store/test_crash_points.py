@@ -1,12 +1,10 @@
 """A master that dies at a named point of its commit: everything of the batch is there, or nothing."""
 
-import subprocess
-import sys
-
 import pytest
 
 from orchestrator.store.session import open_engine
 from tests.contract.store.bench import OWNER, make_bench
+from tests.programs import run_text
 
 MASTER = """
 import sys
@@ -39,11 +37,9 @@ def test_killed_master_leaves_all_of_a_batch_or_nothing(
     run = bench.run_with("a")
     before = bench.contents()
 
-    ended = subprocess.run(
-        [sys.executable, "-c", MASTER, database_url, OWNER, str(run.head.id), point], check=False
-    )
+    ended = run_text(MASTER, database_url, OWNER, str(run.head.id), point)
 
-    assert ended.returncode == 137
+    assert ended == 137
     loaded = bench.load(run.head.id)
     assert (len(loaded.attempts), loaded.revision) == ((2, 2) if written else (1, 1))
     assert written or bench.contents() == before

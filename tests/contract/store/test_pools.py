@@ -1,7 +1,5 @@
 """Pools: who gets which slot in which order, that none is given twice or lost, what the sweep puts right."""
 
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,6 +22,7 @@ from orchestrator.store.pools import Pools, Repairs, StoredPool
 from orchestrator.store.schema import command, pool_place, pool_slot, slot_lease, task_instance
 from orchestrator.store.session import open_engine, reading, writing
 from tests.contract.store.bench import AT, OWNER, Bench, make_attempt, make_bench, make_definition
+from tests.programs import run_text
 
 CRASHED = 137
 
@@ -299,9 +298,9 @@ def test_killed_master_moves_all_or_nobody(database_url: str, point: str, *, wri
     granted(bench, "a")
     before = bench.contents()
 
-    ended = subprocess.run([sys.executable, "-c", MASTER, database_url, OWNER, str(run), point], check=False)
+    ended = run_text(MASTER, database_url, OWNER, str(run), point)
 
-    assert ended.returncode == CRASHED
+    assert ended == CRASHED
     assert [task for _, _, task in holders(bench)] == (["b"] if written else ["a"])
     assert written or bench.contents() == before
     bench.engine.dispose()

@@ -1,7 +1,5 @@
 """Pruning: old runs go with everything that hangs on them; what somebody needs stays, whatever crashes."""
 
-import subprocess
-import sys
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +14,7 @@ from orchestrator.store.pruning import Pruned, Pruning
 from orchestrator.store.rows import attempt_values
 from orchestrator.store.session import open_engine, writing
 from tests.contract.store.bench import Bench, make_attempt, make_bench
+from tests.programs import run_text
 
 run = schema.workflow_instance.c
 MONTH = timedelta(days=30)
@@ -212,11 +211,9 @@ def test_a_pruning_that_dies_leaves_whole_runs(database_url: str, point: str, *,
     old(bench)
     before, cutoff = bench.contents(), bench.committer.database_now() - MONTH
 
-    ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM, database_url, cutoff.isoformat(), point], check=False
-    )
+    ended = run_text(PROGRAM, database_url, cutoff.isoformat(), point)
 
-    assert ended.returncode == 137
+    assert ended == 137
     assert (rows(bench) == 0) if is_gone else (bench.contents() == before)
     prune(bench)
     assert rows(bench) == 0

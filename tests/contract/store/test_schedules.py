@@ -1,7 +1,5 @@
 """Stored schedules: deployments keep them, they fire once whatever crashes, and never under a lost lease."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -22,6 +20,7 @@ from orchestrator.store.schedules import Fired, Look, Schedules, StoredSchedule
 from orchestrator.store.schema import schedule, slot_lease
 from orchestrator.store.session import open_engine, writing
 from tests.contract.store.bench import OWNER, Bench, listening, make_bench, make_definition
+from tests.programs import run_text
 
 NIGHT = {"cron": "0 2 * * *"}
 CRASHED = 137
@@ -277,9 +276,9 @@ def test_master_that_dies_while_firing_neither_loses_nor_doubles(
     bench.deploy(schedules=(hourly(),))
     set_back(bench, 4)
 
-    ended = subprocess.run([sys.executable, "-c", MASTER, database_url, OWNER, point], check=False)
+    ended = run_text(MASTER, database_url, OWNER, point)
 
-    assert ended.returncode == CRASHED
+    assert ended == CRASHED
     assert len(planned(bench)) == (4 if written else 0)
     a_scheduler(bench).step()
     times = planned(bench)

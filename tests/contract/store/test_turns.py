@@ -1,7 +1,5 @@
 """Turns: who is next among the runs of a serial workflow, whoever commits at the same moment, whatever crashes."""
 
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,6 +23,7 @@ from orchestrator.store.schema import command, serial_holder, workflow_instance
 from orchestrator.store.session import reading, writing
 from orchestrator.store.turns import Stopped, Turns
 from tests.contract.store.bench import OWNER, Bench, make_definition
+from tests.programs import run_text
 
 W, S = WorkflowState, Execution
 CRASHED = 137
@@ -238,9 +237,9 @@ def test_sweep_may_die_at_any_point(bench: Bench, point: str) -> None:
         connection.execute(delete(command))
     url = bench.engine.url.render_as_string(hide_password=False)
 
-    died = subprocess.run([sys.executable, "-c", MASTER, url, OWNER, point], check=False, timeout=60)
+    died = run_text(MASTER, url, OWNER, point)
 
-    assert died.returncode == CRASHED
+    assert died == CRASHED
     for stuck in Turns(bench.engine).look(range(64)):
         assert Turns(bench.engine).mend(stuck, bench.leases).repaired
     assert mail(bench) == [(first, "WAKE")]

@@ -154,7 +154,7 @@ class Batch:
         self._accept(item)
 
     def _decide_command(self, instance: WorkflowInstance, item: CommandItem) -> Transition:
-        if item.command.kind is CommandKind.CHILD_CHANGED and item.command.body.get("child") in self._revived:
+        if self._is_from_before(item.command):
             raise RepeatedEvent("what was seen of the child was before this batch asked it to run again")
         reason = self._lanes.broken.get(instance.head.id)
         if reason is not None and item.command.kind in {CommandKind.START, CommandKind.WAKE}:
@@ -163,6 +163,11 @@ class Batch:
         if reason is not None and item.command.kind in {CommandKind.RESUME, *MEETS_ENDED}:
             raise Conflict(f"run {instance.head.id} can never start: {reason}")
         return decide_command(instance, item.command, self._context)
+
+    def _is_from_before(self, command: Command) -> bool:
+        """Whether it speaks of a child that this batch has asked to run again since it was looked at."""
+        child = command.body.get("child") if command.kind is CommandKind.CHILD_CHANGED else None
+        return isinstance(child, int) and child in self._revived
 
     def _decide_ended(self, item: InstanceItem) -> None:
         """Decide on a run that has ended or does not exist: only commands that say so let it run again."""

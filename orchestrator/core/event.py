@@ -47,10 +47,13 @@ class TaskDelayed(TaskEvent):
     Attributes:
         seconds: How long to wait before the next dispatch of the same attempt.
         external_ids: What the next dispatch's order shall say again; empty: what stood there before.
+        began: Whether this hand-over was begun. If not, nobody answered the worker's claim, and a RUNNING that the
+            claim has left is void.
     """
 
     seconds: float
     external_ids: Mapping[str, str] = field(default_factory=dict)
+    began: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -131,6 +131,10 @@ class Speaker:
         """Return DELAY: the attempt asks to be called again later."""
         return TaskDelayed(**self._token(order), seconds=defer.seconds, external_ids=defer.external_ids)
 
+    def unbegun(self, order: Order) -> TaskDelayed:
+        """Return DELAY for a hand-over that nothing came of: it is dispatched again at once."""
+        return TaskDelayed(**self._token(order), seconds=0.0, began=False)
+
     def rejected(self, order: Order, rejected: Rejected) -> WorkerReject:
         """Return WORKER_REJECT: this worker does not start the attempt."""
         return WorkerReject(**self._token(order), reason=rejected.reason, detail=rejected.detail)

@@ -207,7 +207,7 @@ class Runner:
         except BrokerUnavailable as error:
             # Nobody knows whether the claim was made: DELAY ends the hand-over either way.
             log.warning("worker.claim_in_doubt", order_id=order.id, error=str(error))
-            event = self._speaker.delayed(order, Defer(0))
+            event = self._speaker.unbegun(order)
             self._tools.reporter.report(order.id, order.workflow_instance_id, event)
         return False
 

@@ -50,7 +50,10 @@ def handle_dispatched(instance: WorkflowInstance, event: TaskDispatched, context
 
 
 def handle_delayed(instance: WorkflowInstance, event: TaskDelayed, context: Context) -> Transition:
-    """End the hand-over and wait: the same attempt is dispatched again after `seconds`."""
+    """End the hand-over and wait: the same attempt is dispatched again after `seconds`.
+
+    Its timeout counts from its first RUNNING, which may be lost or late; but nothing counts that was not begun.
+    """
     attempt = live_attempt(instance, event)
     if attempt.state not in (*TASK_HANDED_OVER, TaskState.RUNNING):
         raise IllegalTransition(f"{event.task}: {attempt.state} is with no worker that could defer it")
@@ -61,7 +64,7 @@ def handle_delayed(instance: WorkflowInstance, event: TaskDelayed, context: Cont
         due_at=draft.due(max(event.seconds, 0.0)),
         reason="deferred",
         external_ids=event.external_ids or attempt.external_ids,
-        **_start(draft, attempt),
+        **(_start(draft, attempt) if event.began else _as_before(attempt)),
         **next_dispatch(attempt, context),
     )
     converge(draft)
@@ -218,6 +221,14 @@ def _start(draft: Draft, attempt: TaskInstance) -> dict[str, Any]:
     now = draft.context.now
     due = now + timedelta(seconds=timeout_s) if timeout_s else None
     return {"started_at": now, "timeout_at": due}
+
+
+def _as_before(attempt: TaskInstance) -> dict[str, Any]:
+    """Return the changes that take back what RUNNING noted of a hand-over that was not begun after all."""
+    begun, handed_over = attempt.started_at, attempt.dispatched_at
+    if begun is None or handed_over is None or begun < handed_over:
+        return {}
+    return {"started_at": None, "timeout_at": None}
 
 
 def _place(event: TaskRunning | TaskResult) -> dict[str, Any]:

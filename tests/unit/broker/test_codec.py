@@ -49,6 +49,7 @@ RESULT = TaskResult(
 )
 EVENTS: list[WorkerEvent] = [
     TaskDelayed(**TOKEN, seconds=2.5),
+    TaskDelayed(**TOKEN, seconds=0.0, began=False),
     TaskRunning(**TOKEN, host="host", pid=1, process_group=1, log_path="/l", dispatched_at=NOW),
     RESULT,
     WorkerReject(**TOKEN, reason=RejectReason.UNKNOWN_CALLABLE, detail="No module named 'x'"),

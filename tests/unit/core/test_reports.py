@@ -312,6 +312,36 @@ def test_timeout_counts_even_when_the_deferral_overtook_running() -> None:
     assert play["a"].timeout_at == NOW + timedelta(seconds=100)
 
 
+def test_nothing_counts_of_a_hand_over_that_was_not_begun() -> None:
+    """Nobody answered the claim, which may have left a RUNNING: the timeout counts from when it really begins."""
+    for claim_was_made in (False, True):
+        play = started(a_task(timeout_s=100))
+        play.dispatched("a")
+        if claim_was_made:
+            play.running("a")
+        play.wait(90)
+        play.report("a", TaskDelayed, seconds=0, began=False)
+        assert (play["a"].started_at, play["a"].timeout_at) == (None, None)
+
+        play.notify("a", AttemptDue)
+        play.dispatched("a")
+        play.running("a")
+        assert play["a"].timeout_at == NOW + timedelta(seconds=190)
+
+
+def test_what_an_earlier_hand_over_began_counts_on() -> None:
+    """A sensor whose later hand-over was not begun still ends by its timeout."""
+    play = started(a_task(timeout_s=100))
+    play.running("a")
+    play.report("a", TaskDelayed, seconds=60)
+    play.wait(60)
+    play.notify("a", AttemptDue)
+    play.dispatched("a")
+    play.report("a", TaskDelayed, seconds=0, began=False)
+
+    assert (play["a"].started_at, play["a"].timeout_at) == (NOW, NOW + timedelta(seconds=100))
+
+
 def test_deferral_into_the_past_is_due_now() -> None:
     """A negative number is not a time machine."""
     play = started(a_task())

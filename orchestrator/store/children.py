@@ -144,13 +144,15 @@ class Children:
             StoreUnavailable: The database is away.
         """
         with reading(self._engine) as connection:
+            # Before the rows: mail that has gone by then has changed them.
+            asked = _asked_to_recover(connection, ids)
             statement = select(workflow_instance).where(run.id.in_(sorted(ids)))
             rows = connection.execute(statement).mappings().all()
             succeeded = [row["id"] for row in rows if row["state"] == WorkflowState.SUCCESS]
             attempts = _attempts_with_outputs(connection, succeeded)
-            asked = _asked_to_recover(connection, [row["id"] for row in rows if row["state"] in _REVIVABLE])
         found = {row["id"]: self._standing(row, attempts.get(row["id"], {})) for row in rows}
-        return found | {number: replace(found[number], is_to_recover=True) for number in asked}
+        revived = [number for number in asked if number in found and found[number].state in _REVIVABLE]
+        return found | {number: replace(found[number], is_to_recover=True) for number in revived}
 
     def _standing(self, row: RowMapping, attempts: Mapping[str, TaskInstance]) -> ChildStanding:
         state = WorkflowState(row["state"])
@@ -179,8 +181,9 @@ def _asked_to_recover(connection: Connection, ids: Collection[int]) -> list[int]
     """Return which of these runs have a parent's RECOVER waiting; people's may come to nothing, unanswered."""
     if not ids:
         return []
-    columns = command.c
+    columns, slots = command.c, slots_of(connection)
     waiting = select(columns.workflow_instance_id).where(
+        columns.slot.in_(sorted({number % slots for number in ids})),  # commands are found by their slot
         columns.workflow_instance_id.in_(sorted(ids)),
         columns.kind == CommandKind.RECOVER,
         cast(columns.body, Text).contains('"parent"'),  # as text: whatever else waits may be no JSON

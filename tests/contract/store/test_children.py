@@ -1,10 +1,11 @@
 """How children stand, read from real rows on both databases."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, event, text
 
 from orchestrator.core.changes import InstanceChange
 from orchestrator.core.command import CommandKind
@@ -65,3 +66,32 @@ def test_a_command_that_cannot_be_read_hides_no_child(bench: Bench) -> None:
         connection.execute(BROKEN[is_postgres(bench.engine)])
 
     assert not is_to_recover(bench, child)
+
+
+def test_a_child_that_goes_on_while_it_is_looked_at_has_not_ended(bench: Bench) -> None:
+    """Its master hears the RECOVER between two statements of the look: nobody sees an end without that mail.
+
+    Teeth: on PostgreSQL it fails if the rows of runs are read before the mail.
+    """
+    child = a_child(bench, WorkflowState.FAILURE)
+    bench.commands.send(child, CommandKind.RECOVER, FROM_PARENT)
+    heard: list[str] = []
+
+    def hear(_connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+        if heard or not re.search(r"FROM (command|workflow_instance)\b", statement):
+            return
+        heard.append(statement)
+        with writing(bench.engine) as beside:
+            beside.execute(
+                text("UPDATE workflow_instance SET state = 'RUNNING' WHERE id = :id"), {"id": child}
+            )
+            beside.execute(text("DELETE FROM command WHERE kind = 'RECOVER'"))
+
+    event.listen(bench.engine, "after_cursor_execute", hear)
+    try:
+        found = Children(bench.engine).standings([child])[child]
+    finally:
+        event.remove(bench.engine, "after_cursor_execute", hear)
+
+    assert heard
+    assert found.state is WorkflowState.RUNNING or found.is_to_recover

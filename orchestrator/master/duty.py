@@ -67,7 +67,7 @@ class Found:
     Attributes:
         cases: In the order in which they are settled.
         busy_s: Seconds until the next look if any of them was settled.
-        idle_s: The same if none was.
+        idle_s: The same if none was; 0 is with the next step.
     """
 
     cases: Collection[Case]
@@ -103,7 +103,7 @@ class Duty:
         self._resting: dict[int | str, float] = {}
 
     def step(self) -> int:
-        """Look, if it is time to; settle what rests not; return how much was done.
+        """Look, if it is time to; settle what does not rest; return how much was done.
 
         Raises:
             StoreUnavailable: The database is away; nothing is lost.

@@ -22,7 +22,7 @@ class Mutant:
         old: What is replaced; it stands there exactly once. Indented as in the function's own source, which
             begins at the left margin.
         new: What it is replaced by.
-        caught_by: The first seed from 1 on whose simulation notices; `None`: none did so far.
+        caught_by: A seed, of the first 500, whose simulation notices; `None`: none did so far.
         provokes: What the oracle says of the patch itself and not of its consequences: it does not count.
     """
 

@@ -1,6 +1,6 @@
 """Owns random plans: each is drawn from one seed, with a generator of its own for every part.
 
-So a plan without its faults has the same runs, and the same seed means the same plan for ever.
+So a plan without its faults has the same runs, and the same seed means the same plan until drawing changes here.
 """
 
 from dataclasses import replace

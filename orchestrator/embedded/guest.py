@@ -88,19 +88,13 @@ class Guest:
                 self._line = None
 
     def _say_good_bye(self, line: Line, deadline: float) -> bool:
-        """Return whether the supervisor has let us go; it has not if it is dead."""
+        """Return whether the supervisor has let us go; it has not if it died before all had ended."""
         line.send({"bye": True})
-        while not line.closed and self._clock() < deadline:
-            if any(document.get("bye") for document in line.receive(0.5)):
-                self._wait_for_the_end(line, deadline)
-                return True
+        is_over = False
+        while not line.closed and not is_over and self._clock() < deadline:
+            is_over = any(document.get("over") for document in line.receive(0.5))
         line.close()
-        return False
-
-    def _wait_for_the_end(self, line: Line, deadline: float) -> None:
-        while not line.closed and self._clock() < deadline:
-            line.receive(0.5)
-        line.close()
+        return is_over
 
     def _take(self, status: Status) -> None:
         if status.error:

@@ -1,7 +1,7 @@
 """Owns the supervisor's side of its guests: who is here, what they ask for, and when the last has gone."""
 
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orchestrator.embedded.door import Line
@@ -50,7 +50,7 @@ class Guests:
         return self._listener.fileno()
 
     def accept(self) -> Line | None:
-        """Let in who knocks, and return its line, or `None` when it did not show the token."""
+        """Let in who knocks; return its line, or `None` when it showed no token or has said good-bye already."""
         connection, _ = self._listener.accept()
         line = Line(connection)
         documents = line.receive(HELLO_WITHIN_S)
@@ -59,21 +59,18 @@ class Guests:
             return None
         self.ever = True
         self._lines.append(line)
-        for wish in documents:
-            self._on_wish({name: value for name, value in wish.items() if name != "token"})
-        return line
+        self.take_leave()  # the end that the last guest waited for is the new one's to wait for
+        wish = {name: value for name, value in documents[0].items() if name != "token"}
+        self._take(line, [wish, *documents[1:]])
+        return line if line in self._lines else None
 
     def hear(self, line: Line) -> bool:
         """Take what one guest says; return whether it is still here afterwards.
 
-        The last guest's line stays open when it says good-bye: it reads the line's end when all has ended. In
-        a permanent set-up nobody is the last.
+        Who says good-bye is told that its stay is over: at once, or, the last one, when all has ended. In a
+        permanent set-up nobody is the last.
         """
-        for wish in line.receive(0.0):
-            if wish.get("bye"):
-                self._let_go(line)
-            else:
-                self._on_wish(wish)
+        self._take(line, line.receive(0.0))
         if line.closed and line in self._lines:
             self._lines.remove(line)
         return line in self._lines
@@ -87,10 +84,27 @@ class Guests:
         """Let nobody in any more."""
         self._listener.close()
 
+    def take_leave(self) -> None:
+        """Tell the last guest that its stay is over: a line's end alone could be the supervisor's death."""
+        if self._last is not None:
+            _dismiss(self._last)
+            self._last = None
+
+    def _take(self, line: Line, documents: Sequence[Mapping[str, Any]]) -> None:
+        for document in documents:
+            if document.get("bye"):
+                self._let_go(line)
+                return
+            self._on_wish(document)
+
     def _let_go(self, line: Line) -> None:
         self._lines.remove(line)
-        line.send({"bye": True})
         if self._lines or self._permanent:
-            line.close()
+            _dismiss(line)
         else:
             self._last = line
+
+
+def _dismiss(line: Line) -> None:
+    line.send({"over": True})
+    line.close()

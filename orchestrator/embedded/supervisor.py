@@ -278,12 +278,13 @@ class Supervisor:
         self._ending = True
 
     def _end(self) -> None:
-        """End the children, then the servers they use; then let the last guest read the end."""
+        """End the children, then the servers they use; then tell the last guest."""
         self._home.forget_door()
         self._guests.close()
         end_all(self._children, self._around.clock)
         self._servers.stop()
         self._home.forget()
+        self._guests.take_leave()
         self._selector.close()
         os.close(self._leash_end)
         os.close(self._leash)

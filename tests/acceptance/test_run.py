@@ -165,9 +165,9 @@ def test_killed_supervisor_is_replaced_and_the_run_goes_on(machine: Machine) -> 
     door = machine.directory / "door"
     with machine.start("run", machine.write("waiting.yaml", WAITING), "-p", f"door={door}", "--json") as run:
         wait_until(Path(f"{door}.began").exists, seconds=END_WITHIN_S, what="the start of the task")
-        door.touch()
 
         kill(machine.supervisor())
+        door.touch()
 
         assert json.loads(run.communicate(timeout=END_WITHIN_S)[0])["state"] == "SUCCESS"
         assert machine.processes() == []

@@ -11,6 +11,8 @@ from orchestrator.embedded.door import Line, is_open, knock, open_door
 from orchestrator.embedded.guests import Guests
 from orchestrator.embedded.home import Home
 
+OVER = [{"over": True}]
+
 
 class Entrance:
     """A door with its guests, and what they wished for."""
@@ -77,22 +79,50 @@ def test_guest_that_died_is_no_guest_any_more(entrance: Entrance) -> None:
     inside.close()
 
 
-def test_last_guest_reads_the_end_and_others_leave_at_once(entrance: Entrance) -> None:
-    """Who says good-bye while others stay is let go; the last one's line stays open until all has ended."""
+def test_last_guest_is_told_of_the_end_and_others_leave_at_once(entrance: Entrance) -> None:
+    """Who says good-bye while others stay is let go; the last one hears nothing until all has ended."""
     first, first_inside = entrance.enter({})
     last, last_inside = entrance.enter({})
 
     first.send({"bye": True})
-    entrance.guests.hear(first_inside)
+    assert not entrance.guests.hear(first_inside)
     last.send({"bye": True})
-    entrance.guests.hear(last_inside)
+    assert not entrance.guests.hear(last_inside)
 
-    assert first.receive(1.0) == [{"bye": True}]
-    first.receive(1.0)
-    assert first.closed
-    assert last.receive(1.0) == [{"bye": True}]
+    assert first.receive(1.0) == OVER
+    assert last.receive(0.0) == []
     assert not last.closed
-    for line in (first, last, last_inside):
+    entrance.guests.take_leave()
+    assert last.receive(1.0) == OVER
+    for line in (first, last):
+        line.close()
+
+
+def test_guest_that_says_good_bye_in_one_breath_with_its_hello_is_heard(entrance: Entrance) -> None:
+    """A supervisor that was busy finds both at once: the guest is let go."""
+    staying, staying_inside = entrance.enter({})
+    hasty = knock(entrance.home, {"groups": ["default"]})
+    assert hasty is not None
+    hasty.send({"bye": True})
+
+    assert entrance.guests.accept() is None
+    assert hasty.receive(1.0) == OVER
+    assert entrance.guests.lines == (staying_inside,)
+    assert entrance.wishes == [{}, {"groups": ["default"]}]
+    for line in (staying, staying_inside, hasty):
+        line.close()
+
+
+def test_newcomer_relieves_the_guest_that_waits_for_the_end(entrance: Entrance) -> None:
+    """Between the last good-bye and the end somebody comes: the end is not for the one who has left."""
+    leaving, inside = entrance.enter({})
+    leaving.send({"bye": True})
+    entrance.guests.hear(inside)
+
+    newcomer, newcomer_inside = entrance.enter({})
+
+    assert leaving.receive(1.0) == OVER
+    for line in (leaving, newcomer, newcomer_inside):
         line.close()
 
 

@@ -56,6 +56,11 @@ class Line:
         self.closed = True
         self._connection.close()
 
+    def leave_to_the_system(self) -> None:
+        """Let the other side read the end when this process has ended, and not before."""
+        self.closed = True
+        self._connection.detach()
+
 
 def open_door(home: Home) -> tuple[socket.socket, str]:
     """Listen, and publish the address and the token in the home; return the listener and the token."""

@@ -88,11 +88,14 @@ class Guest:
                 self._line = None
 
     def _say_good_bye(self, line: Line, deadline: float) -> bool:
-        """Return whether the supervisor has let us go; it has not if it died before all had ended."""
+        """Return whether the supervisor has let us go; it has not if it died before all had ended.
+
+        Its line ends with itself where everything does, else at once.
+        """
         line.send({"bye": True})
-        is_over = False
-        while not line.closed and not is_over and self._clock() < deadline:
-            is_over = any(document.get("over") for document in line.receive(0.5))
+        is_over = any(map(_is_last_word, line.receive(0.0)))  # what was said before nobody heard us any more
+        while not line.closed and self._clock() < deadline:
+            is_over = any(map(_is_last_word, line.receive(0.5))) or is_over
         line.close()
         return is_over
 
@@ -121,3 +124,8 @@ class Guest:
         self._launched = self._warm or Launch(self._home)
         self._warm = None
         self._launched.go()
+
+
+def _is_last_word(document: Mapping[str, Any]) -> bool:
+    """Return whether a supervisor that says this needs nobody to end what it has started."""
+    return bool(document.get("over") or document.get("error"))

@@ -59,7 +59,7 @@ class Guests:
             return None
         self.ever = True
         self._lines.append(line)
-        self.take_leave()  # the end that the last guest waited for is the new one's to wait for
+        self._relieve()  # the end that the last guest waited for is the new one's to wait for
         wish = {name: value for name, value in documents[0].items() if name != "token"}
         self._take(line, [wish, *documents[1:]])
         return line if line in self._lines else None
@@ -85,7 +85,16 @@ class Guests:
         self._listener.close()
 
     def take_leave(self) -> None:
-        """Tell the last guest that its stay is over: a line's end alone could be the supervisor's death."""
+        """Tell the last guest that its stay is over: a line's end alone could be the supervisor's death.
+
+        The end of its line is that of this process: who goes then leaves nothing behind.
+        """
+        if self._last is not None:
+            self._last.send({"over": True})
+            self._last.leave_to_the_system()
+            self._last = None
+
+    def _relieve(self) -> None:
         if self._last is not None:
             _dismiss(self._last)
             self._last = None

@@ -1,5 +1,6 @@
 """The supervisor's door: who comes in, what is heard, how a leaving guest is noticed."""
 
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -80,7 +81,10 @@ def test_guest_that_died_is_no_guest_any_more(entrance: Entrance) -> None:
 
 
 def test_last_guest_is_told_of_the_end_and_others_leave_at_once(entrance: Entrance) -> None:
-    """Who says good-bye while others stay is let go; the last one hears nothing until all has ended."""
+    """Who says good-bye while others stay is let go; the last one hears nothing until all has ended.
+
+    Its line ends only with the supervisor's process, so that nothing is left when it goes.
+    """
     first, first_inside = entrance.enter({})
     last, last_inside = entrance.enter({})
 
@@ -92,8 +96,14 @@ def test_last_guest_is_told_of_the_end_and_others_leave_at_once(entrance: Entran
     assert first.receive(1.0) == OVER
     assert last.receive(0.0) == []
     assert not last.closed
+    left_open = last_inside.fileno()
     entrance.guests.take_leave()
     assert last.receive(1.0) == OVER
+    assert last.receive(0.0) == []
+    assert not last.closed
+    os.close(left_open)  # as the system does in the end
+    assert last.receive(1.0) == []
+    assert last.closed
     for line in (first, last):
         line.close()
 

@@ -1,6 +1,10 @@
 """A guest's good-bye: when it may go, and what it does when the supervisor died meanwhile."""
 
+import inspect
+import os
+import socket
 import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -26,10 +30,8 @@ class Launched:
     def go(self) -> None:
         """Open the door; let the guest leave when it asks to."""
         self.begun += 1
-        listener, token = open_door(self._home)
-        self._thread = threading.Thread(
-            target=self._serve, args=(Guests(listener, token, lambda _wish: None),)
-        )
+        listener, _ = open_door(self._home)
+        self._thread = threading.Thread(target=self._serve, args=(listener,))
         self._thread.start()
 
     def join(self) -> None:
@@ -37,12 +39,13 @@ class Launched:
         assert self._thread is not None
         self._thread.join(PATIENCE_S)
 
-    def _serve(self, guests: Guests) -> None:
-        line = guests.accept()
-        while line is not None and guests.hear(line):
+    def _serve(self, listener: socket.socket) -> None:
+        with listener:
+            line = Line(listener.accept()[0])
+        while not line.closed and not any(document.get("bye") for document in line.receive(PATIENCE_S)):
             continue
-        guests.take_leave()
-        guests.close()
+        line.send({"over": True})
+        line.close()
 
 
 def test_supervisor_that_dies_while_it_ends_everything_is_replaced(
@@ -69,8 +72,61 @@ def test_supervisor_that_dies_while_it_ends_everything_is_replaced(
     assert another.begun == 1
 
 
+def test_guest_goes_when_the_supervisor_is_over_and_not_before(tmp_path: Path) -> None:
+    """Between its last word and the end of its process the supervisor is still there to be seen."""
+    home = Home(path=tmp_path)
+    home.prepare()
+    listener, token = open_door(home)
+    guests = Guests(listener, token, lambda _wish: None)
+    supervisor = _be_over_then_end(guests)
+
+    def clock() -> float:
+        next(supervisor, None)
+        return 0.0
+
+    guest = Guest(home, {}, clock=clock)
+    guest.step(0.0)
+
+    guest.leave(PATIENCE_S)
+
+    assert inspect.getgeneratorstate(supervisor) == inspect.GEN_CLOSED
+
+
+def test_supervisor_that_fails_is_not_replaced_by_who_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set-up that says why it does not work ends by itself; the next one would say the same."""
+    home = Home(path=tmp_path)
+    home.prepare()
+    listener, token = open_door(home)
+    guests = Guests(listener, token, lambda _wish: None)
+    monkeypatch.setattr("orchestrator.embedded.guest.Launch", lambda _home: pytest.fail("another one"))
+    guest = Guest(home, {})
+    guest.step(0.0)
+    line = guests.accept()
+    assert line is not None
+
+    guests.tell({"database_url": "", "error": "no Redis"})
+    guests.close()
+    line.close()
+    guest.leave(PATIENCE_S)
+
+
 def _hear_good_bye_and_die(guests: Guests, line: Line) -> None:
     while guests.hear(line):
         continue
     guests.close()
     line.close()
+
+
+def _be_over_then_end(guests: Guests) -> Generator[str, None, None]:
+    """One step of a supervisor whenever its guest looks at the clock."""
+    line = guests.accept()
+    assert line is not None
+    descriptor = line.fileno()
+    while guests.hear(line):
+        yield "there"
+    guests.close()
+    guests.take_leave()
+    yield "over"
+    os.close(descriptor)

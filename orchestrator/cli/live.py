@@ -201,7 +201,8 @@ def _current(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _title(task: Mapping[str, Any]) -> str:
-    return task["name"] + (f" #{task['attempt']}" if task["attempt"] > 1 else "")
+    again = f" #{task['attempt']}" if task["attempt"] > 1 else ""
+    return f"{task['name']}{again}"
 
 
 def make_view(last_line: LastLine, *, silent: bool) -> View:

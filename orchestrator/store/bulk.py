@@ -1,7 +1,7 @@
 """Owns the bulk writes of runs and attempts: each is one statement, compiled once, for any number of rows.
 
-PostgreSQL takes all rows as one JSON parameter and spreads them out itself, so that Python does next to nothing
-for a single row; SQLite, which has no round trip to save, takes them one by one.
+What changes a row finds it by its key. SQLite, which has no round trip to save, takes rows one by one, and so does
+PostgreSQL where `one_call` must not be created; that call has the same statements in PostgreSQL's own words.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -32,51 +32,50 @@ KEYS_AT_ONCE = 5000
 """SQLite takes at most 32,766 parameters in a statement."""
 
 
-def _given(table: Table, rows: str) -> str:
-    return f"json_populate_recordset(CAST(NULL AS {table.name}), {rows}) AS given"
+def spread(table: str, rows: str) -> str:
+    """Return PostgreSQL's statement that gives the JSON expression `rows` as rows of the table; null has none."""
+    return f"SELECT * FROM json_populate_recordset(CAST(NULL AS {table}), {rows})"  # noqa: S608  constants
 
 
-def _assigned(names: Iterable[str]) -> str:
-    return ", ".join(f"{name} = given.{name}" for name in names)
-
-
-SAME_ATTEMPT = " AND ".join(f"stored.{name} = given.{name}" for name in ATTEMPT_KEY)
-
-
-def update_heads_from(rows: str) -> str:
-    """Return PostgreSQL's statement that writes the heads in the JSON expression `rows`, and returns their ids."""
-    return " ".join(
-        (
-            "UPDATE workflow_instance AS stored",
-            f"SET revision = stored.revision + 1, epoch = given.epoch, {_assigned(HEAD_WRITTEN)}",
-            f"FROM {_given(workflow_instance, rows)}",
-            "WHERE stored.id = given.id AND stored.revision = given.revision RETURNING stored.id",
-        )
+def update_head_from(given: str) -> str:
+    """Return PostgreSQL's statement that writes one head, `given`, if its revision is still the given one."""
+    return (
+        f"UPDATE workflow_instance AS stored SET revision = stored.revision + 1, epoch = {given}.epoch,"  # noqa: S608
+        f" {_assigned(HEAD_WRITTEN, given)} WHERE stored.id = {given}.id AND stored.revision = {given}.revision"
     )
 
 
-def update_attempts_from(rows: str) -> str:
-    """Return PostgreSQL's statement that overwrites the attempts in the JSON expression `rows`."""
-    return " ".join(
-        (
-            "UPDATE task_instance AS stored",
-            f"SET {_assigned(ATTEMPT_WRITTEN)}",
-            f"FROM {_given(task_instance, rows)}",
-            f"WHERE {SAME_ATTEMPT}",
-        )
+def update_attempt_from(given: str) -> str:
+    """Return PostgreSQL's statement that overwrites the row of one attempt, `given`."""
+    return (
+        f"UPDATE task_instance AS stored SET {_assigned(ATTEMPT_WRITTEN, given)}"  # noqa: S608
+        f" WHERE {_same_attempt(given)}"
+    )
+
+
+def withdraw_attempt_from(given: str) -> str:
+    """Return PostgreSQL's statement by which one attempt, `given`, is no longer the current one."""
+    return (
+        f"UPDATE task_instance AS stored SET current = false WHERE {_same_attempt(given)} AND stored.current"  # noqa: S608
     )
 
 
 def insert_attempts_from(rows: str) -> str:
     """Return PostgreSQL's statement that inserts the attempts in the JSON expression `rows`."""
     names = ", ".join(ATTEMPT_FIELDS)
-    return f"INSERT INTO task_instance ({names}) SELECT {names} FROM {_given(task_instance, rows)}"  # noqa: S608
+    given = f"json_populate_recordset(CAST(NULL AS task_instance), {rows})"
+    return f"INSERT INTO task_instance ({names}) SELECT {names} FROM {given} AS given"  # noqa: S608
 
 
-PARAMETER = "CAST(:rows AS json)"
-POSTGRES_UPDATE_HEADS = text(update_heads_from(PARAMETER))
-POSTGRES_UPDATE_ATTEMPTS = text(update_attempts_from(PARAMETER))
-POSTGRES_INSERT_ATTEMPTS = text(insert_attempts_from(PARAMETER))
+def _assigned(names: Iterable[str], given: str) -> str:
+    return ", ".join(f"{name} = {given}.{name}" for name in names)
+
+
+def _same_attempt(given: str) -> str:
+    return " AND ".join(f"stored.{name} = {given}.{name}" for name in ATTEMPT_KEY)
+
+
+POSTGRES_INSERT_ATTEMPTS = text(insert_attempts_from("CAST(:rows AS json)"))
 
 
 def _update_by(table: Table, key: Sequence[str], written: Iterable[str]) -> Update:
@@ -87,11 +86,11 @@ def _update_by(table: Table, key: Sequence[str], written: Iterable[str]) -> Upda
     return statement.where(*(table.c[name] == bindparam(f"_{name}") for name in key))
 
 
-SQLITE_UPDATE_HEADS = _update_by(workflow_instance, ("id", "revision"), (*HEAD_WRITTEN, "epoch")).values(
+UPDATE_HEADS = _update_by(workflow_instance, ("id", "revision"), (*HEAD_WRITTEN, "epoch")).values(
     revision=workflow_instance.c.revision + 1
 )
-SQLITE_UPDATE_ATTEMPTS = _update_by(task_instance, ATTEMPT_KEY, ATTEMPT_WRITTEN)
-SQLITE_INSERT_ATTEMPTS = insert(task_instance)
+UPDATE_ATTEMPTS = _update_by(task_instance, ATTEMPT_KEY, ATTEMPT_WRITTEN)
+INSERT_ATTEMPTS = insert(task_instance)
 
 REVISIONS = select(workflow_instance.c.id, workflow_instance.c.revision).where(
     among(workflow_instance.c.id, "ids")
@@ -112,14 +111,10 @@ def update_heads(
         The ids of the rows that were written.
     """
     rows = head_rows(changes, epochs)
-    if is_postgres(connection):
-        return set(connection.execute(POSTGRES_UPDATE_HEADS, {"rows": to_json(rows)}).scalars())
-    if len(rows) == 1:  # the count says which one was written
-        return {
-            row["id"] for row in rows if connection.execute(SQLITE_UPDATE_HEADS, _prefixed(rows)).rowcount
-        }
+    if is_postgres(connection) or len(rows) == 1:  # the count says whether a row was written
+        return {row["id"] for row in rows if connection.execute(UPDATE_HEADS, _prefixed([row])).rowcount}
     matching = _heads_at(connection, {row["id"]: row["revision"] for row in rows})  # we are the only writer
-    connection.execute(SQLITE_UPDATE_HEADS, _prefixed(rows))
+    connection.execute(UPDATE_HEADS, _prefixed(rows))
     return matching
 
 
@@ -136,14 +131,16 @@ def update_attempts(connection: Connection, attempts: Sequence[TaskInstance]) ->
     Returns:
         The ids of the instances of which a row was missing; then not all is written.
     """
-    if is_postgres(connection):
-        result = connection.execute(POSTGRES_UPDATE_ATTEMPTS, {"rows": to_json(attempts)})
-    else:
-        result = connection.execute(SQLITE_UPDATE_ATTEMPTS, _prefixed(map(attempt_values, attempts)))
+    result = connection.execute(UPDATE_ATTEMPTS, _prefixed(map(attempt_values, attempts)))
     if result.rowcount == len(attempts):
         return set()
     keys = {attempt.key for attempt in attempts}
     return {key[0] for key in keys - _existing(connection, keys)}
+
+
+def key_row(attempt: TaskInstance) -> dict[str, Any]:
+    """Return what names the row of an attempt, and nothing else."""
+    return {name: getattr(attempt, name) for name in ATTEMPT_KEY}
 
 
 def withdraw_attempts(connection: Connection, attempts: Iterable[TaskInstance]) -> set[int]:
@@ -171,7 +168,7 @@ def insert_attempts(connection: Connection, attempts: Sequence[TaskInstance]) ->
     if is_postgres(connection):
         connection.execute(POSTGRES_INSERT_ATTEMPTS, {"rows": to_json(attempts)})
     else:
-        connection.execute(SQLITE_INSERT_ATTEMPTS, [attempt_values(attempt) for attempt in attempts])
+        connection.execute(INSERT_ATTEMPTS, [attempt_values(attempt) for attempt in attempts])
 
 
 def _prefixed(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -105,10 +105,8 @@ class GroupCommit:
 
 
 def _is_rows_only(changes: Changes) -> bool:
-    """Whether nothing but rows of runs and attempts is to be written, and none withdrawn."""
-    return not any(getattr(changes, name) for name in BESIDE_ROWS) and not any(
-        one.withdrawn for one in changes.instances
-    )
+    """Whether nothing but rows of runs and attempts is to be written."""
+    return not any(getattr(changes, name) for name in BESIDE_ROWS)
 
 
 def _check_leased(changes: Sequence[InstanceChange], leases: Leases) -> None:
@@ -120,8 +118,7 @@ def _check_leased(changes: Sequence[InstanceChange], leases: Leases) -> None:
 def _write_rows(connection: Connection, changes: Sequence[InstanceChange], leases: Leases) -> datetime:
     """Write runs and attempts under the fence, on PostgreSQL in one round trip; return the database's time."""
     _check_leased(changes, leases)
-    again = any(one.withdrawn for one in changes)  # a person's rare command, which the one call does not know
-    if one_call.is_possible(connection) and not again:  # asked in any case: the connection learns the call
+    if one_call.is_possible(connection):
         crash_point("store.before_flush")
         return one_call.write(connection, changes, leases)
     now = fence(connection, leases)

@@ -2,8 +2,10 @@
 
 A batch of one task is four small statements; most of their time is planning and going back and forth. A function
 does the same statements in the same order, each seeing what was committed before it, with plans that are made once
-for each connection. It lives as long as the connection, so that it always is the one this version of the program
-wrote; where it cannot be created, the statements of `bulk` do the same.
+for each connection. Rows that exist are written one after the other, each found by its key: a server that takes a
+table for nearly empty could otherwise compare each row of it with each row of the batch. The function lives as
+long as the connection, so that it always is the one this version of the program wrote; where it cannot be created,
+the statements of `bulk` do the same.
 """
 
 import json
@@ -32,7 +34,7 @@ REFUSE = (
 
 # Plans are kept, also when a table grows before the server has counted its rows: always by index, never by scan.
 DEFINITION = f"""(
-    asking text, leases json, heads json, changed json, fresh json,
+    asking text, leases json, heads json, changed json, withdrawn json, fresh json,
     OUT lost integer[], OUT moment timestamptz
 ) LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -40,7 +42,8 @@ SET plan_cache_mode = force_generic_plan
 AS $function$
 #variable_conflict use_column
 DECLARE
-    number bigint;
+    given_head workflow_instance;
+    given task_instance;
     missing bigint[];
 BEGIN
     SELECT array_agg(asked.slot) INTO lost
@@ -55,24 +58,26 @@ BEGIN
     IF lost IS NOT NULL OR heads IS NULL THEN
         RETURN;
     END IF;
-    WITH written AS ({bulk.update_heads_from("heads")})
-    SELECT array_agg(given.id) INTO missing
-    FROM json_to_recordset(heads) AS given(id bigint) WHERE given.id NOT IN (SELECT id FROM written);
+    FOR given_head IN {bulk.spread("workflow_instance", "heads")} LOOP
+        {bulk.update_head_from("given_head")};
+        IF NOT FOUND THEN
+            missing := missing || given_head.id;
+        END IF;
+    END LOOP;
+    FOR given IN {bulk.spread("task_instance", "changed")} LOOP
+        {bulk.update_attempt_from("given")};
+        IF NOT FOUND THEN
+            missing := missing || given.workflow_instance_id;
+        END IF;
+    END LOOP;
+    FOR given IN {bulk.spread("task_instance", "withdrawn")} LOOP
+        {bulk.withdraw_attempt_from("given")};
+        IF NOT FOUND THEN
+            missing := missing || given.workflow_instance_id;
+        END IF;
+    END LOOP;
     IF missing IS NOT NULL THEN
         {REFUSE};
-    END IF;
-    IF changed IS NOT NULL THEN
-        {bulk.update_attempts_from("changed")};
-        GET DIAGNOSTICS number = ROW_COUNT;
-        IF number <> json_array_length(changed) THEN
-            SELECT array_agg(DISTINCT given.workflow_instance_id) INTO missing
-            FROM json_populate_recordset(CAST(NULL AS task_instance), changed) AS given
-            WHERE NOT EXISTS (SELECT FROM task_instance AS stored WHERE {bulk.SAME_ATTEMPT});
-            IF missing IS NULL THEN
-                RAISE EXCEPTION 'a changed attempt is given twice';
-            END IF;
-            {REFUSE};
-        END IF;
     END IF;
     IF fresh IS NOT NULL THEN
         {bulk.insert_attempts_from("fresh")};
@@ -85,7 +90,8 @@ FUNCTION = f"pg_temp.orchestrator_group_commit_{sha256(DEFINITION.encode()).hexd
 """A session that a pooler hands from one version of the program to another has a function for each of them."""
 
 CREATE = f"CREATE OR REPLACE FUNCTION {FUNCTION}{DEFINITION}"
-ARGUMENTS = ", ".join(f"CAST(%({name})s AS json)" for name in ("leases", "heads", "changed", "fresh"))
+ROWS = ("heads", "changed", "withdrawn", "fresh")
+ARGUMENTS = ", ".join(f"CAST(%({name})s AS json)" for name in ("leases", *ROWS))
 CALL = f"SELECT lost, moment FROM {FUNCTION}(%(asking)s, {ARGUMENTS})"  # noqa: S608  constants
 """In the drivers' own spelling: nothing is left to compile."""
 
@@ -154,6 +160,7 @@ def _arguments(changes: Sequence[InstanceChange], leases: Leases) -> dict[str, s
         "leases": to_json(leases.epochs),
         "heads": _rows(bulk.head_rows(changes, leases.epochs)),
         "changed": _rows([attempt for one in changes for attempt in one.changed]),
+        "withdrawn": _rows([bulk.key_row(attempt) for one in changes for attempt in one.withdrawn]),
         "fresh": _rows([attempt for one in changes for attempt in one.new]),
     }
 

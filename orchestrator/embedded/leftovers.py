@@ -20,7 +20,7 @@ def remember(path: Path, pids: Iterable[int]) -> None:
 def end_leftovers(path: Path, patience_s: float) -> None:
     """Wait until the remembered processes have ended by themselves; kill those that outlive `patience_s`."""
     born = read_document(path) or {}
-    living = [psutil.Process(int(pid)) for pid, created in born.items() if _created(int(pid)) == created]
+    living = [one for pid, created in born.items() if (one := _find(int(pid), created)) is not None]
     _, stubborn = psutil.wait_procs(living, timeout=patience_s)
     for process in stubborn:
         try:
@@ -28,6 +28,15 @@ def end_leftovers(path: Path, patience_s: float) -> None:
         except psutil.NoSuchProcess:
             continue
     psutil.wait_procs(stubborn, timeout=LAST_WAIT_S)
+
+
+def _find(pid: int, created: float) -> psutil.Process | None:
+    """Return the process that was created then; it may be just ending, as all of a dead supervisor's do."""
+    try:
+        process = psutil.Process(pid)
+        return process if process.create_time() == created else None
+    except psutil.NoSuchProcess:
+        return None
 
 
 def _created(pid: int) -> float | None:

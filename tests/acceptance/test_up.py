@@ -47,8 +47,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     """Give an empty machine; whatever a test leaves there is ended."""
     machine = a_machine(tmp_path)
     yield machine
-    for process in machine.processes():
-        process.kill()
+    machine.end()
 
 
 def test_ready_line_names_what_runs(running: Running) -> None:
@@ -109,7 +108,7 @@ def test_run_survives_a_killed_master(running: Running, tmp_path: Path) -> None:
     number = str(machine.json("submit", audit, "-p", f"report_dir={tmp_path}")["workflow_instance_id"])
     wait_until(lambda: len(ended(machine, number)) >= 3, seconds=30, what="three tasks ended")
     before = ended(machine, number)
-    kill(next(one for one in machine.processes() if {"orchestrator.cli", "master"} <= set(one.cmdline())))
+    kill(machine.master())
 
     document = machine.json("runs", "wait", number, "--timeout", "50")
 

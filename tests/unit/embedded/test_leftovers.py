@@ -26,12 +26,12 @@ class Ending:
         """Return when it began."""
         return BORN
 
-    def wait(self, timeout: float | None = None) -> int:  # noqa: ARG002 - as psutil has it
-        """Return its exit code."""
-        return 0
+    def is_running(self) -> bool:
+        """Return that it has ended."""
+        return False
 
 
-def test_leftover_that_ends_while_it_is_looked_at_is_waited_for_like_others(
+def test_leftover_that_ends_while_it_is_looked_at_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The children of a dead supervisor end by themselves in just these seconds."""

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 from orchestrator.embedded import postgres
 from orchestrator.embedded.postgres import PrivatePostgres, StopMode
 from orchestrator.errors import StoreUnavailable, UserError
+from orchestrator.worker.process_groups import is_alive
 from tests.fixtures.redis import wait_until
 
 OWNER = """
@@ -94,7 +95,7 @@ def test_server_dies_with_its_owner(tmp_path: Path) -> None:
     owner.kill()
     owner.communicate()
 
-    wait_until(lambda: not psutil.pid_exists(pid))
+    wait_until(lambda: not is_alive(pid))
     heir = PrivatePostgres(tmp_path / "own", fsync=False)
     assert execute(heir.start(), "SELECT 1") == 1
     heir.stop("immediate")

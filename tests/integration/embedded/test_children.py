@@ -11,6 +11,8 @@ import psutil
 import pytest
 
 from orchestrator.embedded.children import FIRST_BACK_OFF_S, STEADY_AFTER_S, Child, ChildSpec, end_all
+from orchestrator.embedded.home import Home
+from orchestrator.embedded.launch import Launch
 from orchestrator.embedded.leftovers import end_leftovers, remember
 from orchestrator.embedded.living import lives
 from tests.fixtures.redis import wait_until
@@ -158,6 +160,17 @@ def test_leftover_that_nobody_reaps_has_ended(tmp_path: Path) -> None:
 
         assert psutil.Process(dead).status() == psutil.STATUS_ZOMBIE
         careless.communicate()
+
+
+def test_supervisor_that_nobody_needs_any_more_ends_before_it_begins(tmp_path: Path) -> None:
+    """It was loading its libraries; the home is as it was."""
+    launch = Launch(Home(path=tmp_path / "home"))
+    assert not launch.has_ended
+
+    launch.drop()
+
+    assert launch.has_ended
+    assert not (tmp_path / "home").exists()
 
 
 def test_child_sees_relative_settings_from_where_its_supervisor_stands(

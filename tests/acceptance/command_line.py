@@ -19,6 +19,7 @@ from tests.programs import Program, Start
 
 END_WITHIN_S = 60.0
 PROGRAM = (sys.executable, "-m", "orchestrator.cli")
+ERRORS = "errors.log"
 STARTERS = ("run", "up")
 """What starts everything that is missing: always begun as users begin it."""
 
@@ -61,7 +62,7 @@ class Machine:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start one command; the caller ends it."""
-        with (self.directory / "errors.log").open("ab") as errors:
+        with (self.directory / ERRORS).open("ab") as errors:
             return subprocess.Popen(
                 [*PROGRAM, *arguments],
                 cwd=self.directory,
@@ -77,7 +78,9 @@ class Machine:
         process = self.start("up", "--json", *arguments)
         try:
             assert process.stdout is not None
-            yield json.loads(process.stdout.readline() or "{}")
+            line = process.stdout.readline()
+            assert line, f"`up` ended: {(self.directory / ERRORS).read_text()}"
+            yield json.loads(line)
         finally:
             process.terminate()
             process.wait(END_WITHIN_S)

@@ -43,9 +43,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    """Give an empty machine; whatever a test leaves there is ended."""
-    machine = a_machine(tmp_path)
+def passable_machine(passable_directory: Path) -> Iterator[Machine]:
+    """Give an empty machine where PostgreSQL's user can work; whatever a test leaves there is ended."""
+    machine = a_machine(passable_directory)
     yield machine
     machine.end()
 
@@ -129,8 +129,9 @@ def ended(machine: Machine, number: str) -> list[tuple[str, int]]:
         return found
 
 
-def test_killed_up_leaves_no_process_behind(machine: Machine) -> None:
+def test_killed_up_leaves_no_process_behind(passable_machine: Machine) -> None:
     """`kill -9` of `up`: what it started notices and ends, PostgreSQL too."""
+    machine = passable_machine
     with machine.start("up", "--json", "--workers", "2", "--postgres") as up:
         assert up.stdout is not None
         assert up.stdout.readline()
@@ -140,8 +141,9 @@ def test_killed_up_leaves_no_process_behind(machine: Machine) -> None:
     machine.wait_until_nothing_is_left()
 
 
-def test_up_with_postgres_keeps_runs_there(machine: Machine) -> None:
+def test_up_with_postgres_keeps_runs_there(passable_machine: Machine) -> None:
     """`--postgres` starts a private PostgreSQL, and the other commands of the home use it."""
+    machine = passable_machine
     file = machine.write("small.yaml", SMALL)
     with machine.up("--postgres") as ready:
         submitted = machine.json("submit", file)

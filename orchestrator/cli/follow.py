@@ -53,11 +53,13 @@ class Watch:
         pause: Waits so many seconds at most, doing what else there is to do.
         clock: Monotonic seconds.
         on_interrupt: Called once, at the first Ctrl-C.
+        interruptions: Counts Ctrl-C; entered by the caller, who knows from when on it is to be passed on.
     """
 
     pause: Callable[[float], Any]
     clock: Callable[[], float]
     on_interrupt: Callable[[], None]
+    interruptions: Interruptions
 
 
 def follow(
@@ -72,14 +74,14 @@ def follow(
         KeyboardInterrupt: Ctrl-C was pressed twice.
     """
     asked = False
-    with Interruptions() as interruptions, view:
+    with view:
         while True:
             began = watch.clock()
             document, has_ended = runs.look(backend, workflow_instance_id)
             view.show(document)
             if has_ended:
                 return document, asked
-            if interruptions.count and not asked:
+            if watch.interruptions.count and not asked:
                 asked = True
                 watch.on_interrupt()
             watch.pause(max(FRAME_S, BUSY_SHARE * (watch.clock() - began)))

@@ -1,11 +1,12 @@
 """Owns the middle of one `run`: deploy, submit, follow to the end, show it."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.cli.exit_codes import INTERRUPTED, NOT_SUCCESSFUL
-from orchestrator.cli.follow import Watch, follow, last_line_reader
+from orchestrator.cli.follow import Interruptions, Watch, follow, last_line_reader
 from orchestrator.cli.leftovers import find_leftovers, say_what_goes_on, say_what_is_left
 from orchestrator.cli.live import make_view, print_summary
 from orchestrator.cli.output import print_json, print_message
@@ -78,21 +79,41 @@ def carry_out(
         private = settings.model_copy(update={"database_url": None})
         leftovers = find_leftovers(backend, private) if starts else []
         say_what_goes_on(leftovers)
-        number = _submit(backend, prepared)
-        view = make_view(last_line_reader(settings.logs, number), silent=silent)
-        document, interrupted = follow(backend, number, view, _watch(backend, guest, number))
+        document, interrupted = submit_and_follow(backend, prepared, guest.step, silent=silent)
         say_what_is_left(backend, leftovers)
     return Performed(settings=joined, document=document, interrupted=interrupted)
 
 
-def _submit(backend: Backend, prepared: Prepared) -> int:
+def submit_and_follow(
+    backend: Backend, prepared: Prepared, pause: Callable[[float], Any], *, silent: bool
+) -> tuple[dict[str, Any], bool]:
+    """Deploy and submit the prepared workflow; show it until it ends.
+
+    Args:
+        backend: The services.
+        prepared: What to run.
+        pause: Waits so many seconds at most, doing what else there is to do.
+        silent: Show nothing.
+
+    Returns:
+        The last document, and whether Ctrl-C was pressed.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C was pressed twice, or before there was a run to stop.
+    """
     definitions.deploy(backend, prepared.found, online=True, schedules=False, files=prepared.files)
     stored = find(backend, prepared.chosen.name, None)
     options = submission.SubmitOptions(start_nodes=prepared.start_nodes, dry_run=prepared.dry_run)
-    return int(submission.submit(backend, stored, prepared.parameters, options)["workflow_instance_id"])
+    with Interruptions() as interruptions:  # from here on there may be a run that somebody has to stop
+        submitted = submission.submit(backend, stored, prepared.parameters, options)
+        number = int(submitted["workflow_instance_id"])
+        view = make_view(last_line_reader(backend.settings.logs, number), silent=silent)
+        return follow(backend, number, view, _watch(backend, pause, number, interruptions))
 
 
-def _watch(backend: Backend, guest: Guest, number: int) -> Watch:
+def _watch(
+    backend: Backend, pause: Callable[[float], Any], number: int, interruptions: Interruptions
+) -> Watch:
     def on_interrupt() -> None:
         print_message("stopping the workflow; Ctrl-C again leaves at once")
         try:
@@ -100,7 +121,7 @@ def _watch(backend: Backend, guest: Guest, number: int) -> Watch:
         except Conflict:
             return  # it has ended by itself meanwhile
 
-    return Watch(pause=guest.step, clock=time.monotonic, on_interrupt=on_interrupt)
+    return Watch(pause=pause, clock=time.monotonic, on_interrupt=on_interrupt, interruptions=interruptions)
 
 
 def _code(performed: Performed) -> int:

@@ -4,7 +4,7 @@ import time
 
 import rich_click as click
 
-from orchestrator.cli.follow import Watch, follow, last_line_reader
+from orchestrator.cli.follow import Interruptions, Watch, follow, last_line_reader
 from orchestrator.cli.live import make_view, print_summary
 from orchestrator.cli.options import id_argument
 from orchestrator.cli.records import pause
@@ -24,7 +24,9 @@ def watch(ctx: click.Context, id: int) -> None:  # noqa: A002 - the option's pub
         if not service.look(backend, id)[1]:
             say_why_nothing_happens(backend)
         view = make_view(last_line_reader(settings.logs, id), silent=False)
-        document, _ = follow(backend, id, view, Watch(pause=pause, clock=time.monotonic, on_interrupt=_leave))
+        with Interruptions() as interruptions:
+            how = Watch(pause=pause, clock=time.monotonic, on_interrupt=_leave, interruptions=interruptions)
+            document, _ = follow(backend, id, view, how)
     print_summary(document)
     ctx.exit(code_of([document]))
 

@@ -4,16 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from orchestrator.embedded.living import group_lives
 from orchestrator.setting_paths import for_children
 
 FIRST_BACK_OFF_S = 0.5
 LONGEST_BACK_OFF_S = 30.0
 STEADY_AFTER_S = 30.0
 """A child that lived this long has started well: its next start is not held back."""
+
+GROUP_WITHIN_S = 2.0
+LOOK_S = 0.01
+"""What a child has started in its own process group (a worker's guard, say) notices its end by itself."""
 
 MASTER_ENDING = ((signal.SIGTERM, 8.0), (signal.SIGKILL, 2.0))
 WORKER_ENDING = ((signal.SIGTERM, 4.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 2.0))
@@ -59,6 +65,7 @@ class Child:
         self._log = log
         self._clock = clock
         self._popen: subprocess.Popen[bytes] | None = None
+        self._group: int | None = None
         self._started_at = 0.0
         self._log_begins = 0
         self.quick_deaths = 0
@@ -97,6 +104,7 @@ class Child:
         finally:
             if output is not None:
                 output.close()
+        self._group = self._popen.pid
 
     def look(self) -> bool:
         """Return whether it has just ended; if so, `restart_at` says when it may start again."""
@@ -137,6 +145,12 @@ class Child:
         self._popen = None
         return True
 
+    def has_company(self) -> bool:
+        """Return whether anything lives in its process group: itself, or what it has started there."""
+        if self._group is not None and not group_lives(self._group):
+            self._group = None
+        return self._group is not None
+
 
 def reason_in(log: Path, begins: int) -> str:
     """Return what the last `error:` line of a log says, or its last line where no such line says anything.
@@ -154,8 +168,11 @@ def reason_in(log: Path, begins: int) -> str:
 
 
 def end_all(children: Iterable[Child], clock: Callable[[], float]) -> None:
-    """End every child: all get their first signal at once, then each as much time as its ending says."""
-    living = [child for child in children if child.pid is not None]
+    """End every child: all get their first signal at once, then each as much time as its ending says.
+
+    Returns when nothing lives in their process groups either.
+    """
+    living = ended = [child for child in children if child.pid is not None]
     for stage in range(max((len(child.spec.ending) for child in living), default=0)):
         stages = [(child, child.spec.ending[stage]) for child in living if stage < len(child.spec.ending)]
         started = clock()
@@ -164,3 +181,11 @@ def end_all(children: Iterable[Child], clock: Callable[[], float]) -> None:
         for child, (_, seconds) in stages:
             child.wait(started + seconds - clock())
         living = [child for child in living if child.pid is not None]
+    _wait_for_their_groups(ended, clock)
+
+
+def _wait_for_their_groups(children: Iterable[Child], clock: Callable[[], float]) -> None:
+    deadline, pause = clock() + GROUP_WITHIN_S, threading.Event()
+    for child in children:
+        while child.has_company() and clock() < deadline:
+            pause.wait(LOOK_S)

@@ -60,6 +60,7 @@ class Guest:
         for document in self._line.receive(timeout_s):
             self._take(Status.from_document(document))
         if self._line.closed:
+            self._line.close()
             self._line, self.status = None, None
         return self.status
 
@@ -110,10 +111,17 @@ class Guest:
         self._line = knock(self._home, self._wish)
         if self._line is not None:
             self._was_here = True
+            self._drop_warm()
             return
         if self._launched is None or self._launched.has_ended:
             self._launch()
         self._pause.wait(KNOCK_EVERY_S)
+
+    def _drop_warm(self) -> None:
+        """We are another one's guest: who was being started for us would be left for a moment behind our end."""
+        if self._warm is not None:
+            self._warm.drop()
+            self._warm = None
 
     def _launch(self) -> None:
         if self._launches >= MOST_LAUNCHES:

@@ -17,7 +17,7 @@ GO = b"go\n"
 
 
 class Launch:
-    """A supervisor that is being started. Whoever drops it before `go` leaves nothing behind.
+    """A supervisor that is being started. Whoever lets it go unused leaves nothing behind; `drop` does so at once.
 
     Args:
         home: The home it will supervise; it is not touched before `go`.
@@ -45,6 +45,11 @@ class Launch:
         if self._popen.stdin is not None:
             with contextlib.suppress(BrokenPipeError), self._popen.stdin as word:
                 word.write(GO)
+
+    def drop(self) -> None:
+        """End it before it was told to begin: it has touched nothing yet."""
+        self._popen.kill()
+        self._popen.communicate()
 
 
 def warm_up(home: Home) -> Launch | None:

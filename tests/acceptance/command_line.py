@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from tests.programs import Program, Start
 
 END_WITHIN_S = 60.0
 PROGRAM = (sys.executable, "-m", "orchestrator.cli")
+ERRORS = "errors.log"
 STARTERS = ("run", "up")
 """What starts everything that is missing: always begun as users begin it."""
 
@@ -61,7 +62,7 @@ class Machine:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start one command; the caller ends it."""
-        with (self.directory / "errors.log").open("ab") as errors:
+        with (self.directory / ERRORS).open("ab") as errors:
             return subprocess.Popen(
                 [*PROGRAM, *arguments],
                 cwd=self.directory,
@@ -77,7 +78,9 @@ class Machine:
         process = self.start("up", "--json", *arguments)
         try:
             assert process.stdout is not None
-            yield json.loads(process.stdout.readline() or "{}")
+            line = process.stdout.readline()
+            assert line, f"`up` ended: {(self.directory / ERRORS).read_text()}"
+            yield json.loads(line)
         finally:
             process.terminate()
             process.wait(END_WITHIN_S)
@@ -106,7 +109,28 @@ class Machine:
 
     def supervisor(self) -> psutil.Process:
         """Return the supervisor of the set-up that runs."""
-        return next(one for one in self.processes() if "supervise" in one.cmdline())
+        return self._process("supervise")
+
+    def master(self) -> psutil.Process:
+        """Return the master of the set-up that runs; one that is just being started again is waited for."""
+        return self._process("orchestrator.cli", "master")
+
+    def end(self) -> None:
+        """Kill every process of this home."""
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def _process(self, *words: str) -> psutil.Process:
+        """Return the process with these words in its command line, as soon as there is one."""
+        found: list[psutil.Process] = []
+
+        def is_there() -> bool:
+            found[:] = [one for one in self.processes() if set(words) <= set(_command_line(one))]
+            return bool(found)
+
+        wait_until(is_there, seconds=END_WITHIN_S, what=" ".join(words))
+        return found[0]
 
     def _run_fork(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         with TemporaryDirectory() as directory:
@@ -124,9 +148,27 @@ class Machine:
 
 
 def kill(process: psutil.Process | subprocess.Popen[str]) -> None:
-    """End a process as `kill -9` does."""
+    """End a process as `kill -9` does; whose child it is may hear of it later."""
     process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    if isinstance(process, subprocess.Popen):
+        process.wait(END_WITHIN_S)
+    else:
+        wait_until(lambda: _has_ended(process), seconds=END_WITHIN_S, what=f"the end of {process.pid}")
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def _command_line(process: psutil.Process) -> list[str]:
+    """Return what a process was started with; nothing if it has ended meanwhile, as many do all the time."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def _belongs_to(process: psutil.Process, home: str) -> bool:

@@ -1,13 +1,16 @@
 """Flower watches the same workers: it shows the worker, the tasks by readable names, and their states."""
 
+import json
 import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.cluster import Cluster, temporary_cluster, wait_until
@@ -15,6 +18,7 @@ from tests.scenario import SHAPE, submit_all
 
 pytestmark = pytest.mark.acceptance
 
+ANSWER_WITHIN_S = 5.0
 FLOWER = (sys.executable, "-P", "-m", "celery", "-A", "orchestrator", "flower")
 
 
@@ -28,30 +32,30 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def flower(cluster: Cluster) -> Iterator[str]:
-    """A real `celery -A orchestrator flower` on a free loopback port; its URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def flower(cluster: Cluster) -> Iterator[Path]:
+    """A real `celery -A orchestrator flower`; its Unix socket, which nobody else can take."""
+    place = cluster.directory / "flower.sock"
     with (cluster.directory / "flower.log").open("ab") as log:
         process = subprocess.Popen(
-            [*FLOWER, "--address=127.0.0.1", f"--port={port}"],
+            [*FLOWER, f"--unix_socket={place}"],
             env={**os.environ, **cluster.environment, "FLOWER_UNAUTHENTICATED_API": "true"},
             cwd=cluster.directory,
             stdout=log,
             stderr=log,
         )
-    url = f"http://127.0.0.1:{port}"
     try:
-        wait_until(lambda: ask(url, "workers") is not None, seconds=40, what="Flower answers")
-        yield url
+        wait_until(lambda: ask(place, "workers") is not None, seconds=40, what="Flower answers")
+        yield place
     finally:
         process.terminate()
         process.wait(20)
 
 
-def test_flower_shows_worker_tasks_and_states(cluster: Cluster, flower: str) -> None:
+def test_flower_shows_worker_tasks_and_states(cluster: Cluster, flower: Path) -> None:
     """Over its HTTP API: one worker, ten tasks named `workflow/task`, all SUCCESS."""
+    wait_until(
+        lambda: ask(flower, "workers?status=true"), seconds=60, what="Flower hears the worker's events"
+    )
     wait_until(lambda: ask(flower, "workers?refresh=true"), seconds=60, what="Flower knows the worker")
     runs = submit_all(cluster, 1, 0.01)
     cluster.wait_for(*runs, seconds=30)
@@ -67,12 +71,18 @@ def test_flower_shows_worker_tasks_and_states(cluster: Cluster, flower: str) -> 
     assert {task["state"] for task in tasks.values()} == {"SUCCESS"}
 
 
-def ask(url: str, what: str) -> dict[str, Any] | None:
+def ask(place: Path, what: str) -> dict[str, Any] | None:
     """Return what Flower's API says, or `None` while it does not answer."""
-    try:
-        answer = httpx.get(f"{url}/api/{what}", timeout=5.0)
-        answer.raise_for_status()
-    except httpx.HTTPError:
-        return None
-    found: dict[str, Any] = answer.json()
+    connection = HTTPConnection("flower")
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(ANSWER_WITHIN_S)
+        try:
+            line.connect(str(place))
+            connection.sock = line
+            connection.request("GET", f"/api/{what}")
+            answer = connection.getresponse()
+            body = answer.read()
+        except (OSError, HTTPException):
+            return None
+    found: dict[str, Any] | None = json.loads(body) if answer.status == HTTPStatus.OK else None
     return found

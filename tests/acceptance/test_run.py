@@ -58,8 +58,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     directory.mkdir()
     machine = Machine(home=tmp_path / "home", directory=directory)
     yield machine
-    for process in machine.processes():
-        process.kill()
+    machine.end()
 
 
 def test_runs_share_a_home_one_after_the_other_and_leave_nothing_behind(machine: Machine) -> None:

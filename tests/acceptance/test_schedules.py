@@ -54,7 +54,7 @@ def test_schedule_of_every_second_has_no_gap_and_no_double_across_a_killed_maste
     wait_until(lambda: len(planned(machine)) >= 3, seconds=30, what="three runs")
     before = len(planned(machine))
 
-    kill(next(one for one in machine.processes() if {"orchestrator.cli", "master"} <= set(one.cmdline())))
+    kill(machine.master())
     wait_until(lambda: len(planned(machine)) >= before + 8, seconds=60, what="runs by the next master")
     paused = machine.json("schedules", "pause", str(shown["id"]))
 
@@ -88,7 +88,7 @@ def test_backfill_goes_on_when_the_master_is_killed(machine: Machine) -> None:
     order = ("--max-parallel", "2", "--descending")
 
     made = machine.json("backfill", "filled", "--from", "2026-10-01", "--to", "2026-10-12", *order)
-    kill(next(one for one in machine.processes() if {"orchestrator.cli", "master"} <= set(one.cmdline())))
+    kill(machine.master())
     ids = [str(number) for number in made["workflow_instance_ids"]]
     runs = machine.json("runs", "wait", *ids, "--timeout", "50")
 

@@ -43,12 +43,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Iterator[Machine]:
-    """Give an empty machine; whatever a test leaves there is ended."""
-    machine = a_machine(tmp_path)
+def passable_machine(passable_directory: Path) -> Iterator[Machine]:
+    """Give an empty machine where PostgreSQL's user can work; whatever a test leaves there is ended."""
+    machine = a_machine(passable_directory)
     yield machine
-    for process in machine.processes():
-        process.kill()
+    machine.end()
 
 
 def test_ready_line_names_what_runs(running: Running) -> None:
@@ -109,7 +108,7 @@ def test_run_survives_a_killed_master(running: Running, tmp_path: Path) -> None:
     number = str(machine.json("submit", audit, "-p", f"report_dir={tmp_path}")["workflow_instance_id"])
     wait_until(lambda: len(ended(machine, number)) >= 3, seconds=30, what="three tasks ended")
     before = ended(machine, number)
-    kill(next(one for one in machine.processes() if {"orchestrator.cli", "master"} <= set(one.cmdline())))
+    kill(machine.master())
 
     document = machine.json("runs", "wait", number, "--timeout", "50")
 
@@ -130,8 +129,9 @@ def ended(machine: Machine, number: str) -> list[tuple[str, int]]:
         return found
 
 
-def test_killed_up_leaves_no_process_behind(machine: Machine) -> None:
+def test_killed_up_leaves_no_process_behind(passable_machine: Machine) -> None:
     """`kill -9` of `up`: what it started notices and ends, PostgreSQL too."""
+    machine = passable_machine
     with machine.start("up", "--json", "--workers", "2", "--postgres") as up:
         assert up.stdout is not None
         assert up.stdout.readline()
@@ -141,8 +141,9 @@ def test_killed_up_leaves_no_process_behind(machine: Machine) -> None:
     machine.wait_until_nothing_is_left()
 
 
-def test_up_with_postgres_keeps_runs_there(machine: Machine) -> None:
+def test_up_with_postgres_keeps_runs_there(passable_machine: Machine) -> None:
     """`--postgres` starts a private PostgreSQL, and the other commands of the home use it."""
+    machine = passable_machine
     file = machine.write("small.yaml", SMALL)
     with machine.up("--postgres") as ready:
         submitted = machine.json("submit", file)

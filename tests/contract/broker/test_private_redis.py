@@ -13,6 +13,8 @@ import redis
 from orchestrator.broker.connection import open_redis
 from orchestrator.embedded.redis import PrivateRedis, find_server
 from orchestrator.errors import BrokerUnavailable, UserError
+from orchestrator.worker.process_groups import is_alive
+from tests.fixtures.redis import wait_until
 
 PARENT = """
 import sys, pathlib
@@ -117,12 +119,12 @@ def test_it_dies_with_its_parent(tmp_path: Path, server: PrivateRedis) -> None:
         [sys.executable, "-c", PARENT, str(tmp_path / "child")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert parent.stdout is not None
-    orphan = psutil.Process(int(parent.stdout.readline()))
+    orphan = int(parent.stdout.readline())
 
     parent.send_signal(signal.SIGKILL)
     parent.communicate()
 
-    assert psutil.wait_procs([orphan], timeout=5.0)[1] == []
+    wait_until(lambda: not is_alive(orphan))
 
 
 def test_a_server_that_cannot_start_says_why(server: PrivateRedis, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 from orchestrator.embedded import postgres
 from orchestrator.embedded.postgres import PrivatePostgres, StopMode
 from orchestrator.errors import StoreUnavailable, UserError
+from orchestrator.worker.process_groups import is_alive
 from tests.fixtures.redis import wait_until
 
 OWNER = """
@@ -31,9 +32,9 @@ pytestmark = pytest.mark.usefixtures("postgres_server")  # skips where none can 
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[PrivatePostgres]:
+def server(passable_directory: Path) -> Iterator[PrivatePostgres]:
     """A server of the test's own."""
-    own = PrivatePostgres(tmp_path / "own", fsync=False)
+    own = PrivatePostgres(passable_directory / "own", fsync=False)
     yield own
     own.stop("immediate")
 
@@ -84,25 +85,27 @@ def test_server_that_was_killed_can_be_started_again(server: PrivatePostgres) ->
     assert server.url == url
 
 
-def test_server_dies_with_its_owner(tmp_path: Path) -> None:
+def test_server_dies_with_its_owner(passable_directory: Path) -> None:
     """Also when the owner is killed; the next one takes the data over."""
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(tmp_path / "own")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", OWNER, str(passable_directory / "own")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     assert owner.stdout is not None
     pid = int(owner.stdout.readline())
     owner.kill()
     owner.communicate()
 
-    wait_until(lambda: not psutil.pid_exists(pid))
-    heir = PrivatePostgres(tmp_path / "own", fsync=False)
+    wait_until(lambda: not is_alive(pid))
+    heir = PrivatePostgres(passable_directory / "own", fsync=False)
     assert execute(heir.start(), "SELECT 1") == 1
     heir.stop("immediate")
 
 
-def test_path_too_long_for_a_socket_gets_a_short_one(tmp_path: Path) -> None:
+def test_path_too_long_for_a_socket_gets_a_short_one(passable_directory: Path) -> None:
     """The URL stays the same over a restart, and the directory goes when the server does."""
-    server = PrivatePostgres(tmp_path / ("x" * 100), fsync=False)
+    server = PrivatePostgres(passable_directory / ("x" * 100), fsync=False)
     url = server.start()
     assert execute(server.restart("immediate"), "SELECT 1") == 1
     assert server.url == url
@@ -113,11 +116,11 @@ def test_path_too_long_for_a_socket_gets_a_short_one(tmp_path: Path) -> None:
     assert not short.exists()
 
 
-def test_server_that_cannot_start_says_why(server: PrivatePostgres, tmp_path: Path) -> None:
+def test_server_that_cannot_start_says_why(server: PrivatePostgres, passable_directory: Path) -> None:
     """The message quotes the server's own log; nothing keeps running."""
     server.start()
     server.stop()
-    (tmp_path / "own" / "data" / "postgresql.conf").write_text("nonsense = yes\n")
+    (passable_directory / "own" / "data" / "postgresql.conf").write_text("nonsense = yes\n")
 
     with pytest.raises(StoreUnavailable, match="nonsense"):
         server.start()

@@ -19,9 +19,9 @@ from tests.fixtures.redis import wait_until
 
 
 @pytest.fixture
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrivatePostgres]:
+def own_server(passable_directory: Path) -> Iterator[PrivatePostgres]:
     """A server that the test may stop."""
-    server = PrivatePostgres(tmp_path_factory.mktemp("own") / "postgres", fsync=False)
+    server = PrivatePostgres(passable_directory / "postgres", fsync=False)
     server.start()
     yield server
     server.stop("immediate")

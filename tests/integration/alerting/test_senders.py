@@ -26,8 +26,8 @@ from orchestrator.alerting.letter import MailSender
 from orchestrator.alerting.webhook import WebhookSender
 from orchestrator.config import inherited_environment
 from orchestrator.core.alerting import Channel, Target
+from orchestrator.embedded.living import group_lives
 from orchestrator.secret_source import WorkerSecrets
-from orchestrator.worker.process_groups import group_exists
 from tests.cluster import wait_until
 
 pytestmark = pytest.mark.integration
@@ -351,4 +351,4 @@ def test_a_command_that_takes_too_long_is_ended_with_its_children(tmp_path: Path
         sender.send(DELIVERY, line)
 
     group = int(told.read_text())
-    wait_until(lambda: not group_exists(group), seconds=5, what="the whole group has ended")
+    wait_until(lambda: not group_lives(group), seconds=5, what="the whole group has ended")

@@ -11,7 +11,11 @@ import psutil
 import pytest
 
 from orchestrator.embedded.children import FIRST_BACK_OFF_S, STEADY_AFTER_S, Child, ChildSpec, end_all
+from orchestrator.embedded.home import Home
+from orchestrator.embedded.launch import Launch
 from orchestrator.embedded.leftovers import end_leftovers, remember
+from orchestrator.embedded.living import lives
+from tests.fixtures.redis import wait_until
 
 PATIENT = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 
@@ -21,6 +25,22 @@ import signal, sys
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print("up", flush=True)
 sys.stdin.read()
+"""
+
+NEVER_S = 1e6
+CARELESS = """
+import os, subprocess, sys
+child = subprocess.Popen(["true"])
+os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+print(child.pid, flush=True)
+sys.stdin.read()
+"""
+
+GUARDED = """
+import signal, subprocess, sys
+program = [sys.executable, "-c", "import sys, time; sys.stdin.read(); time.sleep(0.3)"]
+print(subprocess.Popen(program, stdin=subprocess.PIPE).pid, flush=True)
+signal.pause()
 """
 
 
@@ -93,6 +113,22 @@ def test_children_end_at_the_first_signal_they_heed(tmp_path: Path, leash: tuple
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
+def test_end_waits_for_what_a_child_has_started_in_its_group(
+    tmp_path: Path, leash: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker's guard outlives it by the moment in which it cleans up; then nothing is left."""
+    (tmp_path / "guarded.py").write_text(GUARDED)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(tmp_path), str(Path.cwd()))))
+    child = a_child(tmp_path, leash[0], Clock(), "guarded")
+    child.start()
+    wait_until(lambda: (tmp_path / "w1.log").read_text().endswith("\n"))
+
+    end_all([child], Clock())
+
+    guard = int((tmp_path / "w1.log").read_text())
+    assert not any(one.pid == guard and lives(one) for one in psutil.process_iter())
+
+
 def test_leftovers_of_an_earlier_set_up_are_ended(tmp_path: Path) -> None:
     """What outlives its patience is killed; a later process with the same number is left alone."""
     with subprocess.Popen(
@@ -109,6 +145,32 @@ def test_leftovers_of_an_earlier_set_up_are_ended(tmp_path: Path) -> None:
         end_leftovers(tmp_path / "children.json", 0.1)
 
         assert old.poll() is not None
+
+
+def test_leftover_that_nobody_reaps_has_ended(tmp_path: Path) -> None:
+    """Where no `init` asks for exit statuses, dead processes stay listed: nobody waits for those."""
+    with subprocess.Popen(
+        [sys.executable, "-c", CARELESS], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as careless:
+        assert careless.stdout is not None
+        dead = int(careless.stdout.readline())
+        remember(tmp_path / "children.json", [dead])
+
+        end_leftovers(tmp_path / "children.json", NEVER_S)
+
+        assert psutil.Process(dead).status() == psutil.STATUS_ZOMBIE
+        careless.communicate()
+
+
+def test_supervisor_that_nobody_needs_any_more_ends_before_it_begins(tmp_path: Path) -> None:
+    """It was loading its libraries; the home is as it was."""
+    launch = Launch(Home(path=tmp_path / "home"))
+    assert not launch.has_ended
+
+    launch.drop()
+
+    assert launch.has_ended
+    assert not (tmp_path / "home").exists()
 
 
 def test_child_sees_relative_settings_from_where_its_supervisor_stands(

@@ -123,15 +123,18 @@ def test_second_worker_of_a_name_is_refused(stage: Stage) -> None:
     assert "a worker named 'w1@test' already runs here" in (stage.home / "w1@test.out").read_text()
 
 
-def test_graceful_stop_waits_for_the_attempt_and_signs_off(stage: Stage) -> None:
+def test_graceful_stop_waits_for_the_attempt_and_signs_off(stage: Stage, tmp_path: Path) -> None:
     """A warm shutdown under a running attempt: it ends, is reported, and the worker is forgotten."""
     worker = stage.start_worker()
-    order = stage.order("shell", {"run": "sleep 2; echo x=1 >> $ORCHESTRATOR_OUTPUT"})
+    door = tmp_path / "door"
+    wait = f"until [ -e '{door}' ]; do sleep 0.05; done"
+    order = stage.order("shell", {"run": f"{wait}; echo x=1 >> $ORCHESTRATOR_OUTPUT"})
     stage.publish(order)
     stage.event(order, TaskRunning)
 
     worker.send_signal(signal.SIGTERM)
     wait_until(lambda: (beat := stage.beat()) and beat.state == "draining")
+    door.touch()
 
     assert stage.result(order).outputs == {"x": 1}
     assert worker.wait(20) == 0

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.embedded.living import group_lives
 from orchestrator.worker.capture import ThreadStreams
 from orchestrator.worker.executors.environment import base_environment
 from orchestrator.worker.executors.port import Finished, TaskFailure, Workplace
@@ -50,7 +51,7 @@ def test_background_programs_end_with_their_script(workplace: Workplace) -> None
     group = work.process_group
 
     assert work.run().exit_code == 0
-    wait_until(lambda: not group_exists(group), 5)
+    wait_until(lambda: not group_lives(group), 5)
 
 
 def test_refused_work_leaves_nothing(workplace: Workplace) -> None:

@@ -7,6 +7,7 @@ import pytest
 from orchestrator.core.event import RejectReason, TaskDelayed, TaskRunning, WorkerReject
 from orchestrator.core.status import TaskState
 from orchestrator.worker.logs import read_log
+from orchestrator.worker.process_groups import is_alive
 from tests.integration.worker.stage import Stage, wait_until
 
 pytestmark = pytest.mark.integration
@@ -168,7 +169,10 @@ def test_stubborn_callable_is_killed_with_its_children(served: Stage, tmp_path: 
     """TERM, some seconds, KILL of the whole group: the report still comes, and nothing is left."""
     pid_file = tmp_path / "pid"
     spec = {"call": "attempts:linger_stubbornly"}
-    result = served.run("python", spec, params={"path": str(pid_file)}, timeout_s=0.5)
+    order = served.order("python", spec, params={"path": str(pid_file)})
+    served.publish(order)
+    wait_until(lambda: pid_file.exists() and pid_file.read_text(), what="its child")
+    served.stop_attempt(order)
 
-    assert result.reason == "timeout"
-    wait_until(lambda: not Path(f"/proc/{pid_file.read_text()}").exists(), 5)
+    assert served.result(order).reason == "stopped"
+    wait_until(lambda: not is_alive(int(pid_file.read_text())), 5)

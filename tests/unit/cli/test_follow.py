@@ -16,8 +16,8 @@ from tests.unit.service.submitting import end_run, submit_small
 
 
 def a_watch(pause: Callable[[float], object], on_interrupt: Callable[[], None] = lambda: None) -> Watch:
-    """Return a watch on which no time passes."""
-    return Watch(pause=pause, clock=lambda: 0.0, on_interrupt=on_interrupt)
+    """Return a watch on which no time passes, and which hears no Ctrl-C."""
+    return Watch(pause=pause, clock=lambda: 0.0, on_interrupt=on_interrupt, interruptions=Interruptions())
 
 
 def test_run_is_followed_until_its_row_says_the_end(backend: Backend) -> None:
@@ -42,9 +42,9 @@ def test_first_interruption_is_passed_on_and_the_run_is_still_followed(backend: 
         else:
             os.kill(os.getpid(), signal.SIGINT)
 
-    document, interrupted = follow(
-        backend, number, SilentView(), a_watch(pause, lambda: asked.append("stop"))
-    )
+    watch = a_watch(pause, lambda: asked.append("stop"))
+    with watch.interruptions:
+        document, interrupted = follow(backend, number, SilentView(), watch)
 
     assert asked == ["stop"]
     assert (document["state"], interrupted) == ("STOPPED", True)
@@ -80,7 +80,12 @@ def test_run_is_followed_from_any_thread_of_a_program(backend: Backend) -> None:
     number = submit_small(backend)
     end_run(backend, number, "SUCCESS")
 
-    with ThreadPoolExecutor(1) as threads:
-        followed = threads.submit(follow, backend, number, SilentView(), a_watch(lambda _: None))
+    def watched() -> str:
+        watch = a_watch(lambda _: None)
+        with watch.interruptions:
+            return str(follow(backend, number, SilentView(), watch)[0]["state"])
 
-    assert followed.result()[0]["state"] == "SUCCESS"
+    with ThreadPoolExecutor(1) as threads:
+        followed = threads.submit(watched)
+
+    assert followed.result() == "SUCCESS"

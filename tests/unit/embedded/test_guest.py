@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Generator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -13,6 +14,7 @@ from orchestrator.embedded.door import Line, open_door
 from orchestrator.embedded.guest import Guest
 from orchestrator.embedded.guests import Guests
 from orchestrator.embedded.home import Home
+from orchestrator.embedded.launch import Launch
 
 PATIENCE_S = 30.0
 
@@ -70,6 +72,34 @@ def test_supervisor_that_dies_while_it_ends_everything_is_replaced(
     dying.join(PATIENCE_S)
     another.join()
     assert another.begun == 1
+
+
+class Warm:
+    """Stands for a supervisor that loads its libraries."""
+
+    has_ended = False
+
+    def __init__(self) -> None:
+        self.is_dropped = False
+
+    def drop(self) -> None:
+        """End."""
+        self.is_dropped = True
+
+
+def test_supervisor_that_is_not_needed_is_ended_at_once(tmp_path: Path) -> None:
+    """Two runs begin together: one of their supervisors opens the door to both, the other must not stay."""
+    home = Home(path=tmp_path)
+    home.prepare()
+    listener, _ = open_door(home)
+    warm = Warm()
+    guest = Guest(home, {}, cast("Launch", warm))
+
+    guest.step(0.0)
+
+    assert warm.is_dropped
+    listener.close()
+    guest.step(1.0)
 
 
 def test_guest_goes_when_the_supervisor_is_over_and_not_before(tmp_path: Path) -> None:

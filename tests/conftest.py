@@ -22,8 +22,11 @@ LONG = (
 )
 """What takes longest, to be begun first: what computes beside what waits; short files fill the gaps at the end."""
 
-COMPUTING, WAITING = 2, 3
-"""Processes for tests that only compute, one for each core; and where tests also wait for servers."""
+COMPUTING, WAITING = 2, 4
+"""Processes for tests that only compute, one for each core; and where half of the time is waiting.
+
+Acceptance tests compute for a quarter of their time: three of them at once leave a core idle.
+"""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Engine, delete, select, update
+from sqlalchemy import Connection, Engine, delete, exists, select, update
 
 from orchestrator.broker.codec import encode
 from orchestrator.broker.presence import WorkerBeat
@@ -58,6 +58,9 @@ CLEANED = (
 )
 
 ALL_ROWS = {table.name: select(table).order_by(*table.primary_key) for table in CLEANED}
+
+WHICH_HAVE_ROWS = select(*(exists(select(1).select_from(table)).label(table.name) for table in CLEANED))
+"""Few have: to ask first spares a third of the statements of a test that compares databases."""
 
 
 class Killed(BaseException):
@@ -390,8 +393,11 @@ class World:
     def database(self) -> dict[str, list[dict[str, Any]]]:
         """Every row of every table that a commit writes."""
         with reading(self.rig.engine) as connection:
+            has_rows = _which_have_rows(connection)
             return {
                 name: [dict(row) for row in connection.execute(statement).mappings()]
+                if has_rows[name]
+                else []
                 for name, statement in ALL_ROWS.items()
             }
 
@@ -458,9 +464,16 @@ def a_task(name: str, *needs: str, **fields: Any) -> TaskDefinition:
 def empty(engine: Engine) -> None:
     """Delete every run and definition, and free all leases."""
     with writing(engine) as connection:
+        has_rows = _which_have_rows(connection)
         for table in CLEANED:
-            connection.execute(delete(table))
+            if has_rows[table.name]:
+                connection.execute(delete(table))
         connection.execute(update(schema.slot_lease).values(owner=None, expires_at=None))
+
+
+def _which_have_rows(connection: Connection) -> Mapping[str, bool]:
+    """Return of each table whether it has rows, as the connection's transaction sees it."""
+    return {name: bool(said) for name, said in connection.execute(WHICH_HAVE_ROWS).mappings().one().items()}
 
 
 def _plain(value: Any, hidden: set[str]) -> Mapping[str, Any]:

@@ -1,6 +1,8 @@
 """Exit codes and messages of the `orchestrator` program."""
 
+import gc
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import rich_click as click
 
 from orchestrator.cli.commands.runs import CATALOGUE as RUNS
 from orchestrator.cli.commands.runs import runs
-from orchestrator.cli.lazy import LazyGroup
+from orchestrator.cli.lazy import Entry, LazyGroup
 from orchestrator.cli.main import CATALOGUE, cli, code_of, exit_code
 from orchestrator.errors import (
     BrokerUnavailable,
@@ -51,6 +53,42 @@ def test_overview_names_every_command_that_people_use(capsys: pytest.CaptureFixt
     text = capsys.readouterr().out
     assert all(name in text for name, entry in CATALOGUE.items() if not entry.hidden)
     assert "supervise" not in text
+
+
+LATE = """
+import gc
+import rich_click as click
+
+command = click.RichCommand("late", help=f"collects: {gc.isenabled()}")
+"""
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_garbage_collector_rests_while_a_command_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_on: bool
+) -> None:
+    """Imports make next to no garbage; afterwards the collector is what it was before."""
+    module = f"late_{is_on}".lower()
+    (tmp_path / f"{module}.py").write_text(LATE)
+    monkeypatch.syspath_prepend(tmp_path)
+    group = LazyGroup("group", entries={"late": Entry(target=f"{module}:command", summary="Late.")})
+    before = gc.isenabled()
+    _switch(is_on=is_on)
+
+    try:
+        command = group.resolve_command(click.Context(group), ["late"])[1]
+        left = gc.isenabled()
+    finally:
+        _switch(is_on=before)
+        sys.modules.pop(module, None)
+
+    assert command is not None
+    assert command.help == "collects: False"
+    assert left is is_on
+
+
+def _switch(*, is_on: bool) -> None:
+    (gc.enable if is_on else gc.disable)()
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -174,8 +174,8 @@ class Loop:
             match item:
                 case PoisonItem(entry, reason):
                     batch.bury(entry, reason)
-                case RefusedItem(command_id, reason):
-                    batch.failed_commands[command_id] = reason
+                case RefusedItem():
+                    batch.give_up(item)
                     batch.slots.update(self._leases.epochs)  # its slot is not known any more: check them all
                 case OnlineItem():
                     for notice in self._crew.reaper.online(item):
@@ -248,18 +248,22 @@ class Loop:
                 raise error
 
     def _one_by_one(self, items: Sequence[Item], error: Exception) -> None:
-        """Try a batch that failed for a reason of its own lane by lane; the lane that fails alone is parked."""
+        """Try a batch that failed for a reason of its own lane by lane, and a lane item by item.
+
+        The lane of the item that fails alone is parked: what a person may bury then is what fails.
+        """
         lanes = by_lane(items, self._crew.reaper.online)
-        if len(lanes) > 1:
+        number, only = next(iter(lanes.items()))
+        parts = list(lanes.values()) if len(lanes) > 1 else [[one] for one in only]
+        if len(parts) > 1:
             waiting: list[Item] = []
-            for lane in lanes.values():
+            for part in parts:
                 if self._backoff.wait_s():  # the database went away meanwhile
-                    waiting.extend(lane)
+                    waiting.extend(part)
                 else:
-                    self._handle(lane)
+                    self._handle(part)
             self._put_back(waiting)
             return
-        number = next(iter(lanes))
         if number is None:  # nobody's lane: it can only wait
             self._put_back(items)
             self._backoff.failed(error)

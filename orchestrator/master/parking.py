@@ -6,6 +6,7 @@ from typing import Protocol
 import structlog
 
 from orchestrator.broker.stream import Entry
+from orchestrator.core.family import answer_to_buried
 from orchestrator.core.notice import Continue
 from orchestrator.core.retry import backoff_s
 from orchestrator.errors import BrokerUnavailable
@@ -85,8 +86,11 @@ class Parking:
             since=self._since.setdefault(workflow_instance_id, now),
             tries=tries,
             retry_at=now + backoff_s(tries - 1, self._chance(), first=FIRST_S, cap=CAP_S),
-            command_id=next((one.command.id for one in cut.items[:1] if isinstance(one, CommandItem)), None),
         )
+        first = cut.items[0] if cut.items else None
+        if isinstance(first, CommandItem):
+            parked.command_id = first.command.id
+            parked.answer = answer_to_buried(first.command, parked.burial)
         self._lanes.parked[workflow_instance_id] = parked
         for item in cut.items:
             self.hold(item)
@@ -165,7 +169,7 @@ class Parking:
         if parked.command_id is None:
             return self._bury_first(parked)
         parked.retry_at += FIRST_S  # by then its row has moved
-        return [RefusedItem(parked.command_id, f"buried by request; it failed with {parked.error}")]
+        return [RefusedItem(parked.command_id, parked.burial, parked.answer)]
 
     def _bury_first(self, parked: Parked) -> list[PoisonItem]:
         """Take the entry that stands first out of a parked lane, to be buried in the next commit."""
@@ -175,7 +179,7 @@ class Parking:
             return []
         if parked.entries:
             parked.entries.popleft()
-        return [PoisonItem(entry, f"buried by request; it failed with {parked.error}") for entry in entries]
+        return [PoisonItem(entry, parked.burial) for entry in entries]
 
     def _fetch(self, parked: Parked) -> list[Entry]:
         found: list[Entry] = []

@@ -5,6 +5,7 @@ from dataclasses import replace
 from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
 from orchestrator.core.family import give_up
+from orchestrator.core.handlers.control import end_unstartable
 from orchestrator.core.handlers.logic import approval_timeout
 from orchestrator.core.handlers.report import fail, lose, next_dispatch
 from orchestrator.core.handlers.token import noticed_attempt
@@ -183,6 +184,5 @@ def handle_cannot_start(instance: WorkflowInstance, notice: CannotStart, context
         raise RepeatedEvent(f"run {notice.workflow_instance_id}: already {instance.head.state}")
     draft = Draft(instance, context)
     draft.set_head(state=WorkflowState.SUBMITTED)
-    draft.set_head(state=WorkflowState.FAILURE, ended_at=context.now, reason=notice.reason)
-    draft.alert("workflow_failure", "", reason=notice.reason)
+    end_unstartable(draft, notice.reason)
     return draft.transition()

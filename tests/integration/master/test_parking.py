@@ -233,6 +233,26 @@ def test_a_person_can_bury_the_command_that_fails(world: World) -> None:
     assert "a bug in this run" in world.database()["error_command"][0]["reason"]
 
 
+def test_a_command_that_failed_more_than_once_can_be_buried_too(world: World) -> None:
+    """At each retry other things come before it in its lane; they are done, and it is what failed.
+
+    Teeth: fails (there is nothing to bury) if `Loop._one_by_one` parks a lane as a whole.
+    """
+    (run,) = several(world, 1)
+    (order,) = take_all(world)
+    world.rig.committer = Allergic(world, run)
+    world.command(CommandKind.STOP)
+    world.pass_time(5)
+    assert world.rig.master.lanes.parked[run].tries > 2
+
+    ask(world, Wish.BURY)
+    world.rig.committer = world.rig.commit
+    world.worker.result(order)
+    world.pass_time(10)
+
+    assert (world.state, world.picture()["failed"]) == (WorkflowState.SUCCESS, ["STOP"])
+
+
 def test_a_wish_about_a_run_that_is_not_parked_is_ignored(world: World) -> None:
     """Too late, or a slip of the finger: nothing happens."""
     several(world, 1)

@@ -82,7 +82,7 @@ def handle_queue_timeout(instance: WorkflowInstance, notice: QueueTimeout, conte
     key = f"{attempt.task}:{attempt.attempt}"
     if task.on_queue_timeout == "warn":
         draft.alert("queue_timeout", key, task=attempt.task, queue_timeout_s=task.queue_timeout_s)
-        draft.update(attempt, timeout_at=None)
+        draft.update(attempt, queue_timeout_at=None)
     else:
         draft.alert_if_asked("queue_timeout", key, task=attempt.task, queue_timeout_s=task.queue_timeout_s)
         if is_without_slot(task, attempt):  # nobody can have it

@@ -22,7 +22,7 @@ from orchestrator.master.cut import Cut
 from orchestrator.master.items import CommandItem, InstanceItem, NoticeItem, RefusedItem, ReportItem
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.pool_moves import PoolMoves
-from orchestrator.master.touched import Touched, standing_of
+from orchestrator.master.touched import Bearing, Touched
 
 
 class Batch:
@@ -199,7 +199,7 @@ class Batch:
     def _apply(self, instance: WorkflowInstance, transition: Transition) -> None:
         number = instance.head.id
         if number not in self.touched:
-            self.touched[number] = Touched(instance, standing_of(instance.head))
+            self.touched[number] = Touched(instance, Bearing.of(instance.head))
             self._lanes.take_up(instance)
         self.slots.add(instance.head.slot)
         self._undo.append((instance, instance.apply(transition)))

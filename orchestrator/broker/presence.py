@@ -11,6 +11,9 @@ from orchestrator.broker.connection import redis_errors
 from orchestrator.broker.inbox import StopRequest
 from orchestrator.broker.keys import DRAIN_TTL_S, WORKER_TTL_S, Keys
 
+ONLINE, DRAINING, NO_BROKER = "online", "draining", "no_broker"
+"""What a worker says of itself: it takes orders, it takes none any more, it cannot take any."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerBeat:
@@ -21,7 +24,7 @@ class WorkerBeat:
         groups: The worker groups (queues) that it serves.
         capacity: How many tasks it runs at once.
         running: Ids of the orders it answers for, until the verdict on their end.
-        state: `online` or `draining`.
+        state: `online`, `draining`, or `no_broker`: it has lost the broker, and is trying to connect.
         spooled: Reports without a verdict.
         resent: Reports sent again since its start.
         tasks: The Celery tasks that it can call for nodes of type `celery`.
@@ -34,7 +37,7 @@ class WorkerBeat:
     groups: tuple[str, ...] = ()
     capacity: int = 0
     running: tuple[str, ...] = ()
-    state: str = "online"
+    state: str = ONLINE
     spooled: int = 0
     resent: int = 0
     tasks: tuple[str, ...] = ()

@@ -3,10 +3,12 @@
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from types import TracebackType
 from typing import Any, Protocol, Self
 
 import rich_click as click
+from rich.cells import cell_len
 from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
@@ -29,6 +31,9 @@ MARKS = {
 }
 HEADER_LINES = 4
 MOST_REASONS = 5
+MOST_NAME = 40
+LEAST_ROOM = 10
+GAP = "  "
 FIRST_TO_SHOW = (
     "RUNNING",
     "FAILURE",
@@ -97,6 +102,8 @@ class LineView(SilentView):
         again = f" (attempt {task['attempt']})" if task["attempt"] > 1 else ""
         reason = f": {task['reason']}" if task["reason"] else ""
         said = self._last_line(task) if task["state"] in ("FAILURE", "KILLED") else ""
+        if said and said in reason:  # the last line of a traceback is the reason
+            said = ""
         line = f"{task['state']:<10} {task['name']}{again} {duration(task)}".rstrip() + reason
         return line + (f"\n           {said}" if said else "")
 
@@ -109,7 +116,7 @@ class LiveView(SilentView):
         self._console = console
         self._live = Live(console=console, refresh_per_second=8, transient=False)
         self._spinners: dict[str, Spinner] = {}
-        self._failed: list[Mapping[str, Any]] = []
+        self._last: Mapping[str, Any] | None = None
 
     def __enter__(self) -> Self:
         """Take the terminal."""
@@ -117,24 +124,29 @@ class LiveView(SilentView):
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the terminal back; the last table stays, and behind it the reasons that it had to cut."""
+        """Give the terminal back; the last table stays, and behind it the reasons that it has no room for."""
+        long = self._too_long(self._last) if self._last else []
+        if self._last is not None:
+            self._live.update(self._drawn(self._last, told=frozenset(task["name"] for task in long)))
         self._live.stop()
-        for task in self._failed[:MOST_REASONS]:
+        for task in long:
             self._console.print(f"{task['name']}: {task['reason']}", soft_wrap=True)
 
     def show(self, document: Mapping[str, Any]) -> None:
         """Redraw the table."""
-        tasks = [task for task in document["tasks"] if task["current"]]
+        self._last = document
+        self._live.update(self._drawn(document))
+
+    def _drawn(self, document: Mapping[str, Any], told: frozenset[str] = frozenset()) -> Group:
+        """Return title and table; what was `told` elsewhere of a task is not said again."""
+        tasks = _current(document)
         shown = self._fitting(tasks)
-        self._failed = [
-            one for one in tasks if one["state"] == "FAILURE" and self._is_cut(one["reason"] or "")
-        ]
         title = Text.assemble((document["workflow"], "bold"), f" · {run_word(document)} {document['id']} · ")
         title.append_text(state_text(document["state"])).append(f" · {duration(document)}")
-        parts: list[Any] = [title, self._table(shown)]
+        parts: list[Any] = [title, self._table(shown, told)]
         if len(shown) < len(tasks):
             parts.append(Text(f"… and {len(tasks) - len(shown)} more tasks", style="dim"))
-        self._live.update(Group(*parts))
+        return Group(*parts)
 
     def _fitting(self, tasks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         room = max(self._console.height - HEADER_LINES, 3)
@@ -143,22 +155,37 @@ class LiveView(SilentView):
         rank = {state: position for position, state in enumerate(FIRST_TO_SHOW)}
         return sorted(tasks, key=lambda task: rank.get(task["state"], len(rank)))[:room]
 
-    def _is_cut(self, reason: str) -> bool:
-        return len(reason) > self._console.width // 2
+    def _too_long(self, document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """Return the failed tasks whose reasons the table cuts or leaves out, at most a handful."""
+        tasks = _current(document)
+        shown = self._fitting(tasks)
+        room, names = self._room(shown), {task["name"] for task in shown}
+        failed = (one for one in tasks if one["state"] == "FAILURE" and one["reason"])
+        long = (one for one in failed if one["name"] not in names or cell_len(one["reason"]) > room)
+        return list(islice(long, MOST_REASONS))
 
-    def _table(self, tasks: Sequence[Mapping[str, Any]]) -> Table:
-        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    def _room(self, tasks: Sequence[Mapping[str, Any]]) -> int:
+        """Return how many columns of the terminal are left for what a task says.
+
+        Rich would take what is lacking from every column alike, names and states too.
+        """
+        rows = [(_title(task), task["state"], duration(task)) for task in tasks]
+        widths = (max(map(cell_len, column)) for column in zip(*rows, strict=True))
+        taken = sum(min(width, MOST_NAME) + len(GAP) for width in widths)
+        return max(self._console.width - taken - 1 - len(GAP), LEAST_ROOM)
+
+    def _table(self, tasks: Sequence[Mapping[str, Any]], told: frozenset[str]) -> Table:
+        table = Table(box=None, pad_edge=False, show_header=False, padding=(0, len(GAP), 0, 0))
         table.add_column(width=1)
-        table.add_column(no_wrap=True, max_width=40)
+        table.add_column(no_wrap=True, max_width=MOST_NAME)
         table.add_column(no_wrap=True)
         table.add_column(justify="right", no_wrap=True)
-        table.add_column(overflow="ellipsis", no_wrap=True, style="dim", ratio=1)
+        table.add_column(no_wrap=True, style="dim")
+        room = self._room(tasks) if tasks else 0
         for task in tasks:
-            again = f" #{task['attempt']}" if task["attempt"] > 1 else ""
-            said = task["reason"] or self._last_line(task)
-            table.add_row(
-                self._mark(task), task["name"] + again, state_text(task["state"]), duration(task), Text(said)
-            )
+            said = Text("" if task["name"] in told else task["reason"] or self._last_line(task))
+            said.truncate(room, overflow="ellipsis")
+            table.add_row(self._mark(task), _title(task), state_text(task["state"]), duration(task), said)
         return table
 
     def _mark(self, task: Mapping[str, Any]) -> Spinner | Text:
@@ -167,6 +194,15 @@ class LiveView(SilentView):
         mark = state_text(task["state"])
         mark.plain = MARKS.get(task["state"], "·")
         return mark
+
+
+def _current(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [task for task in document["tasks"] if task["current"]]
+
+
+def _title(task: Mapping[str, Any]) -> str:
+    again = f" #{task['attempt']}" if task["attempt"] > 1 else ""
+    return f"{task['name']}{again}"
 
 
 def make_view(last_line: LastLine, *, silent: bool) -> View:

@@ -7,13 +7,12 @@ from typing import Protocol
 
 import structlog
 
-from orchestrator.broker.presence import WorkerBeat
+from orchestrator.broker.presence import ONLINE, WorkerBeat
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.master.silence import Silence
 
 log = structlog.get_logger(__name__)
 
-DRAINING = "draining"
 REMEMBERED = timedelta(hours=1)
 """How long an incarnation is remembered that Redis knows no more."""
 
@@ -161,7 +160,7 @@ class Membership:
             for group in beat.groups:
                 capacity[group] = capacity.get(group, 0) + beat.capacity
                 serving.setdefault(group, set()).add(beat.name)
-                if beat.state != DRAINING:
+                if beat.state == ONLINE:
                     willing.setdefault(group, set()).add(beat.name)
         return Snapshot(
             at=at,

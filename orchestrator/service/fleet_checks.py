@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from orchestrator.broker.presence import DRAINING, NO_BROKER, ONLINE
 from orchestrator.service import events, fleet
 from orchestrator.service.backend import Backend
 from orchestrator.service.files import groups_of
@@ -10,6 +11,7 @@ from orchestrator.service.findings import Finding, error, fine, warning
 from orchestrator.service.wording import counted
 
 START_MASTER = "orchestrator master (or: orchestrator up)"
+FIND_BROKER = "start the broker, or correct ORCHESTRATOR_BROKER_URL where it runs"
 
 
 def check_masters(backend: Backend) -> Iterator[Finding]:
@@ -37,6 +39,8 @@ def check_workers(backend: Backend) -> Iterator[Finding]:
             yield warning(
                 "workers", f"{one['name']} is silent since {one['last_heartbeat']}", "start it again"
             )
+        elif one["state"] == NO_BROKER:
+            yield warning("workers", f"{one['name']} has lost the broker, and takes no tasks", FIND_BROKER)
         elif one["spooled"] > one["capacity"] * 10:
             yield warning(
                 "spools", f"{one['name']} has {one['spooled']} reports without an answer", START_MASTER
@@ -46,7 +50,7 @@ def check_workers(backend: Backend) -> Iterator[Finding]:
 def check_groups(backend: Backend) -> Iterator[Finding]:
     """Groups that online workflows need and nobody serves."""
     served = {
-        group for one in fleet.list_workers(backend) if one["state"] == "online" for group in one["groups"]
+        group for one in fleet.list_workers(backend) if one["state"] == ONLINE for group in one["groups"]
     }
     for row in backend.definitions.list():
         for group in sorted(groups_of(row.definition) - served) if row.online else ():
@@ -69,9 +73,9 @@ def check_parked(backend: Backend) -> Iterator[Finding]:
 
 
 def _capacity(workers: Sequence[Mapping[str, Any]]) -> Finding:
-    """Return how much work is taken; a worker that drains takes none, however well it lives."""
-    takers = [one for one in workers if one["state"] == "online"]
-    drained = [one["name"] for one in workers if one["state"] == "draining"]
+    """Return how much work is taken; who drains, or has lost the broker, takes none, however well it lives."""
+    takers = [one for one in workers if one["state"] == ONLINE]
+    drained = [one["name"] for one in workers if one["state"] == DRAINING]
     also = f"; draining: {', '.join(drained)}" if drained else ""
     if takers:
         return fine(
@@ -80,4 +84,6 @@ def _capacity(workers: Sequence[Mapping[str, Any]]) -> Finding:
         )
     if drained:
         return error("workers", f"none takes tasks{also}", f"orchestrator workers resume {drained[0]}")
+    if any(one["state"] == NO_BROKER for one in workers):
+        return error("workers", "none takes tasks", FIND_BROKER)
     return error("workers", "none: no task can start", "orchestrator worker (or: orchestrator up)")

@@ -32,6 +32,9 @@ class Forwarder:
         publisher: Publishes at the application's broker, with the origin `FORWARDED`.
         queues: The names of the queues to take from.
         is_open: Whether this worker takes anything new.
+
+    Attributes:
+        is_connected: Both brokers answered when they were last needed.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Forwarder:
         self._connection: Any = None
         self._served: tuple[str, ...] = ()
         self._goes_round = False
+        self.is_connected = True
 
     def step(self) -> None:
         """Wait a little for orders and pass them on; while the worker is draining, leave them to others.
@@ -61,14 +65,15 @@ class Forwarder:
         try:
             if self._connection is None or self._served != self._queues():
                 self._open()
+            self.is_connected = True
             self._connection.drain_events(timeout=WAIT_S)
         except TimeoutError:
             return
         except BrokerUnavailable:
-            self.close()
+            self._lose()
             raise
         except self._driver_errors() as error:
-            self.close()
+            self._lose()
             raise BrokerUnavailable(f"the masters' broker: {type(error).__name__}: {error}") from error
 
     def close(self) -> None:
@@ -78,6 +83,10 @@ class Forwarder:
             with suppress(Exception):  # it is broken perhaps: that is why it is closed
                 connection.release()
             self._publisher.close()
+
+    def _lose(self) -> None:
+        self.is_connected = False
+        self.close()
 
     def _open(self) -> None:
         self.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from orchestrator.broker.presence import BeatAnswer, WorkerBeat
+from orchestrator.broker.presence import DRAINING, NO_BROKER, ONLINE, BeatAnswer, WorkerBeat
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.worker.enforcer import Enforcer
 from orchestrator.worker.notice_board import NoticeBoard
@@ -30,6 +30,7 @@ class Pulse:
         resent: Reports sent again since its start.
         lost_s: After this long without a heartbeat the masters hold it for lost.
         tasks: The Celery tasks that nodes of type `celery` can call here.
+        is_connected: Whether orders can reach it: it is connected to the broker.
         kill_when_cut_off: End everything shortly before that, instead of going on.
     """
 
@@ -38,6 +39,7 @@ class Pulse:
     resent: Callable[[], int]
     lost_s: float
     tasks: Callable[[], tuple[str, ...]] = tuple
+    is_connected: Callable[[], bool] = lambda: True
     kill_when_cut_off: bool = False
 
 
@@ -77,6 +79,7 @@ class Heartbeat:
         self._pid = pid
         self._stopping = False
         self._heard_at = monotonic()
+        self._connected_at = monotonic()
 
     def step(self) -> None:
         """Give one sign of life, renew the claims, end what shall end.
@@ -118,11 +121,20 @@ class Heartbeat:
             groups=self._pulse.groups(),
             capacity=self._pulse.capacity(),
             running=tuple(self._spool.claimed()),
-            state="draining" if self._board.draining else "online",
+            state=self._state(),
             spooled=self._spool.count(),
             resent=self._pulse.resent(),
             tasks=self._pulse.tasks(),
         )
+
+    def _state(self) -> str:
+        """Return what to say of itself; the broker gets the patience that a silent worker gets."""
+        now = self._monotonic()
+        if self._pulse.is_connected():
+            self._connected_at = now
+        if self._board.draining:
+            return DRAINING
+        return NO_BROKER if now - self._connected_at > self._pulse.lost_s else ONLINE
 
     def _obey(self, answer: BeatAnswer) -> None:
         draining = self._stopping or answer.drain

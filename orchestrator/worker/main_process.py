@@ -63,6 +63,7 @@ class MainProcess:
         self._worker = worker
         self._orders = orders
         self._places = Places(settings, worker.hostname)
+        self._forwarder: Forwarder | None = None
         self._keys = Keys(settings.key_prefix)
         self._client = open_redis(redis_url(settings), name=f"worker:{worker.hostname}")
         self._identity = Identity(name=worker.hostname, incarnation=uuid.uuid4().hex, host=settings.host)
@@ -123,13 +124,13 @@ class MainProcess:
         if self._orders is None:
             return []
         app: Celery = self._worker.app
-        forwarder = Forwarder(
+        self._forwarder = Forwarder(
             self._orders.connection_for_read,
             Publisher(app, origin=FORWARDED),
             lambda: tuple(sorted(app.amqp.queues.consume_from)),
             lambda: not board.draining,
         )
-        return [Ticker("worker-orders", forwarder.step, lambda: PACE_S, ask_to_stop)]
+        return [Ticker("worker-orders", self._forwarder.step, lambda: PACE_S, ask_to_stop)]
 
     def _resender(self, spool: Spool) -> Resender:
         return Resender(
@@ -149,6 +150,7 @@ class MainProcess:
             capacity=self._capacity,
             resent=lambda: resender.resent,
             tasks=self._known_tasks,
+            is_connected=self._is_connected,
             lost_s=self._settings.lost_seconds,
             kill_when_cut_off=self._settings.on_partition == "kill",
         )
@@ -180,6 +182,12 @@ class MainProcess:
     def _groups(self) -> tuple[str, ...]:
         own = worker_direct(self._identity.name).name
         return tuple(sorted(name for name in self._worker.app.amqp.queues.consume_from if name != own))
+
+    def _is_connected(self) -> bool:
+        """Return whether orders can reach this worker; Celery's consumer has no connection while it seeks one."""
+        consumer = getattr(self._worker, "consumer", None)
+        forwards = self._forwarder is None or self._forwarder.is_connected
+        return forwards and getattr(consumer, "connection", None) is not None
 
     def _known_tasks(self) -> tuple[str, ...]:
         """Return what nodes of type `celery` can call here; Celery's own tasks and ours are not worth a word."""

@@ -10,10 +10,12 @@ from orchestrator.core.pool import is_without_slot, waits_for_slot
 from orchestrator.core.run import is_doomed
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
 from orchestrator.service.explaining.causes import Cause, Kind
+from orchestrator.service.explaining.child_causes import held_children, with_child
 from orchestrator.service.explaining.facts import Facts
 from orchestrator.service.explaining.group_causes import places, unserved
 from orchestrator.service.explaining.map_causes import map_cause
 from orchestrator.service.explaining.pool_causes import without_slot
+from orchestrator.service.explaining.reject_causes import rejected
 from orchestrator.service.explaining.worker_causes import with_its_worker
 
 T = TaskState
@@ -32,6 +34,7 @@ def attempt_causes(facts: Facts, attempt: TaskInstance) -> Iterator[Cause]:
         yield _timed(facts, attempt)
     elif attempt.type == MAP:
         yield map_cause(facts, attempt)
+        yield from held_children(facts, attempt)
     elif attempt.type in LOGIC_TYPES:
         yield _decided(facts, attempt)
     elif attempt.incarnation is None and attempt.state in TASK_HANDED_OVER:
@@ -102,7 +105,7 @@ def _timed(facts: Facts, attempt: TaskInstance) -> Cause:
 def _decided(facts: Facts, attempt: TaskInstance) -> Cause:
     """Say what a task waits for that the master decides."""
     if attempt.child is not None:
-        return _with_child(attempt)
+        return with_child(facts, attempt)
     if attempt.type == APPROVAL and attempt.state is T.RUNNING:
         default = facts.run.graph.tasks[attempt.task].spec.get("default") is not None
         end = "its default counts then" if default else "it fails then"
@@ -127,20 +130,10 @@ def _decided(facts: Facts, attempt: TaskInstance) -> Cause:
     )
 
 
-def _with_child(attempt: TaskInstance) -> Cause:
-    return Cause(
-        kind=Kind.CHILD,
-        task=attempt.task,
-        detail=f"waits for its run {attempt.child}",
-        since=attempt.started_at,
-        remedy=f"orchestrator runs explain {attempt.child}",
-    )
-
-
 def _unstarted(facts: Facts, attempt: TaskInstance) -> Iterator[Cause]:
     """Yield why nobody runs an attempt that is ready."""
     if attempt.rejected_by:
-        yield _rejected(facts, attempt)
+        yield rejected(facts, attempt)
     if facts.run.head.state is WorkflowState.PAUSING:
         yield Cause(kind=Kind.HELD, task=attempt.task, detail="is being recalled, because its run pauses")
         return
@@ -157,30 +150,6 @@ def _unstarted(facts: Facts, attempt: TaskInstance) -> Iterator[Cause]:
         yield _in_broker(facts, attempt, is_served=lacking is None)
     elif attempt.due_at is None and lacking is None:
         yield _waits_for_room(facts, attempt)
-
-
-def _rejected(facts: Facts, attempt: TaskInstance) -> Cause:
-    worker, _, reason = attempt.rejected_by[-1].partition(" ")
-    times = len(attempt.rejected_by)
-    often = f", {times} times in all" if times > 1 else ""
-    waits = "; it waits" if attempt.due_at else ""
-    return Cause(
-        kind=Kind.REJECTED,
-        task=attempt.task,
-        detail=f"was given back by {worker} ({reason}){often}{waits}",
-        until=attempt.due_at,
-        remedy=_against(reason, worker, facts.group(attempt.task)),
-    )
-
-
-def _against(reason: str, worker: str, group: str) -> str:
-    if reason == "draining":
-        return f"orchestrator workers resume {worker}"
-    if reason == "overload":
-        return f"orchestrator worker --group {group}"
-    if reason == "unknown_bundle":
-        return f"put the bundle where {worker} looks for it (ORCHESTRATOR_BUNDLES there)"
-    return f"install what the task needs where {worker} runs, and start that worker again"
 
 
 def _in_broker(facts: Facts, attempt: TaskInstance, *, is_served: bool) -> Cause:

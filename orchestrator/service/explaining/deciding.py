@@ -8,6 +8,7 @@ from orchestrator.core.node import Outcome
 from orchestrator.core.status import TASK_FINAL, TaskState
 from orchestrator.service.explaining.attempt_causes import attempt_causes, held_by_name
 from orchestrator.service.explaining.causes import Cause, Kind, by_weight
+from orchestrator.service.explaining.child_causes import held_by_hand
 from orchestrator.service.explaining.facts import Facts
 from orchestrator.service.explaining.graph_causes import ended_cause, front, outside_cause, unreached_cause
 from orchestrator.service.explaining.map_causes import open_elements, turn_cause
@@ -60,7 +61,8 @@ def _of_elements(facts: Facts, attempt: TaskInstance | None) -> Iterator[Cause]:
     """Yield what is to be said of the elements of a map that goes on or has failed."""
     if attempt is not None and attempt.type == MAP:
         for one in open_elements(facts, attempt):
-            yield from _of_task(facts, one.task)
+            if not held_by_hand(facts, one):  # these are told together, with their map
+                yield from _of_task(facts, one.task)
 
 
 def _causes_of_element(facts: Facts, element: str, group: str) -> list[Cause]:

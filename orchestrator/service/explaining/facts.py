@@ -1,10 +1,11 @@
 """Owns the facts from which causes are worked out: plain values, read once, of one moment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from orchestrator.core.run import WorkflowInstance
+from orchestrator.store.child_places import ChildPlace
 from orchestrator.store.evidence import Evidence
 from orchestrator.store.pools import Line
 
@@ -17,6 +18,8 @@ class Worker:
         capacity: How many tasks it runs at once.
         running: Ids of the orders that it answers for.
         is_draining: It takes nothing new.
+        tasks: The Celery tasks that it can call for nodes of type `celery`.
+        is_cut_off: It lives, and has lost the broker: it takes nothing until it has connected anew.
         seen: When it was last heard of, by Redis' clock.
         is_lost: It has been silent for longer than the loss limit.
     """
@@ -26,7 +29,9 @@ class Worker:
     groups: tuple[str, ...] = ()
     capacity: int = 1
     running: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
     is_draining: bool = False
+    is_cut_off: bool = False
     seen: datetime
     is_lost: bool = False
 
@@ -72,12 +77,12 @@ class Fleet:
     buried: tuple[Buried, ...] = ()
 
     def serving(self, group: str) -> Iterator[Worker]:
-        """Yield all workers of a group, lost and draining ones too."""
+        """Yield all workers of a group, those too that take nothing."""
         return (worker for worker in self.workers if group in worker.groups)
 
     def taking(self, group: str) -> list[Worker]:
         """Return the workers of a group that take something new."""
-        return [one for one in self.serving(group) if not (one.is_lost or one.is_draining)]
+        return [one for one in self.serving(group) if not (one.is_lost or one.is_draining or one.is_cut_off)]
 
     def worker(self, name: str) -> Worker | None:
         """Return the worker of this name, if it has shown itself within a day."""
@@ -94,6 +99,7 @@ class Facts:
         evidence: What else the database knows of it.
         failures: Task to the reason why its attempt before failed, of tasks that wait for a retry.
         lines: Task to how its pool stands, of tasks that wait for a slot.
+        children: How the runs stand that its tasks wait for, by id.
         fleet: What Redis knows; `None` when it did not answer.
         redis_fault: Why it did not.
         dispatch_timeout_s: After so many seconds in the broker a hand-over is recalled and repeated.
@@ -104,6 +110,7 @@ class Facts:
     evidence: Evidence
     failures: dict[str, str] = field(default_factory=dict)
     lines: dict[str, Line] = field(default_factory=dict)
+    children: Mapping[int, ChildPlace] = field(default_factory=dict)
     fleet: Fleet | None = None
     redis_fault: str = ""
     dispatch_timeout_s: float = 60.0

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from orchestrator.broker.presence import WorkerBeat
+from orchestrator.broker.presence import DRAINING, NO_BROKER, WorkerBeat
 from orchestrator.core.dag import compile_graph, select_tasks
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.draft import Draft
@@ -17,6 +17,7 @@ from orchestrator.core.transition import Context
 from orchestrator.errors import BrokerUnavailable, DefinitionError, NotFound
 from orchestrator.service.backend import Backend
 from orchestrator.service.explaining.facts import Buried, Facts, Fleet, ParkedLane, Worker
+from orchestrator.store.child_places import ChildPlace, read_children
 from orchestrator.store.evidence import read_evidence
 from orchestrator.store.instances import LoadedInstance
 from orchestrator.store.pools import Line
@@ -46,6 +47,7 @@ def gather(backend: Backend, workflow_instance_id: int) -> Facts:
         evidence=evidence,
         failures=_failures(backend, run),
         lines=_lines(backend, run),
+        children=_children(backend, run),
         dispatch_timeout_s=settings.dispatch_timeout_seconds,
     )
     try:
@@ -108,6 +110,12 @@ def _lines(backend: Backend, run: WorkflowInstance) -> dict[str, Line]:
     }
 
 
+def _children(backend: Backend, run: WorkflowInstance) -> dict[int, ChildPlace]:
+    """Return how the runs stand that tasks wait for."""
+    waiting = (run.attempts[task].child for task in run.in_state(TaskState.RUNNING))
+    return read_children(backend.engine, [child for child in waiting if child is not None])
+
+
 def _fleet(backend: Backend, head: Head) -> Fleet:
     now, beats = backend.presence.living()
     limit = timedelta(seconds=backend.settings.lost_seconds)
@@ -132,7 +140,9 @@ def _worker(beat: WorkerBeat, seen: datetime, *, is_lost: bool) -> Worker:
         groups=beat.groups,
         capacity=beat.capacity,
         running=beat.running,
-        is_draining=beat.state != "online",
+        tasks=beat.tasks,
+        is_draining=beat.state == DRAINING,
+        is_cut_off=beat.state == NO_BROKER,
         seen=seen,
         is_lost=is_lost,
     )

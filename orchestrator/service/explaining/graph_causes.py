@@ -15,6 +15,7 @@ from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.status import WORKFLOW_FINAL, TaskState
 from orchestrator.service.explaining.causes import Cause, Kind, named
 from orchestrator.service.explaining.facts import Facts
+from orchestrator.service.explaining.reject_causes import after_rejects
 
 MAP_LIMIT = "ORCHESTRATOR_MAP_LIMIT"
 
@@ -62,7 +63,7 @@ def _after_failure(facts: Facts, attempt: TaskInstance) -> str:
         limit = attempt.type == MAP and MAP_LIMIT in (attempt.reason or "")
         return f"shorten its list, or raise {MAP_LIMIT} for every master" if limit else ""
     if attempt.rejected_by and attempt.started_at is None:
-        return ""
+        return after_rejects(facts, attempt)
     return f"orchestrator runs logs {facts.number} {quote(attempt.task)}"
 
 

@@ -9,6 +9,7 @@ import pytest
 from orchestrator.broker.presence import WorkerBeat
 from orchestrator.config import load_settings
 from orchestrator.core.command import CommandKind
+from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.event import RejectReason
 from orchestrator.core.status import TaskState
 from orchestrator.service.backend import Backend
@@ -92,6 +93,26 @@ def test_paused_run_names_the_pause_and_what_it_holds(world: World, backend: Bac
     world.settle()
 
     assert told(backend, world) == ["run paused", "a held"]
+
+
+def test_child_that_somebody_pauses_is_named_by_its_parent(world: World, backend: Backend) -> None:
+    """With the command that lets that one go; what the parent pauses itself is resumed with it."""
+    world.rig.deploy(WorkflowDefinition(name="kid", tasks=(a_task("x"),)))
+    world.submit(a_task("sub", type="sub_workflow", spec={"workflow": "kid"}))
+    world.settle()
+    child = world.attempt("sub").child
+    world.command(CommandKind.PAUSE, child)
+    world.settle()
+    by_hand = explain(backend, world.run)[0]
+    world.command(CommandKind.PAUSE)
+    world.settle()
+
+    assert by_hand.detail.endswith(
+        f"run {child} of 'kid', which is PAUSED: somebody has paused that very run"
+    )
+    assert by_hand.remedy == f"orchestrator runs resume {child}"
+    assert told(backend, world) == ["run paused", "sub held"]
+    assert explain(backend, world.run, "sub")[-1].remedy == f"orchestrator runs resume {world.run}"
 
 
 def test_silent_worker_is_named_until_its_task_is_replaced(world: World, backend: Backend) -> None:

@@ -58,6 +58,15 @@ def test_line_view_quotes_the_last_line_of_a_failure(capsys: pytest.CaptureFixtu
     assert "disk full" in error
 
 
+def test_line_view_does_not_quote_what_the_reason_says(capsys: pytest.CaptureFixture[str]) -> None:
+    """The last line of a traceback is the exception, which is the reason already."""
+    LineView(lambda _: "ValueError: no rows").show(
+        a_document(a_task("load", "FAILURE", reason="ValueError: no rows"))
+    )
+
+    assert capsys.readouterr().err.count("no rows") == 1
+
+
 def test_live_view_shows_state_and_last_line() -> None:
     """The table has the state and the last line of each current attempt; a replaced attempt is left out."""
     console = Console(file=io.StringIO(), force_terminal=True, width=100, height=30)
@@ -94,7 +103,32 @@ def test_live_view_tells_reasons_that_its_table_had_to_cut() -> None:
         view.show(a_document(a_task("charge", "FAILURE", reason=reason), a_task("b", "FAILURE", reason="no")))
 
     assert isinstance(console.file, io.StringIO)
-    assert console.file.getvalue().endswith(f"charge: {reason}\n")
+    text = console.file.getvalue()
+    assert text.endswith(f"charge: {reason}\n")
+    assert text.rpartition("charge: ")[0].count("no worker has") == 0, "the last table says it once more"
+
+
+def test_live_view_says_a_reason_once_that_its_table_has_room_for() -> None:
+    """More than half of the terminal is room enough, if names are short."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=80, height=30, color_system=None)
+
+    with LiveView(_nothing, console) as view:
+        view.show(a_document(a_task("charge", "FAILURE", reason="x" * 50)))
+
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().count("x" * 50) == 1
+
+
+def test_live_view_cuts_what_tasks_say_and_not_their_names() -> None:
+    """A long last line leaves name and state of every task readable."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=60, height=30, color_system=None)
+
+    with LiveView(lambda _: "copied " * 40, console) as view:
+        view.show(a_document(a_task("charge", "RUNNING"), a_task("ship", "SUCCESS")))
+
+    assert isinstance(console.file, io.StringIO)
+    assert "charge  RUNNING" in console.file.getvalue()
+    assert "ship    SUCCESS" in console.file.getvalue()
 
 
 def test_json_asks_for_silence() -> None:

@@ -108,6 +108,21 @@ def test_nobody_but_draining_workers_is_an_error(attended: Backend) -> None:
     assert finding.remedy == "orchestrator workers resume w2"
 
 
+def test_worker_that_has_lost_the_broker_serves_nobody(attended: Backend) -> None:
+    """It lives, and takes nothing: neither capacity nor a server of its group."""
+    definitions.deploy(attended, load_text(TWO_GROUPS), online=True)
+    beat(attended, "w1", "no_broker", "default", "gpu")
+
+    told = [*check_workers(attended), *check_groups(attended)]
+
+    assert [(finding.level, finding.message) for finding in told] == [
+        ("error", "none takes tasks"),
+        ("warning", "w1 has lost the broker, and takes no tasks"),
+        *(("warning", f"nobody serves '{group}', which workflow 'w' needs") for group in ("default", "gpu")),
+    ]
+    assert told[0].remedy.startswith("start the broker")
+
+
 def test_group_that_only_a_draining_worker_serves_is_served_by_nobody(attended: Backend) -> None:
     """Its tasks would wait."""
     definitions.deploy(attended, load_text(TWO_GROUPS), online=True)

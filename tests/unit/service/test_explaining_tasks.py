@@ -9,6 +9,7 @@ from orchestrator.core.status import TaskState, WorkflowState
 from orchestrator.service.explaining.causes import Cause, Kind
 from orchestrator.service.explaining.deciding import causes_of_task
 from orchestrator.service.explaining.facts import Buried
+from orchestrator.service.explaining.reject_causes import NO_APPLICATION
 from tests.builders import a_task, an_attempt
 from tests.unit.service.explained import (
     a_worker,
@@ -136,7 +137,7 @@ def test_rejected_task_says_by_whom_why_and_until_when_it_waits(reason: str, rem
     """Rejects have no limit, but they are visible."""
     attempt = an_attempt(rejected_by=("w1 overload", f"w2 {reason}"), due_at=after(4))
 
-    cause = only(attempts=[attempt])
+    cause = only(attempts=[attempt], fleet={"workers": (a_worker(), a_worker("w2"))})
 
     assert said([cause]) == [
         f"a rejected: was given back by w2 ({reason}), 2 times in all; it waits until 2026-11-01T12:00:04Z"
@@ -213,6 +214,59 @@ def test_approval_names_the_command_that_gives_the_signal() -> None:
         "a signal: waits for a signal, at most (its default counts then) until 2026-11-01T12:00:09Z"
     ]
     assert (cause.since, cause.remedy) == (ago(5), "orchestrator runs signal 17 a")
+
+
+def test_group_whose_workers_have_lost_the_broker_is_served_by_nobody() -> None:
+    """They live, and take nothing: what is missing is the broker."""
+    facts = some_facts(attempts=[an_attempt(**DISPATCHED)], fleet={"workers": (a_worker(is_cut_off=True),)})
+
+    cause = first(facts, "a")
+
+    assert said([cause]) == [
+        "a group_unserved: no worker takes tasks of group 'default'; without the broker: w1"
+    ]
+    assert cause.remedy == "start the broker, or correct ORCHESTRATOR_BROKER_URL where w1 runs"
+
+
+@pytest.mark.parametrize("fleet", [{"workers": ()}, {"workers": (a_worker("w2", is_lost=True),)}])
+def test_worker_that_lacked_a_callable_and_is_gone_is_not_to_be_mended(fleet: dict[str, Any]) -> None:
+    """`run` ends the workers that it started: what is missing is a worker that has it."""
+    failed = ended(
+        "a", TaskState.FAILURE, type="python", rejected_by=("w2 unknown_callable",), reason="No module"
+    )
+
+    cause = only(a_task("a", type="python"), attempts=[failed], fleet=fleet)
+
+    assert cause.remedy == (
+        "start a worker where what the task needs is installed: orchestrator worker --group default"
+    )
+
+
+CHARGE = a_task("a", type="celery", spec={"call": "shop.charge"}, worker_group="shop")
+
+
+@pytest.mark.parametrize(
+    ("worker", "remedy"),
+    [
+        ({}, f"start the application's own worker with the masters' Redis: {NO_APPLICATION} -Q shop"),
+        ({"tasks": ("shop.ship",)}, "register shop.charge in the application of w2, and start that worker again"),
+        (
+            {"tasks": ("shop.charge",)},
+            "w2 has shop.charge and consumes default: have it consume shop, too, or change the task's queue",
+        ),
+        ({"tasks": ("shop.charge",), "groups": ("shop",)}, ""),
+    ],
+)  # fmt: skip
+def test_task_of_an_application_needs_a_worker_of_that_application(
+    worker: dict[str, Any], remedy: str
+) -> None:
+    """A worker of ours that gave it back is not the one that lacks something."""
+    attempt = an_attempt(type="celery", rejected_by=("w2 unknown_callable",), due_at=after(4))
+
+    facts = some_facts(CHARGE, attempts=[attempt], fleet={"workers": (a_worker("w2", **worker),)})
+    told = [cause for cause in causes_of_task(facts, "a") if cause.kind is Kind.REJECTED]
+
+    assert [cause.remedy for cause in told] == [remedy]
 
 
 def test_sub_workflow_names_the_run_that_it_waits_for() -> None:

@@ -15,7 +15,7 @@ from orchestrator.config import load_settings
 from orchestrator.core.event import TaskResult
 from orchestrator.core.order import Order
 from orchestrator.core.status import TaskState
-from orchestrator.errors import UserError
+from orchestrator.errors import BrokerUnavailable, UserError
 from orchestrator.worker.attached import install_attached
 from orchestrator.worker.claiming import Claiming
 from orchestrator.worker.enforcer import Enforcer
@@ -112,6 +112,20 @@ def test_order_that_comes_round_stops_the_forwarding() -> None:
     forwarder.step()
 
     assert (publisher.orders, message.ends) == ([], ["requeue"])
+
+
+def test_forwarder_without_a_broker_knows_it() -> None:
+    """Its worker lives and can be given nothing: heartbeats say so."""
+
+    def refused() -> Any:
+        raise OSError("connection refused")
+
+    forwarder = Forwarder(refused, cast("Publisher", TwinPublisher()), lambda: ("shop",), lambda: True)
+    before = forwarder.is_connected
+    with pytest.raises(BrokerUnavailable):
+        forwarder.step()
+
+    assert (before, forwarder.is_connected) == (True, False)
 
 
 def forwarder_to(publisher: TwinPublisher) -> Forwarder:

@@ -93,17 +93,31 @@ class HeartbeatWorld:
         self.board = NoticeBoard.create(directory / "board", "now")
         self.presence = TwinPresence()
         self.claims = TwinClaims(TwinStreams())
+        self.is_connected, self.now_s = True, 0.0
         pulse = Pulse(
             groups=lambda: ("default",),
             capacity=lambda: 2,
             resent=lambda: 3,
             lost_s=lost_s,
+            is_connected=lambda: self.is_connected,
             kill_when_cut_off=kill,
         )
         enforcer = Enforcer(self.spool, "now", 5.0)
         self.heartbeat = Heartbeat(
-            IDENTITY, pulse, self.spool, self.board, enforcer, (self.presence, self.claims)
+            IDENTITY,
+            pulse,
+            self.spool,
+            self.board,
+            enforcer,
+            (self.presence, self.claims),
+            monotonic=lambda: self.now_s,
         )
+
+    def state_at(self, seconds: float) -> str:
+        """Return what the worker says of itself so many seconds after its start."""
+        self.now_s = seconds
+        self.heartbeat.step()
+        return self.presence.beats[-1].state
 
 
 def test_heartbeat_lists_what_the_worker_answers_for(tmp_path: Path) -> None:
@@ -117,6 +131,25 @@ def test_heartbeat_lists_what_the_worker_answers_for(tmp_path: Path) -> None:
         ("default",), 2, ("a",), 1, 3, "online",
     )  # fmt: skip
     assert world.claims.renewed == ["a"]
+
+
+def test_worker_that_stays_without_the_broker_says_so(tmp_path: Path) -> None:
+    """Not while it starts, nor at a short interruption; connected again it is what it was."""
+    world = HeartbeatWorld(tmp_path)
+    world.is_connected = False
+    lost = [world.state_at(seconds) for seconds in (0, 15, 16)]
+    world.is_connected = True
+
+    assert lost == ["online", "online", "no_broker"]
+    assert world.state_at(17) == "online"
+
+
+def test_worker_that_drains_without_the_broker_drains(tmp_path: Path) -> None:
+    """It takes nothing either way, and a person has said so."""
+    world = HeartbeatWorld(tmp_path)
+    world.is_connected, world.board.draining = False, True
+
+    assert world.state_at(60) == "draining"
 
 
 def test_answer_to_a_heartbeat_is_obeyed(tmp_path: Path) -> None:
@@ -152,7 +185,7 @@ def test_cut_off_worker_ends_its_tasks_only_if_wanted(
     """By default a worker that is cut off goes on."""
     world = HeartbeatWorld(tmp_path, kill=kill, lost_s=0.0)
     started(world.spool, "a")
-    world.presence.away = True
+    world.presence.away, world.now_s = True, 1.0
     with pytest.raises(BrokerUnavailable):
         world.heartbeat.step()
 

@@ -56,6 +56,7 @@ class Parked:
 
     Attributes:
         entries: Slot and id of the stream entries that wait for it, in order.
+        entry: Slot and id of the entry that failed, if it was one.
         command_id: The command that failed, if it was one; commands stay rows.
         answer: What is said in the place of that command if it is given up.
         retry_at: Monotonic time of the next try.
@@ -66,6 +67,7 @@ class Parked:
     tries: int = 0
     retry_at: float = 0.0
     entries: deque[tuple[int, str]] = field(default_factory=deque)
+    entry: tuple[int, str] | None = None
     command_id: int | None = None
     answer: Mail | None = None
 

@@ -248,27 +248,31 @@ class Loop:
                 raise error
 
     def _one_by_one(self, items: Sequence[Item], error: Exception) -> None:
-        """Try a batch that failed for a reason of its own lane by lane, and a lane item by item.
+        """Try a batch that failed for a reason of its own lane by lane, and a lane half by half.
 
         The lane of the item that fails alone is parked: what a person may bury then is what fails.
         """
         lanes = by_lane(items, self._crew.reaper.online)
-        number, only = next(iter(lanes.items()))
-        parts = list(lanes.values()) if len(lanes) > 1 else [[one] for one in only]
-        if len(parts) > 1:
+        if len(lanes) > 1:
             waiting: list[Item] = []
-            for part in parts:
+            for lane in lanes.values():
                 if self._backoff.wait_s():  # the database went away meanwhile
-                    waiting.extend(part)
+                    waiting.extend(lane)
                 else:
-                    self._handle(part)
+                    self._handle(lane)
             self._put_back(waiting)
             return
+        number, lane = next(iter(lanes.items()))
+        if len(lane) > 1:
+            half = len(lane) // 2
+            self._put_back(lane[half:])  # first: what is put back of the others stands before it
+            self._handle(lane[:half])
+            return
         if number is None:  # nobody's lane: it can only wait
-            self._put_back(items)
+            self._put_back(lane)
             self._backoff.failed(error)
             return
-        self._crew.parking.park(number, Cut(error, [one for one in items if isinstance(one, InstanceItem)]))
+        self._crew.parking.park(number, Cut(error, [one for one in lane if isinstance(one, InstanceItem)]))
 
     def _put_back(self, items: Sequence[Item]) -> None:
         self._carry.extendleft(reversed(items))

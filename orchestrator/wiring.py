@@ -115,6 +115,7 @@ def build_daemon(settings: Settings, engine: Engine) -> Daemon:
         limits=Limits(
             cpu=settings.master_cpu_limit,
             memory=settings.master_memory_limit,
+            inbox=settings.inbox_limit,
             map_elements=settings.map_limit,
         ),
     )
@@ -130,7 +131,6 @@ def timing_of(settings: Settings) -> Timing:
         dispatch_timeout_s=settings.dispatch_timeout_seconds,
         kill_s=settings.kill_seconds,
         sweep_s=settings.mail_sweep_seconds,
-        inbox_limit=settings.inbox_limit,
     )
 
 

@@ -27,6 +27,9 @@ class CommandKind(StrEnum):
 MEETS_ENDED = frozenset({CommandKind.RECOVER, CommandKind.RERUN, CommandKind.FORCE_SUCCESS})
 """Kinds that change a run that has ended; it is loaded with its attempts for them."""
 
+GIVEN_UP = "given_up"
+"""Key in the body of mail that stands for a command which a person gave up: why."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:

@@ -67,7 +67,7 @@ def decide_command(  # noqa: C901, PLR0911, PLR0912  one arm a command
     """
     match command.kind:
         case CommandKind.START:
-            return control.handle_start(instance, context)
+            return control.handle_start(instance, command, context)
         case CommandKind.WAKE:
             return control.handle_wake(instance, command, context)
         case CommandKind.PAUSE:

@@ -258,14 +258,20 @@ class Draft(View):
         self._current[task] = attempt
 
     def _completed(self, old: TaskInstance | None, new: TaskInstance) -> TaskInstance:
-        """Give it its place in a pool, and a queue timeout while a worker, or a slot, could be had for it."""
+        """Give it its place in a pool, and a queue timeout from when a worker, or a slot, could be had for it.
+
+        That stays as it is, until it is paused, also if a claim that came to nothing takes it out of its queue.
+        """
         task = self.definition(new.task)
         new, limit_s = in_place(self.head, task, old, new), task.queue_timeout_s
         if limit_s is None or new.started_at is not None:
             return new
+        if new.state is TaskState.PAUSED:
+            return replace(new, queue_timeout_at=None)
         waited = old is not None and old.state in TASK_HANDED_OVER
-        waits = new.state in TASK_HANDED_OVER
-        return new if waits == waited else replace(new, timeout_at=self.due(limit_s) if waits else None)
+        if waited or new.state not in TASK_HANDED_OVER or new.queue_timeout_at is not None:
+            return new
+        return replace(new, queue_timeout_at=self.due(limit_s))
 
     def _end_after_failure(self) -> None:
         """Under `on_failure: end`, let nothing new start."""

@@ -2,16 +2,23 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from orchestrator.core.command import Command, CommandKind, Mail
+from orchestrator.core.command import GIVEN_UP, Command, CommandKind, Mail
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
-from orchestrator.core.passing_on import ask, asked_of_child, pass_on
+from orchestrator.core.passing_on import ask, asked_of_child, look_at, pass_on
 from orchestrator.core.run import WorkflowInstance
 from orchestrator.core.serial import is_from_turns
 from orchestrator.core.status import TASK_FINAL, WORKFLOW_FINAL, TaskState, WorkflowState
 
 TOLD = frozenset({WorkflowState.PAUSED, *WORKFLOW_FINAL})
 """States of a child that its parent is told of."""
+
+OWN_WAIT: Mapping[CommandKind, tuple[str, ...]] = {
+    CommandKind.START: (),
+    CommandKind.CHILD_CHANGED: ("task", "child"),
+    CommandKind.PASS_ON: ("before", "after", "past"),
+}
+"""Mail whose receiver itself waits for it, and what of it is said once more if it is given up."""
 
 
 def family_mail(
@@ -43,7 +50,7 @@ def family_mail(
 def mail_to_parent(before: Head, after: Head) -> Iterator[Mail]:
     """Yield the word to a run's parent that it should look at it: it has ended, or is paused."""
     if after.parent_id is not None and after.state is not before.state and after.state in TOLD:
-        yield _look(after.parent_id, after.parent_task, after.id)
+        yield look_at(after.parent_id, after.parent_task, after.id)
 
 
 def mail_to_children(
@@ -94,9 +101,24 @@ def answer_to(command: Command) -> Mail | None:
     parent = command.body.get("parent")
     if not isinstance(parent, int):
         return None
-    return _look(parent, command.body.get("task"), command.workflow_instance_id)
+    return look_at(parent, command.body.get("task"), command.workflow_instance_id)
 
 
-def _look(parent: int, task: object, child: int) -> Mail:
-    body = {"task": task, "child": child}
-    return Mail(workflow_instance_id=parent, kind=CommandKind.CHILD_CHANGED, body=body)
+def answer_to_buried(command: Command, reason: str) -> Mail | None:
+    """Return what is said in the place of a command that a person gave up, so that nobody waits for it for ever.
+
+    A parent looks at the child that does not hear of it. Mail whose receiver itself waits comes again, and says
+    that it was given up: its handler then does without. `None`: a person gave the command, and sees it refused; or
+    what waits is told again as its rows say (pools, turns); or the answer itself is given up.
+
+    Args:
+        command: What was given up.
+        reason: Why, for people.
+    """
+    if GIVEN_UP in command.body:
+        return None
+    if command.kind not in OWN_WAIT:
+        return answer_to(command)
+    said = {name: command.body[name] for name in OWN_WAIT[command.kind] if name in command.body}
+    body = {**said, GIVEN_UP: reason}
+    return Mail(workflow_instance_id=command.workflow_instance_id, kind=command.kind, body=body)

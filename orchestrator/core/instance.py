@@ -73,7 +73,10 @@ class TaskInstance:
         deaths: Attempts in a row before this one that were LOST by the death of their own process.
         due_at: When a DELAYED attempt, or one handed back by a worker, goes on.
         started_at: First RUNNING of the attempt; `timeout_at` counts from it.
-        timeout_at: When its timeout is due; before it has started, its queue timeout.
+        begun: Number of the hand-over that began it; a claim that nobody answered has not.
+        timeout_at: When its timeout is due.
+        queue_timeout_at: When it will have waited too long for a worker, from its first time in the queue on; kept
+            while it runs, for if nothing was begun after all.
         worker: Name of the owner: the worker whose event of this dispatch was committed first.
         incarnation: The owner's incarnation.
         reported: The owner's own report ended the attempt (a repeat of it is normal, not stale).
@@ -101,7 +104,9 @@ class TaskInstance:
     dispatched_at: datetime | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    begun: int | None = None
     timeout_at: datetime | None = None
+    queue_timeout_at: datetime | None = None
     worker: str | None = None
     incarnation: str | None = None
     reported: bool = False

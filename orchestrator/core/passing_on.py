@@ -11,7 +11,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any
 
-from orchestrator.core.command import CommandKind, Mail
+from orchestrator.core.command import GIVEN_UP, CommandKind, Mail
 from orchestrator.core.definition import TaskDefinition
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.run import STOPPED_REASON, WorkflowInstance, is_doomed, is_held, is_stopping
@@ -41,6 +41,12 @@ def ask(attempt: TaskInstance, kind: CommandKind) -> Mail:
     return Mail(workflow_instance_id=attempt.child or 0, kind=kind, body=body)
 
 
+def look_at(parent: int, task: object, child: int) -> Mail:
+    """Return the mail that has a parent look how the child of one of its tasks stands."""
+    body = {"task": task, "child": child}
+    return Mail(workflow_instance_id=parent, kind=CommandKind.CHILD_CHANGED, body=body)
+
+
 def pass_on(
     tasks: Tasks, before: Head, after: Head, attempts: Iterable[TaskInstance], most: int
 ) -> Iterator[Mail]:
@@ -62,15 +68,17 @@ def pass_on(
 def go_on(run: WorkflowInstance, body: Mapping[str, Any], most: int) -> Iterator[Mail]:
     """Yield the next part of a word that is being passed on; nothing, if a later one has overtaken it.
 
+    One that a person gave up reaches nobody any more: the parent looks at each child that would have heard it.
+
     Args:
         run: The parent.
         body: `before` and `after`, what the run's row said before the step that gave the word, and after it;
-            `past`, up to which task the children have heard it.
+            `past`, up to which task the children have heard it; `given_up`, if a person gave it up.
         most: So many children are asked.
     """
     running = (run.attempts[task] for task in run.in_state(TaskState.RUNNING))
     rest = (one for one in running if one.sequence > body["past"])
-    word = {"before": body["before"], "after": body["after"]}
+    word = {name: body[name] for name in ("before", "after", GIVEN_UP) if name in body}
     yield from _part(run.graph.tasks, run.head, word, rest, most)
 
 
@@ -83,10 +91,15 @@ def _part(
     concerned = (one for one in in_order if _concerns(tasks[one.task], before, after, head))
     asked = list(islice(concerned, most))
     for attempt in asked:
-        yield ask(attempt, asked_of_child(head, tasks[attempt.task]))
+        unheard = GIVEN_UP in word
+        yield _look(attempt) if unheard else ask(attempt, asked_of_child(head, tasks[attempt.task]))
     if next(concerned, None) is not None:
         body = {**word, "past": asked[-1].sequence}
         yield Mail(workflow_instance_id=head.id, kind=CommandKind.PASS_ON, body=body)
+
+
+def _look(attempt: TaskInstance) -> Mail:
+    return look_at(attempt.workflow_instance_id, attempt.task, attempt.child or 0)
 
 
 def _concerns(task: TaskDefinition, before: Head, after: Head, now: Head) -> bool:

@@ -106,7 +106,7 @@ def queue_deadline(head: Head, task: TaskDefinition, attempt: TaskInstance) -> d
         return None
     if is_doomed(head, task) or is_held(head, attempt.task):
         return None
-    return attempt.timeout_at
+    return attempt.queue_timeout_at
 
 
 def _wants_decided(head: Head, task: TaskDefinition, attempt: TaskInstance, *, doomed: bool) -> Want | None:

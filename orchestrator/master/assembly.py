@@ -81,7 +81,7 @@ def assemble(ports: Ports, timing: Timing, world: World, identity: Identity, lim
         bulletin=parts.bulletin,
         scheduler=Scheduler(ports.schedules, CronTimes(), leases, wake, monotonic),
         backfiller=Backfiller(ports.backfills, leases, wake, monotonic),
-        sweeper=PoolSweeper(ports.pools, leases, ports.children.slots, wake, monotonic),
+        sweeper=PoolSweeper(ports.pools, leases, wake, monotonic),
         turnkeeper=Turnkeeper(ports.turns, leases, wake, monotonic),
         context=loop.context,
     )

@@ -19,10 +19,10 @@ from orchestrator.core.transition import Context, Transition
 from orchestrator.errors import AheadOfMemory, Conflict, DropEvent, RepeatedEvent, StaleEvent, UnknownInstance
 from orchestrator.master import alerts
 from orchestrator.master.cut import Cut
-from orchestrator.master.items import CommandItem, InstanceItem, NoticeItem, ReportItem
+from orchestrator.master.items import CommandItem, InstanceItem, NoticeItem, RefusedItem, ReportItem
 from orchestrator.master.lanes import Lanes
 from orchestrator.master.pool_moves import PoolMoves
-from orchestrator.master.touched import Touched, standing_of
+from orchestrator.master.touched import Bearing, Touched
 
 
 class Batch:
@@ -86,6 +86,12 @@ class Batch:
         self.slots.add(entry.slot)
         self.buried.append((entry, reason))
         self.alerts.append(alerts.buried(entry, reason))
+
+    def give_up(self, item: RefusedItem) -> None:
+        """Keep a command among the failed ones, and answer it: whoever waits for it hears of that with it."""
+        if item.command_id not in self.failed_commands and item.answer is not None:
+            self.mail.append(item.answer)
+        self.failed_commands[item.command_id] = item.reason
 
     def changes(self) -> Changes:
         """Return everything the transaction has to write."""
@@ -193,7 +199,7 @@ class Batch:
     def _apply(self, instance: WorkflowInstance, transition: Transition) -> None:
         number = instance.head.id
         if number not in self.touched:
-            self.touched[number] = Touched(instance, standing_of(instance.head))
+            self.touched[number] = Touched(instance, Bearing.of(instance.head))
             self._lanes.take_up(instance)
         self.slots.add(instance.head.slot)
         self._undo.append((instance, instance.apply(transition)))

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from orchestrator.core.inputs import resolve_inputs
 from orchestrator.core.instance import TaskInstance
-from orchestrator.core.notice import Unsubmittable
+from orchestrator.core.notice import Unsubmittable, about
 from orchestrator.core.order import Order
 from orchestrator.errors import StoreUnavailable, UnresolvedParameter
 from orchestrator.master.cached import Cached
@@ -102,7 +102,9 @@ class Dispatcher:
             try:
                 (again if self._effects.is_inherited(one.key) else orders).append(self._order(one, values))
             except UnresolvedParameter as error:
-                self._desk.inbox.put_notices([_unsubmittable(one.attempt, str(error))])
+                self._desk.inbox.put_notices(
+                    [NoticeItem(about(one.attempt, Unsubmittable, reason=str(error)))]
+                )
                 continue
             except Exception as error:  # noqa: BLE001  a bug in one run must not stop the others (R7)
                 self._park(one.number, Cut(error, []))
@@ -158,15 +160,3 @@ class Dispatcher:
         refused = {line.partition(" ")[0] for line in attempt.rejected_by}
         others = sorted(self._workers.willing_workers(group) - refused)
         return f"{others[next(self._turns) % len(others)]}.dq2" if others else group
-
-
-def _unsubmittable(attempt: TaskInstance, reason: str) -> NoticeItem:
-    return NoticeItem(
-        Unsubmittable(
-            workflow_instance_id=attempt.workflow_instance_id,
-            task=attempt.task,
-            attempt=attempt.attempt,
-            dispatch=attempt.dispatch,
-            reason=reason,
-        )
-    )

@@ -68,7 +68,7 @@ class Ports:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """Time limits in seconds, and the inbox' limit in events."""
+    """Time limits in seconds."""
 
     heartbeat_s: float = 3.0
     lost_s: float = 15.0
@@ -76,7 +76,6 @@ class Timing:
     dispatch_timeout_s: float = 60.0
     kill_s: float = 5.0
     sweep_s: float = 2.0
-    inbox_limit: int = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +112,13 @@ class Limits:
     Attributes:
         cpu: Load per core above which nothing starts; 0: off.
         memory: Memory use from 0 to 1, the same.
+        inbox: So many events may wait for the loop; then the reader waits.
         map_elements: So many elements a map may have.
         step_rows: So many rows one step of a run may write; the rest is for later steps.
     """
 
     cpu: float = 0.0
     memory: float = 0.95
+    inbox: int = 20_000
     map_elements: int = 1000
     step_rows: int = 1000

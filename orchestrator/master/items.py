@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from orchestrator.broker.stream import Entry
-from orchestrator.core.command import Command
+from orchestrator.core.command import Command, Mail
 from orchestrator.core.decide import Report
 from orchestrator.core.event import WorkerOnline
 from orchestrator.core.notice import Notice
@@ -81,10 +81,15 @@ class WakeItem:
 
 @dataclass(frozen=True, slots=True)
 class RefusedItem:
-    """A command that people gave up: its row moves to `error_command`."""
+    """A command that people gave up, or that cannot be read: its row moves to `error_command`.
+
+    Attributes:
+        answer: What is said in its place to whoever waits, in the same transaction.
+    """
 
     command_id: int
     reason: str
+    answer: Mail | None = None
 
 
 InstanceItem = ReportItem | CommandItem | NoticeItem

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
+from orchestrator.core.command import Mail
 from orchestrator.core.dag import Graph, compile_graph, select_tasks
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.draft import Draft
@@ -55,7 +56,9 @@ class Parked:
 
     Attributes:
         entries: Slot and id of the stream entries that wait for it, in order.
+        entry: Slot and id of the entry that failed, if it was one.
         command_id: The command that failed, if it was one; commands stay rows.
+        answer: What is said in the place of that command if it is given up.
         retry_at: Monotonic time of the next try.
     """
 
@@ -64,7 +67,14 @@ class Parked:
     tries: int = 0
     retry_at: float = 0.0
     entries: deque[tuple[int, str]] = field(default_factory=deque)
+    entry: tuple[int, str] | None = None
     command_id: int | None = None
+    answer: Mail | None = None
+
+    @property
+    def burial(self) -> str:
+        """Why what failed is given up, for people."""
+        return f"buried by request; it failed with {self.error}"
 
 
 class Lanes:

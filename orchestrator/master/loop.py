@@ -174,8 +174,8 @@ class Loop:
             match item:
                 case PoisonItem(entry, reason):
                     batch.bury(entry, reason)
-                case RefusedItem(command_id, reason):
-                    batch.failed_commands[command_id] = reason
+                case RefusedItem():
+                    batch.give_up(item)
                     batch.slots.update(self._leases.epochs)  # its slot is not known any more: check them all
                 case OnlineItem():
                     for notice in self._crew.reaper.online(item):
@@ -248,7 +248,10 @@ class Loop:
                 raise error
 
     def _one_by_one(self, items: Sequence[Item], error: Exception) -> None:
-        """Try a batch that failed for a reason of its own lane by lane; the lane that fails alone is parked."""
+        """Try a batch that failed for a reason of its own lane by lane, and a lane half by half.
+
+        The lane of the item that fails alone is parked: what a person may bury then is what fails.
+        """
         lanes = by_lane(items, self._crew.reaper.online)
         if len(lanes) > 1:
             waiting: list[Item] = []
@@ -259,12 +262,17 @@ class Loop:
                     self._handle(lane)
             self._put_back(waiting)
             return
-        number = next(iter(lanes))
+        number, lane = next(iter(lanes.items()))
+        if len(lane) > 1:
+            half = len(lane) // 2
+            self._put_back(lane[half:])  # first: what is put back of the others stands before it
+            self._handle(lane[:half])
+            return
         if number is None:  # nobody's lane: it can only wait
-            self._put_back(items)
+            self._put_back(lane)
             self._backoff.failed(error)
             return
-        self._crew.parking.park(number, Cut(error, [one for one in items if isinstance(one, InstanceItem)]))
+        self._crew.parking.park(number, Cut(error, [one for one in lane if isinstance(one, InstanceItem)]))
 
     def _put_back(self, items: Sequence[Item]) -> None:
         self._carry.extendleft(reversed(items))

@@ -6,6 +6,7 @@ from typing import Protocol
 import structlog
 
 from orchestrator.broker.stream import Entry
+from orchestrator.core.family import answer_to_buried
 from orchestrator.core.notice import Continue
 from orchestrator.core.retry import backoff_s
 from orchestrator.errors import BrokerUnavailable
@@ -85,8 +86,8 @@ class Parking:
             since=self._since.setdefault(workflow_instance_id, now),
             tries=tries,
             retry_at=now + backoff_s(tries - 1, self._chance(), first=FIRST_S, cap=CAP_S),
-            command_id=next((one.command.id for one in cut.items[:1] if isinstance(one, CommandItem)), None),
         )
+        _blame(parked, cut.items[:1])
         self._lanes.parked[workflow_instance_id] = parked
         for item in cut.items:
             self.hold(item)
@@ -161,24 +162,37 @@ class Parking:
                     log.info("lane.recovered", workflow_instance_id=number)
 
     def _bury(self, parked: Parked) -> Sequence[PoisonItem | RefusedItem]:
-        """Give up what made the lane fail."""
+        """Give up what made the lane fail; what comes from the rows again, like a timer, cannot be given up."""
         if parked.command_id is None:
-            return self._bury_first(parked)
+            return self._bury_entry(parked)
         parked.retry_at += FIRST_S  # by then its row has moved
-        return [RefusedItem(parked.command_id, f"buried by request; it failed with {parked.error}")]
+        return [RefusedItem(parked.command_id, parked.burial, parked.answer)]
 
-    def _bury_first(self, parked: Parked) -> list[PoisonItem]:
-        """Take the entry that stands first out of a parked lane, to be buried in the next commit."""
+    def _bury_entry(self, parked: Parked) -> list[PoisonItem]:
+        """Take the entry that failed out of a parked lane, to be buried in the next commit."""
+        place = parked.entry
+        if place is None or place not in parked.entries:
+            return []
+        slot, number = place
         try:
-            entries = self._fetch(parked)[:1]
+            entries = self._entries.fetch(slot, [number])
         except BrokerUnavailable:
             return []
-        if parked.entries:
-            parked.entries.popleft()
-        return [PoisonItem(entry, f"buried by request; it failed with {parked.error}") for entry in entries]
+        parked.entries.remove(place)
+        return [PoisonItem(entry, parked.burial) for entry in entries]
 
     def _fetch(self, parked: Parked) -> list[Entry]:
         found: list[Entry] = []
         for slot in {slot for slot, _ in parked.entries}:
             found.extend(self._entries.fetch(slot, [one for place, one in parked.entries if place == slot]))
         return found
+
+
+def _blame(parked: Parked, first: Sequence[InstanceItem]) -> None:
+    """Note what made the lane fail, so far as a person can give it up."""
+    match first:
+        case [CommandItem(command)]:
+            parked.command_id = command.id
+            parked.answer = answer_to_buried(command, parked.burial)
+        case [ReportItem(entry=Entry() as entry)]:
+            parked.entry = (entry.slot, entry.id)

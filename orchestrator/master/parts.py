@@ -50,7 +50,7 @@ class Parts:
     @cached_property
     def inbox(self) -> Inbox:
         """What waits for the loop."""
-        return Inbox(self.timing.inbox_limit)
+        return Inbox(self.limits.inbox)
 
     @cached_property
     def silence(self) -> Silence:
@@ -114,7 +114,7 @@ class Parts:
     @cached_property
     def overload(self) -> Overload:
         """Whether new runs have to wait."""
-        limit = self.timing.inbox_limit
+        limit = self.limits.inbox
         return Overload(lambda: len(self.inbox) / limit, self.limits.cpu, self.limits.memory)
 
     @cached_property

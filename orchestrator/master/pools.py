@@ -1,6 +1,6 @@
 """Owns the proof that no slot of a pool is lost: a master looks now and then, and puts right what is wrong."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -33,7 +33,6 @@ class PoolSweeper:
     Args:
         table: The stored pools.
         leases: The slots this master owns.
-        slots: Returns the number of slots.
         wake: Tells a slot's master that a command waits.
         monotonic: Seconds that never go back.
     """
@@ -42,12 +41,10 @@ class PoolSweeper:
         self,
         table: PoolTable,
         leases: Leases,
-        slots: Callable[[], int],
         wake: Callable[[int], None],
         monotonic: Callable[[], float],
     ) -> None:
         self._table = table
-        self._slots = slots
         self._duty = Duty(LINES, self._look, leases, wake, monotonic)
 
     def step(self) -> int:
@@ -74,7 +71,4 @@ class PoolSweeper:
                 untold=repairs.untold,
                 outsiders=repairs.outsiders,
             )
-        return Done(number=repairs.faults + repairs.granted, woken=self._slots_of(repairs.mailed))
-
-    def _slots_of(self, ids: Iterable[int]) -> set[int]:
-        return {number % self._slots() for number in ids}
+        return Done(number=repairs.faults + repairs.granted, woken=repairs.woken)

@@ -1,15 +1,27 @@
 """Owns what a batch changed of one run: the rows that are written, and whether the run has moved."""
 
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from orchestrator.core.instance import Head, TaskInstance
 from orchestrator.core.run import WorkflowInstance
+from orchestrator.core.status import WorkflowState
 from orchestrator.core.transition import Transition
 
 
-def standing_of(head: Head) -> tuple[object, bool, int, tuple[str, ...]]:
-    """Return everything of a run's row that what its attempts ask for depends on."""
-    return (head.state, head.ending, head.run_count, head.held)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bearing:
+    """Everything of a run's row that what its attempts ask for depends on."""
+
+    state: WorkflowState
+    ending: bool
+    run_count: int
+    held: tuple[str, ...]
+
+    @classmethod
+    def of(cls, head: Head) -> Self:
+        """Return that of a row."""
+        return cls(state=head.state, ending=head.ending, run_count=head.run_count, held=head.held)
 
 
 @dataclass(slots=True)
@@ -17,12 +29,12 @@ class Touched:
     """What a batch changed of one run.
 
     Attributes:
-        before: State, `ending`, `run_count` and `held` before the batch, to tell what must be looked at again.
+        before: How its row was before the batch, to tell what must be looked at again.
         withdrawn: Rows that stop being current and are not written otherwise.
     """
 
     instance: WorkflowInstance
-    before: tuple[object, bool, int, tuple[str, ...]]
+    before: Bearing
     inserted: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
     updated: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
     withdrawn: dict[tuple[str, int], TaskInstance] = field(default_factory=dict)
@@ -45,13 +57,12 @@ class Touched:
     @property
     def began_again(self) -> bool:
         """Whether the run was recovered or rerun."""
-        return self.instance.head.run_count != self.before[2]
+        return self.instance.head.run_count != self.before.run_count
 
     @property
     def has_moved(self) -> bool:
         """Whether what is asked of its attempts may be different now."""
-        head = self.instance.head
-        return standing_of(head) != self.before
+        return Bearing.of(self.instance.head) != self.before
 
     def _withdraw(self, row: TaskInstance, key: tuple[str, int]) -> None:
         for written in (self.inserted, self.updated):

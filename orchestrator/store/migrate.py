@@ -11,7 +11,7 @@ from orchestrator.store.masters import lock_and_name_holders
 from orchestrator.store.schema import slot_lease
 from orchestrator.store.session import is_postgres, reading, writing
 
-HEAD = "0014"
+HEAD = "0015"
 """Revision of the schema that this program needs: the last file in `alembic/versions`."""
 
 ADVISORY_LOCK = 0x6F726368

@@ -11,6 +11,7 @@ from orchestrator.store import pool_slots
 from orchestrator.store.bulk import AttemptKey
 from orchestrator.store.clock import database_now
 from orchestrator.store.commit import fence
+from orchestrator.store.new_runs import slots_of
 from orchestrator.store.pool_faults import find_faults
 from orchestrator.store.pool_outsiders import WAITS, find_outsiders
 from orchestrator.store.rows import ATTEMPT_KEY
@@ -77,7 +78,7 @@ class Repairs:
         untold: Slots of attempts that wait and were never told of them.
         outsiders: Attempts that wait, and had neither a place nor a slot.
         granted: Free slots that nobody had been given: not a fault, a pool may have been made a moment ago.
-        mailed: Ids of the runs that were told of slots.
+        woken: Where the runs are that were told of slots: the masters of these slots are to be woken.
     """
 
     leaked: int = 0
@@ -85,7 +86,7 @@ class Repairs:
     untold: int = 0
     outsiders: int = 0
     granted: int = 0
-    mailed: tuple[int, ...] = ()
+    woken: frozenset[int] = frozenset()
 
     @property
     def faults(self) -> int:
@@ -214,13 +215,15 @@ class Pools:
             pool_slots.tell(connection, {one.key: one.line_up for one in found.untold}, now)
             pool_slots.line_up(connection, outsiders)
             granted = pool_slots.grant(connection, pools, now)
+            told = (*granted, *(one.key[0] for one in found.untold))
+            slots = slots_of(connection) if told else 1
             repairs = Repairs(
                 leaked=len(found.leaked),
                 stale=len(found.stale),
                 untold=len(found.untold),
                 outsiders=len(outsiders),
                 granted=len(granted),
-                mailed=(*granted, *(one.key[0] for one in found.untold)),
+                woken=frozenset(number % slots for number in told),
             )
             if repairs.faults:
                 counted = update(pool).where(pool.c.name == name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 
 import structlog
 
@@ -34,6 +35,24 @@ from orchestrator.worker.spool import Spool
 from orchestrator.worker.time_limits import TimeLimits
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """What a runner has of its process: that of a pool's child, or the one whose threads share it.
+
+    Attributes:
+        capture: Takes what an attempt prints.
+        shield: Keeps interruptions from what must not be cut short; `None`: threads are not interrupted.
+    """
+
+    identity: Identity
+    places: Places
+    spool: Spool
+    board: NoticeBoard
+    interrupts: Interrupts
+    capture: Capture
+    shield: Callable[[], AbstractContextManager[None]] | None = None
+
+
 def child_runner(task: ExecuteTask, settings: Settings, worker: str) -> Runner:
     """Return the runner of one child of the pool, and make the process ready for it.
 
@@ -46,12 +65,19 @@ def child_runner(task: ExecuteTask, settings: Settings, worker: str) -> Runner:
     configure(settings)
     places = Places(settings, worker)
     board = NoticeBoard(places.board)
-    identity = Identity(name=worker, incarnation=board.incarnation, host=settings.host)
     spool = Spool(places.spool, board.incarnation)
     interrupts = Interrupts(lambda order_id: spool.ending(order_id) is not None)
     interrupts.listen()
-    workplace = _workplace(settings, places, interrupts, capture_descriptors)
-    return _runner(task, settings, identity, spool, board, workplace, interrupts.shielding)
+    room = Room(
+        identity=Identity(name=worker, incarnation=board.incarnation, host=settings.host),
+        places=places,
+        spool=spool,
+        board=board,
+        interrupts=interrupts,
+        capture=capture_descriptors,
+        shield=interrupts.shielding,
+    )
+    return _runner(task, settings, room)
 
 
 def threads_runner(
@@ -66,10 +92,15 @@ def threads_runner(
         spool: The main process's.
         board: The same.
     """
-    interrupts = Interrupts(lambda order_id: spool.ending(order_id) is not None)
-    places = Places(settings, identity.name)
-    workplace = _workplace(settings, places, interrupts, ThreadStreams().capture)
-    return _runner(task, settings, identity, spool, board, workplace)
+    room = Room(
+        identity=identity,
+        places=Places(settings, identity.name),
+        spool=spool,
+        board=board,
+        interrupts=Interrupts(lambda order_id: spool.ending(order_id) is not None),
+        capture=ThreadStreams().capture,
+    )
+    return _runner(task, settings, room)
 
 
 def configure(settings: Settings) -> None:
@@ -79,53 +110,43 @@ def configure(settings: Settings) -> None:
     crash.arm(settings.crash_at)
 
 
-def _workplace(
-    settings: Settings, places: Places, interrupts: Interrupts, capture: Capture
-) -> Callable[[AttemptLog], Workplace]:
+def _workplace(settings: Settings, room: Room) -> Callable[[AttemptLog], Workplace]:
     environment, connections = base_environment(), named_settings("CONNECTION")
 
     def workplace(log: AttemptLog) -> Workplace:
         return Workplace(
-            scratch=places.scratch,
+            scratch=room.places.scratch,
             source_dir=settings.source_dir,
             environment=environment,
             log=log,
-            capture=capture,
-            interrupts=interrupts,
+            capture=room.capture,
+            interrupts=room.interrupts,
             connections=connections,
         )
 
     return workplace
 
 
-def _bundles(settings: Settings, identity: Identity) -> Bundles:
-    scratch = Places(settings, identity.name).scratch
-    return Bundles(settings.bundle_directory, Shelf(settings.unpacked, settings.bundle_days), scratch)
+def _bundles(settings: Settings, places: Places) -> Bundles:
+    shelf = Shelf(settings.unpacked, settings.bundle_days)
+    return Bundles(settings.bundle_directory, shelf, places.scratch)
 
 
-def _runner(  # noqa: PLR0913  all that one process of the pool has
-    task: ExecuteTask,
-    settings: Settings,
-    identity: Identity,
-    spool: Spool,
-    board: NoticeBoard,
-    workplace: Callable[[AttemptLog], Workplace],
-    shield: Callable[[], AbstractContextManager[None]] | None = None,
-) -> Runner:
-    """Return a runner; with `shield` it is a pool child's, without it one that threads share."""
+def _runner(task: ExecuteTask, settings: Settings, room: Room) -> Runner:
+    identity, spool = room.identity, room.spool
     client, keys = open_redis(redis_url(settings), name=f"pool:{identity.name}"), Keys(settings.key_prefix)
     tools = Tools(
         spool=spool,
         claiming=Claiming(identity, spool, Claims(client, keys), settings.resend_seconds),
         reporter=Reporter(spool, EventSender(client, keys), identity.name),
         executors=builtin_registry(task.app),
-        bundles=_bundles(settings, identity),
-        gate=Gate(lambda: board.draining, settings.worker_cpu_limit, settings.worker_memory_limit),
-        workplace=workplace,
+        bundles=_bundles(settings, room.places),
+        gate=Gate(lambda: room.board.draining, settings.worker_cpu_limit, settings.worker_memory_limit),
+        workplace=_workplace(settings, room),
         logs=settings.logs,
         secrets=WorkerSecrets(given=named_settings("SECRET"), directory=settings.secrets_dir),
-        threaded=shield is None,
-        shield=shield or nullcontext,
+        threaded=room.shield is None,
+        shield=room.shield or nullcontext,
         limits=task.limits or TimeLimits(tasks=task.app.tasks, hard_s=task.app.conf.task_time_limit),
     )
     return Runner(identity, tools)

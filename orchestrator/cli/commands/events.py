@@ -88,7 +88,10 @@ def retry(id: int, *, as_json: bool) -> None:  # noqa: A002 - the argument's pub
 @id_argument
 @json_option
 def bury(id: int, *, as_json: bool) -> None:  # noqa: A002 - the argument's public name
-    """Copy the event that fails to the dead letters, and let the run go on without it."""
+    """Give up the event or command that fails, and let the run go on without it.
+
+    An event goes to the dead letters; a command is refused, and whoever waits for it hears so.
+    """
     with open_backend() as backend:
         service.ask_about_parked(backend, "bury", id)
     _answer({"workflow_instance_id": id, "asked": "bury"}, f"run {id}: its event is buried", as_json=as_json)

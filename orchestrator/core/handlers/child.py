@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from orchestrator.core import types
-from orchestrator.core.command import CommandKind
+from orchestrator.core.command import GIVEN_UP, CommandKind
 from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
 from orchestrator.core.handlers.report import fail
@@ -49,7 +49,8 @@ def handle_child_changed(instance: WorkflowInstance, body: Mapping[str, Any], co
         instance: The parent.
         body: `task` and `child`, and how the child stands, as the master has just read it: `state` (`None`: it is
             gone), `reason`, `outputs`, `fault`, why it has none, and `is_to_recover`, whether the parent's RECOVER
-            waits for it: then this is an end that an attempt before has had, and another look will follow.
+            waits for it: then this is an end that an attempt before has had, and another look will follow;
+            `given_up`, if a person buried the word of it: then an end is not taken over.
         context: Of the moment.
 
     Raises:
@@ -65,6 +66,9 @@ def handle_child_changed(instance: WorkflowInstance, body: Mapping[str, Any], co
     match body.get("state"):
         case WorkflowState.PAUSED:
             _hold(draft, attempt)
+        case WorkflowState.SUCCESS | WorkflowState.FAILURE if GIVEN_UP in body:
+            reason = f"its run {child} ended {body['state']}, but the word of it was {body[GIVEN_UP]}"
+            draft.end(attempt, TaskState.FAILURE, reason=reason)
         case WorkflowState.SUCCESS:
             _succeed(draft, attempt, body)
         case WorkflowState.FAILURE:

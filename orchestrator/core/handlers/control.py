@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from orchestrator.core.command import Command
+from orchestrator.core.command import GIVEN_UP, Command
 from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
 from orchestrator.core.elements import group_of
@@ -16,16 +16,25 @@ from orchestrator.errors import Conflict, RepeatedEvent
 W = WorkflowState
 
 
-def handle_start(instance: WorkflowInstance, context: Context) -> Transition:
+def handle_start(instance: WorkflowInstance, command: Command, context: Context) -> Transition:
     """Make the run RUNNING with its roots submitted, or let it wait for its turn.
 
-    The START of a started run is a harmless duplicate.
+    The START of a started run is a harmless duplicate. A run whose START a person gave up ends: it never begins.
     """
     if instance.head.state is not W.SUBMITTED:
         raise RepeatedEvent(f"run {instance.head.id}: already {instance.head.state}")
     draft = Draft(instance, context)
-    _begin_or_wait(draft, instance)
+    if GIVEN_UP in command.body:
+        end_unstartable(draft, f"its START was {command.body[GIVEN_UP]}")
+    else:
+        _begin_or_wait(draft, instance)
     return draft.transition()
+
+
+def end_unstartable(draft: Draft, reason: str) -> None:
+    """End a run that has not begun and never will, with the reason; people are told."""
+    draft.set_head(state=W.FAILURE, ended_at=draft.context.now, reason=reason)
+    draft.alert("workflow_failure", "", reason=reason)
 
 
 def handle_wake(instance: WorkflowInstance, command: Command, context: Context) -> Transition:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from orchestrator.core.convergence import converge
 from orchestrator.core.draft import Draft
 from orchestrator.core.family import give_up
+from orchestrator.core.handlers.control import end_unstartable
 from orchestrator.core.handlers.logic import approval_timeout
 from orchestrator.core.handlers.report import fail, lose, next_dispatch
 from orchestrator.core.handlers.token import noticed_attempt
@@ -81,7 +82,7 @@ def handle_queue_timeout(instance: WorkflowInstance, notice: QueueTimeout, conte
     key = f"{attempt.task}:{attempt.attempt}"
     if task.on_queue_timeout == "warn":
         draft.alert("queue_timeout", key, task=attempt.task, queue_timeout_s=task.queue_timeout_s)
-        draft.update(attempt, timeout_at=None)
+        draft.update(attempt, queue_timeout_at=None)
     else:
         draft.alert_if_asked("queue_timeout", key, task=attempt.task, queue_timeout_s=task.queue_timeout_s)
         if is_without_slot(task, attempt):  # nobody can have it
@@ -183,6 +184,5 @@ def handle_cannot_start(instance: WorkflowInstance, notice: CannotStart, context
         raise RepeatedEvent(f"run {notice.workflow_instance_id}: already {instance.head.state}")
     draft = Draft(instance, context)
     draft.set_head(state=WorkflowState.SUBMITTED)
-    draft.set_head(state=WorkflowState.FAILURE, ended_at=context.now, reason=notice.reason)
-    draft.alert("workflow_failure", "", reason=notice.reason)
+    end_unstartable(draft, notice.reason)
     return draft.transition()

@@ -220,15 +220,14 @@ def _start(draft: Draft, attempt: TaskInstance) -> dict[str, Any]:
     timeout_s = draft.definition(attempt.task).timeout_s
     now = draft.context.now
     due = now + timedelta(seconds=timeout_s) if timeout_s else None
-    return {"started_at": now, "timeout_at": due}
+    return {"started_at": now, "begun": attempt.dispatch, "timeout_at": due}
 
 
 def _as_before(attempt: TaskInstance) -> dict[str, Any]:
     """Return the changes that take back what RUNNING noted of a hand-over that was not begun after all."""
-    begun, handed_over = attempt.started_at, attempt.dispatched_at
-    if begun is None or handed_over is None or begun < handed_over:
+    if attempt.begun != attempt.dispatch:
         return {}
-    return {"started_at": None, "timeout_at": None}
+    return {"started_at": None, "begun": None, "timeout_at": None}
 
 
 def _place(event: TaskRunning | TaskResult) -> dict[str, Any]:

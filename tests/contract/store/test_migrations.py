@@ -1,22 +1,30 @@
 """Migrations: up, down and up again on both databases; a wrong schema is refused with the command to run."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, select, text
 from sqlalchemy.types import JSON, BigInteger
 
+from orchestrator.core.status import TaskState
 from orchestrator.embedded.postgres import PrivatePostgres
 from orchestrator.errors import Conflict, SchemaMismatch, UserError
-from orchestrator.store import migrate
+from orchestrator.store import bulk, migrate
+from orchestrator.store.definitions import Definitions
 from orchestrator.store.leases import SlotLeases
 from orchestrator.store.masters import Master
+from orchestrator.store.new_runs import SubmitRequest
+from orchestrator.store.rows import ATTEMPT_COLUMNS, attempt_of
 from orchestrator.store.schema import SLOTS, metadata
 from orchestrator.store.session import open_engine
+from orchestrator.store.submissions import Submissions
+from tests.builders import NOW, a_definition, a_task, an_attempt
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -111,6 +119,41 @@ def test_who_stands_in_line_stays_there_over_an_upgrade(empty: Engine) -> None:
 
     with empty.connect() as connection:
         assert connection.execute(text("SELECT task, line_up FROM pool_place")).one() == ("a", 0)
+
+
+def test_queue_timeouts_and_what_began_are_kept_over_an_upgrade(empty: Engine) -> None:
+    """Rows of before tell by their times what began, and who waits, waits no longer for the upgrade; and back."""
+    migrate.upgrade(empty)
+    definition = Definitions(empty).deploy(a_definition(a_task("a")), online=True)
+    run = Submissions(empty).submit(SubmitRequest(definition_id=definition.id)).id
+    later = NOW + timedelta(seconds=30)
+    times: dict[str, dict[str, Any]] = {
+        "waits": {"state": TaskState.DISPATCHED, "dispatched_at": NOW, "queue_timeout_at": later},
+        "runs": {"state": TaskState.RUNNING, "dispatched_at": NOW, "started_at": later, "timeout_at": later},
+        "deferred": {"state": TaskState.RUNNING, "dispatched_at": later, "started_at": NOW},
+    }
+    rows = [
+        an_attempt(name, workflow_instance_id=run, dispatch=2, sequence=number, **fields)
+        for number, (name, fields) in enumerate(times.items(), start=1)
+    ]
+    with empty.begin() as connection:
+        bulk.insert_attempts(connection, rows)
+
+    migrate.downgrade(empty, "0014")
+    with empty.connect() as connection:
+        waiting = text("SELECT count(*) FROM task_instance WHERE task = 'waits' AND timeout_at IS NOT NULL")
+        assert connection.execute(waiting).scalar_one() == 1
+    migrate.upgrade(empty)
+
+    with empty.connect() as connection:
+        found = {
+            row["task"]: attempt_of(row) for row in connection.execute(select(*ATTEMPT_COLUMNS)).mappings()
+        }
+    assert {name: (row.begun, row.queue_timeout_at) for name, row in found.items()} == {
+        "waits": (None, later),
+        "runs": (2, None),
+        "deferred": (None, None),
+    }
 
 
 def test_empty_database_is_refused(empty: Engine) -> None:

@@ -381,7 +381,7 @@ def test_sweep_tells_whoever_has_a_slot_and_does_not_know(bench: Bench) -> None:
 
     repairs = sweep(bench)
 
-    assert (repairs.untold, len(repairs.mailed), told(bench)) == (1, 1, ["a"])
+    assert (repairs.untold, len(repairs.woken), told(bench)) == (1, 1, ["a"])
 
 
 def test_grant_names_the_time_in_line_that_the_slot_is_for(bench: Bench) -> None:
@@ -445,7 +445,7 @@ def test_sweep_lines_up_whoever_waits_and_has_no_place(bench: Bench) -> None:
     repairs = sweep(bench)
 
     assert (repairs.outsiders, repairs.faults, repairs.granted) == (1, 1, 1)
-    assert (holders(bench), told(bench), repairs.mailed) == ([("few", 1, "a")], ["a"], (run,))
+    assert (holders(bench), told(bench), repairs.woken) == ([("few", 1, "a")], ["a"], frozenset({run % 64}))
     assert pools_of(bench).list()[0].repaired == 1
     assert pools_of(bench).suspects() == ()
 
@@ -502,7 +502,7 @@ def test_zombie_sweeps_nothing(bench: Bench) -> None:
         connection.execute(update(slot_lease).values(epoch=slot_lease.c.epoch + 1))
     before = bench.contents()
 
-    duty = PoolSweeper(pools_of(bench), bench.leases, lambda: 64, lambda _slot: None, lambda: 0.0)
+    duty = PoolSweeper(pools_of(bench), bench.leases, lambda _slot: None, lambda: 0.0)
 
     assert duty.step() == 0
     assert bench.contents() == before
@@ -515,7 +515,7 @@ def test_duty_repairs_and_rings(bench: Bench) -> None:
     granted(bench, "a")
     change_state(bench, "a", state="SUCCESS")
     rung: list[int] = []
-    duty = PoolSweeper(pools_of(bench), bench.leases, lambda: 64, rung.append, lambda: 0.0)
+    duty = PoolSweeper(pools_of(bench), bench.leases, rung.append, lambda: 0.0)
 
     assert (duty.step(), rung) == (2, [run % 64])
     assert (duty.step(), rung) == (0, [run % 64])

@@ -37,6 +37,34 @@ class Allergic:
         return self.world.rig.commit.commit(changes, leases)
 
 
+@dataclass(slots=True)
+class Squeamish:
+    """A committer that cannot stand a failed attempt."""
+
+    world: World
+
+    def commit(self, changes: Changes, leases: Leases) -> datetime:
+        """Commit, unless an attempt has failed."""
+        if any(row.state is TaskState.FAILURE for one in changes.instances for row in one.changed):
+            raise RuntimeError("a bug in failures")
+        return self.world.rig.commit.commit(changes, leases)
+
+
+@dataclass(slots=True)
+class Stumbling:
+    """A committer whose next commits fail for these reasons; `None`: that one does not."""
+
+    world: World
+    reasons: list[Exception | None]
+
+    def commit(self, changes: Changes, leases: Leases) -> datetime:
+        """Commit, once there is no reason left not to."""
+        reason = self.reasons.pop(0) if self.reasons else None
+        if reason is not None:
+            raise reason
+        return self.world.rig.commit.commit(changes, leases)
+
+
 def several(world: World, number: int = 4) -> list[int]:
     """Return runs whose only task is in the broker."""
     runs = [world.submit(a_task("only"), name=f"w{index}") for index in range(number)]
@@ -231,6 +259,91 @@ def test_a_person_can_bury_the_command_that_fails(world: World) -> None:
     assert world.state is WorkflowState.SUCCESS
     assert world.picture()["failed"] == ["STOP"]
     assert "a bug in this run" in world.database()["error_command"][0]["reason"]
+
+
+def test_a_command_that_failed_more_than_once_can_be_buried_too(world: World) -> None:
+    """At each retry other things come before it in its lane; they are done, and it is what failed.
+
+    Teeth: fails (there is nothing to bury) if `Loop._one_by_one` parks a lane as a whole.
+    """
+    (run,) = several(world, 1)
+    world.rig.committer = Allergic(world, run)
+    world.command(CommandKind.STOP)
+    for _ in range(5):
+        world.rig.clock.advance(1.0)
+        world.streams.wake(world.slot)  # whenever the lane is tried, the command is there at once
+        world.settle()
+    assert world.rig.master.lanes.parked[run].tries > 2
+
+    ask(world, Wish.BURY)
+
+    assert "buried by request" in world.database()["error_command"][0]["reason"]
+    assert world.picture()["commands"] == []
+
+
+def test_only_what_fails_is_buried_of_a_lane_in_which_much_waits(world: World) -> None:
+    """It stands in the midst of what came at once; what stands before and behind it is done, in order.
+
+    Teeth: fails (the first RUNNING is blamed) if a lane that fails is parked as a whole.
+    """
+    run = world.submit(a_task("a"), a_task("b"))
+    world.settle()
+    orders = world.worker.take_all()
+    entries = [world.worker.running(orders[task]) for task in ("a", "b")]
+    poison = world.worker.result(orders["a"], TaskState.FAILURE)
+    entries.append(world.worker.result(orders["b"]))
+    world.command(CommandKind.PAUSE)
+    world.command(CommandKind.STOP)
+    world.rig.committer = Squeamish(world)
+    world.settle()
+    assert world.rig.master.lanes.parked[run].entry == (poison.slot, poison.id)
+
+    ask(world, Wish.BURY)
+    world.settle()
+    world.pass_time(2)
+
+    assert [world.verdict(entry) for entry in (*entries, poison)] == ["ok", "ok", "ok", "buried"]
+    assert {row.task: row.state for row in world.rows()} == {"a": TaskState.RUNNING, "b": TaskState.SUCCESS}
+    assert (world.state, world.picture()["failed"]) == (WorkflowState.STOPPING, [])
+
+
+def test_what_waits_in_a_lane_keeps_its_order_when_the_database_goes_away_in_the_midst(world: World) -> None:
+    """The halves of a lane that failed are put back one behind the other.
+
+    Teeth: fails (the run is paused) if `Loop._one_by_one` puts the second half back after it has tried the first.
+    """
+    several(world, 1)
+    world.command(CommandKind.PAUSE)
+    world.command(CommandKind.RESUME)
+    a_bug = RuntimeError(
+        "a bug"
+    )  # of the batch, and without the entries that woke the master of the lane, too
+    world.rig.committer = Stumbling(world, [a_bug, None, a_bug, StoreUnavailable("gone")])
+    world.pass_time(10)
+
+    assert (world.state, world.picture()["commands"]) == (WorkflowState.RUNNING, [])
+
+
+def test_nothing_is_buried_for_what_comes_from_the_rows(world: World) -> None:
+    """A timer that fails is no reason to give up what a worker says."""
+    world.submit(a_task("a", retries=1, retry_delay_s=5.0), a_task("b"))
+    world.settle()
+    orders = world.worker.take_all()
+    world.worker.result(orders["a"], TaskState.FAILURE)
+    world.settle()
+    world.rig.committer = Allergic(world, world.run)
+    world.rig.clock.advance(6.0)
+    world.step()
+    assert world.rig.master.lanes.parked[world.run].tries == 1
+    entry = world.worker.running(orders["b"])
+    world.settle()
+
+    ask(world, Wish.BURY)
+    world.rig.committer = world.rig.commit
+    world.pass_time(5)
+
+    assert (world.verdict(entry), world.streams.dead) == ("ok", [])
+    assert world.attempt("b").state is TaskState.RUNNING
 
 
 def test_a_wish_about_a_run_that_is_not_parked_is_ignored(world: World) -> None:

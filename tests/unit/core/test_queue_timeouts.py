@@ -88,6 +88,40 @@ def test_what_has_begun_once_is_not_limited_again() -> None:
     assert (play["a"].state, deadline_s(play)) == (TaskState.SUBMITTED, None)
 
 
+@pytest.mark.parametrize("claim_was_made", [False, True])
+def test_claims_that_nobody_answered_do_not_begin_it_anew(*, claim_was_made: bool) -> None:
+    """It counts from its first time in the queue, however often a worker took it and could not begin."""
+    play = started(limited(timeout_s=100.0))
+    for _ in range(2):
+        play.wait(12)
+        play.dispatched("a")
+        if claim_was_made:
+            play.running("a")
+            assert deadline_s(play) is None
+        play.report("a", TaskDelayed, seconds=0.0, began=False)
+        play.notify("a", AttemptDue)
+        assert deadline_s(play) == LIMIT_S
+
+    play.wait(6)
+    play.notify("a", QueueTimeout)
+    assert play.wants("a") == Recall()
+
+
+def test_after_a_pause_it_counts_anew_also_for_what_was_claimed_in_vain() -> None:
+    """Who resumes it asks for it again."""
+    play = started(limited())
+    play.running("a")
+    play.command(CommandKind.PAUSE)
+    play.report("a", TaskDelayed, seconds=0.0, began=False)
+    assert (play["a"].state, play["a"].queue_timeout_at) == (TaskState.PAUSED, None)
+    play.wait(100)
+
+    play.command(CommandKind.RESUME)
+    play.notify("a", AttemptDue)
+
+    assert deadline_s(play) == 100 + LIMIT_S
+
+
 def test_paused_time_does_not_count() -> None:
     """After a resume it counts from the beginning."""
     play = started(limited())
@@ -95,7 +129,7 @@ def test_paused_time_does_not_count() -> None:
     play.command(CommandKind.PAUSE)
     assert deadline_s(play) is None
     play.notify("a", RecallWon)
-    assert (play.state, play["a"].timeout_at) == (WorkflowState.PAUSED, None)
+    assert (play.state, play["a"].queue_timeout_at) == (WorkflowState.PAUSED, None)
     play.wait(100)
 
     play.command(CommandKind.RESUME)

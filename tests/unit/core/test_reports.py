@@ -342,6 +342,18 @@ def test_what_an_earlier_hand_over_began_counts_on() -> None:
     assert (play["a"].started_at, play["a"].timeout_at) == (NOW, NOW + timedelta(seconds=100))
 
 
+def test_no_clock_tells_which_hand_over_began() -> None:
+    """Deferred for no time at all, by a clock that stands: the next hand-over takes nothing of it back."""
+    play = started(a_task(timeout_s=100))
+    play.running("a")
+    play.report("a", TaskDelayed, seconds=0)
+    play.notify("a", AttemptDue)
+    play.dispatched("a")
+    play.report("a", TaskDelayed, seconds=0, began=False)
+
+    assert (play["a"].started_at, play["a"].begun) == (NOW, 1)
+
+
 def test_deferral_into_the_past_is_due_now() -> None:
     """A negative number is not a time machine."""
     play = started(a_task())

@@ -4,7 +4,7 @@ from sqlalchemy import Engine
 
 from orchestrator.core.command import CommandKind
 from orchestrator.core.status import WorkflowState
-from orchestrator.master.ingredients import Limits, Timing
+from orchestrator.master.ingredients import Limits
 from orchestrator.master.overload import Overload
 from tests.world import World, a_task
 
@@ -53,7 +53,7 @@ def test_each_threshold_has_its_name() -> None:
 
 def test_a_full_inbox_makes_the_reader_wait(memory_engine: Engine) -> None:
     """Beyond the limit nothing is read: the streams keep it, and it is handled when there is room."""
-    world = World(memory_engine, timing=Timing(inbox_limit=64))
+    world = World(memory_engine, limits=Limits(memory=1.0, inbox=64))
     world.submit(a_task("only"))
     order = world.started()
     for _ in range(200):

@@ -7,9 +7,13 @@ from pathlib import Path
 import pytest
 import rich_click as click
 
+from orchestrator.cli.commands.definitions import CATALOGUE as DEFINITIONS
+from orchestrator.cli.commands.definitions import definitions
+from orchestrator.cli.commands.pools import CATALOGUE as POOLS
+from orchestrator.cli.commands.pools import pools
 from orchestrator.cli.commands.runs import CATALOGUE as RUNS
 from orchestrator.cli.commands.runs import runs
-from orchestrator.cli.lazy import LazyGroup
+from orchestrator.cli.lazy import Entry, LazyGroup
 from orchestrator.cli.main import CATALOGUE, cli, code_of, exit_code
 from orchestrator.errors import (
     BrokerUnavailable,
@@ -53,13 +57,22 @@ def test_overview_names_every_command_that_people_use(capsys: pytest.CaptureFixt
     assert "supervise" not in text
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_overview_of_runs_says_what_each_command_says_of_itself(name: str) -> None:
+@pytest.mark.parametrize(
+    ("group", "name", "entry"),
+    [
+        (group, name, entry)
+        for group, catalogue in ((runs, RUNS), (pools, POOLS), (definitions, DEFINITIONS))
+        for name, entry in catalogue.items()
+    ],
+)
+def test_overview_of_a_group_says_what_each_command_says_of_itself(
+    group: LazyGroup, name: str, entry: Entry
+) -> None:
     """The catalogue repeats the first line of a command's help, so that nothing need be loaded for it."""
-    command = runs.resolve_command(click.Context(runs), [name])[1]
+    command = group.resolve_command(click.Context(group), [name])[1]
 
     assert command is not None
-    assert RUNS[name].summary == (command.help or "").partition("\n")[0]
+    assert entry.summary == (command.help or "").partition("\n")[0]
 
 
 @pytest.mark.parametrize(

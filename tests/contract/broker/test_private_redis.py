@@ -50,7 +50,7 @@ def test_a_crash_keeps_what_was_written_and_the_address(server: PrivateRedis) ->
     url = server.start()
     with open_redis(url) as client:
         client.set("key", "value")
-        client.execute_command("WAITAOF", 1, 0, 5_000)  # a busy disk may keep the server from writing at once
+        client.waitaof(1, 0, 5_000)  # a busy disk may keep the server from writing at once
         server.kill()
 
         assert server.start() == url

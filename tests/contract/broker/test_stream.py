@@ -290,7 +290,7 @@ def test_a_redis_that_is_away_is_broker_unavailable(
     stream = make_stream(real_client, redis_keys)
     send(real_client, redis_keys, 0, 1)
     (entry,) = stream.read([0], count=10)
-    real_client.execute_command("WAITAOF", 1, 0, 5_000)  # a busy disk may keep the server from writing at once
+    real_client.waitaof(1, 0, 5_000)  # a busy disk may keep the server from writing at once
     redis_server.kill()
     calls: list[Callable[[], object]] = [
         lambda: stream.ensure_groups([0]),

@@ -1,4 +1,4 @@
-"""Owns the use cases of stored definitions: deploying, listing, showing, going online and offline."""
+"""Owns the use cases of stored definitions: deploying, showing, going online and offline."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -52,11 +52,6 @@ def deploy(
         }
         for definition in definitions
     ]
-
-
-def list_definitions(backend: Backend) -> list[dict[str, Any]]:
-    """Return the latest version of every workflow."""
-    return backend.queries.definitions()
 
 
 def show(backend: Backend, name: str, version: int | None) -> dict[str, Any]:

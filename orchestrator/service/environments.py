@@ -7,24 +7,25 @@ from orchestrator.authoring.names import did_you_mean, workflow_name
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.parameters import MAX_SHELL_VALUE_BYTES, is_shell_name
 from orchestrator.errors import DefinitionError, Fault, NotFound, UserError
-from orchestrator.service.backend import Backend
+from orchestrator.service.records import Records
+from orchestrator.store.environments import Environments
 from orchestrator.store.storable import check_storable
 
 MOST_VARIABLES = 1000
 
 
-def list_environments(backend: Backend) -> list[dict[str, Any]]:
+def list_environments(records: Records) -> list[dict[str, Any]]:
     """Return every environment with its variables."""
-    return [_document(name, variables) for name, variables in backend.environments.list().items()]
+    return [_document(name, variables) for name, variables in Environments(records.engine).list().items()]
 
 
 def set_variables(
-    backend: Backend, name: str, variables: Mapping[str, str], *, without: Collection[str] = ()
+    records: Records, name: str, variables: Mapping[str, str], *, without: Collection[str] = ()
 ) -> dict[str, Any]:
     """Set variables of an environment, and remove others; what is not named stays.
 
     Args:
-        backend: The services.
+        records: What is stored.
         name: The environment; a new one is made.
         variables: Texts by name.
         without: Names of variables that go.
@@ -36,14 +37,14 @@ def set_variables(
     if faults:
         raise UserError("\n".join(faults))
     check_storable(dict(variables), f"environment '{name}'")
-    return _document(name, backend.environments.set(name, variables, without=without))
+    return _document(name, Environments(records.engine).set(name, variables, without=without))
 
 
-def delete(backend: Backend, name: str, *, force: bool) -> dict[str, Any]:
+def delete(records: Records, name: str, *, force: bool) -> dict[str, Any]:
     """Delete an environment.
 
     Args:
-        backend: The services.
+        records: What is stored.
         name: The environment.
         force: Also if a workflow that is online, or a run that goes on, refers to it.
 
@@ -51,18 +52,19 @@ def delete(backend: Backend, name: str, *, force: bool) -> dict[str, Any]:
         NotFound: There is no such environment.
         Conflict: It is needed; the message names by whom.
     """
-    known = backend.environments.list()
+    environments = Environments(records.engine)
+    known = environments.list()
     if name not in known:
         raise NotFound(f"there is no environment '{name}'{did_you_mean(name, known)}")
-    backend.environments.delete(name, force=force)
+    environments.delete(name, force=force)
     return {"name": name, "deleted": True}
 
 
-def refuse_unknown_environments(backend: Backend, definitions: Sequence[WorkflowDefinition]) -> None:
+def refuse_unknown_environments(records: Records, definitions: Sequence[WorkflowDefinition]) -> None:
     """Return if every environment that the definitions refer to has been set.
 
     Args:
-        backend: The services.
+        records: What is stored.
         definitions: Those that go online.
 
     Raises:
@@ -71,7 +73,7 @@ def refuse_unknown_environments(backend: Backend, definitions: Sequence[Workflow
     named = [(one, place, name) for one in definitions for place, name in _named(one)]
     if not named:
         return
-    known = list(backend.environments.list())
+    known = list(Environments(records.engine).list())
     faults = [
         Fault(
             workflow=definition.name,

@@ -1,9 +1,16 @@
-"""Owns finding a stored workflow by its name, with a guess where there is none."""
+"""Owns looking for stored workflows: all of them, or one by its name, with a guess where there is none."""
+
+from typing import Any
 
 from orchestrator.authoring.names import did_you_mean
 from orchestrator.errors import NotFound
 from orchestrator.service.records import Records
 from orchestrator.store.definitions import StoredDefinition
+
+
+def list_definitions(records: Records) -> list[dict[str, Any]]:
+    """Return the latest version of every workflow."""
+    return records.queries.definitions()
 
 
 def find(records: Records, name: str, version: int | None) -> StoredDefinition:

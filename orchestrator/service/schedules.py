@@ -9,40 +9,41 @@ from orchestrator.authoring.cron import CronTimes
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.schedule import schedules_of, upcoming
 from orchestrator.errors import Fault
-from orchestrator.service.backend import Backend
-from orchestrator.store.schedules import StoredSchedule
+from orchestrator.service.records import Records
+from orchestrator.store.schedules import Schedules, StoredSchedule
 
 
-def list_schedules(backend: Backend) -> list[dict[str, Any]]:
+def list_schedules(records: Records) -> list[dict[str, Any]]:
     """Return every schedule with the time of its next run: none while it is paused or its workflow offline."""
-    now = backend.queries.now()
-    return [_document(one, now) for one in backend.schedules.list()]
+    now = records.queries.now()
+    return [_document(one, now) for one in Schedules(records.engine).list()]
 
 
-def set_paused(backend: Backend, schedule_id: int, *, paused: bool) -> dict[str, Any]:
+def set_paused(records: Records, schedule_id: int, *, paused: bool) -> dict[str, Any]:
     """Pause or resume a schedule; one that is so already stays so.
 
     Raises:
         NotFound: There is no such schedule.
     """
-    changed = backend.schedules.set_paused(schedule_id, paused=paused)
-    stored = backend.schedules.get(schedule_id)
-    return {**_document(stored, backend.queries.now()), "changed": changed}
+    schedules = Schedules(records.engine)
+    changed = schedules.set_paused(schedule_id, paused=paused)
+    stored = schedules.get(schedule_id)
+    return {**_document(stored, records.queries.now()), "changed": changed}
 
 
-def next_times(backend: Backend, schedule_id: int, count: int) -> list[datetime]:
+def next_times(records: Records, schedule_id: int, count: int) -> list[datetime]:
     """Return the next planned times of a schedule, paused or not, aware UTC.
 
     Args:
-        backend: The services.
+        records: What is stored.
         schedule_id: The schedule.
         count: How many times at most.
 
     Raises:
         NotFound: There is no such schedule.
     """
-    stored = backend.schedules.get(schedule_id)
-    return list(islice(upcoming(stored.said, backend.queries.now(), CronTimes()), count))
+    stored = Schedules(records.engine).get(schedule_id)
+    return list(islice(upcoming(stored.said, records.queries.now(), CronTimes()), count))
 
 
 def over(definitions: Iterable[WorkflowDefinition], now: Callable[[], datetime]) -> list[Fault]:

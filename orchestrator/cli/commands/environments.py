@@ -4,7 +4,7 @@ import rich_click as click
 
 from orchestrator.cli.options import json_option
 from orchestrator.cli.output import print_json, print_rows
-from orchestrator.cli.session import open_backend
+from orchestrator.cli.records import open_records
 from orchestrator.service import environments as service
 
 COLUMNS = ("name", "variable", "value")
@@ -19,8 +19,8 @@ def environments() -> None:
 @json_option
 def list_environments(*, as_json: bool) -> None:
     """List the environments with their variables."""
-    with open_backend() as backend:
-        found = service.list_environments(backend)
+    with open_records() as records:
+        found = service.list_environments(records)
     rows = found
     if not as_json:
         rows = [
@@ -41,8 +41,8 @@ def list_environments(*, as_json: bool) -> None:
 def set_variables(name: str, variables: tuple[str, ...], without: tuple[str, ...], *, as_json: bool) -> None:
     """Set variables of an environment; others stay. What is dispatched from now on sees them."""
     given = dict(_split(one) for one in variables)
-    with open_backend() as backend:
-        stored = service.set_variables(backend, name, given, without=without)
+    with open_records() as records:
+        stored = service.set_variables(records, name, given, without=without)
     if as_json:
         print_json(stored)
     else:
@@ -55,8 +55,8 @@ def set_variables(name: str, variables: tuple[str, ...], without: tuple[str, ...
 @json_option
 def delete(name: str, *, force: bool, as_json: bool) -> None:
     """Delete an environment that no workflow that is online, and no run that goes on, refers to."""
-    with open_backend() as backend:
-        document = service.delete(backend, name, force=force)
+    with open_records() as records:
+        document = service.delete(records, name, force=force)
     if as_json:
         print_json(document)
     else:

@@ -4,7 +4,7 @@ import rich_click as click
 
 from orchestrator.cli.options import json_option, number_type
 from orchestrator.cli.output import local_time, print_json, print_rows
-from orchestrator.cli.session import open_backend
+from orchestrator.cli.records import open_records
 from orchestrator.service import schedules as service
 
 COLUMNS = ("id", "workflow", "cron", "timezone", "misfire", "paused", "next_at")
@@ -22,8 +22,8 @@ def schedules() -> None:
 @json_option
 def list_schedules(*, as_json: bool) -> None:
     """List the schedules of all workflows with their next run."""
-    with open_backend() as backend:
-        rows = service.list_schedules(backend)
+    with open_records() as records:
+        rows = service.list_schedules(records)
     if not as_json:
         rows = [{**row, "next_at": row["next"]} for row in rows]
     print_rows(rows, COLUMNS, as_json=as_json, empty="no workflow has a schedule")
@@ -53,8 +53,8 @@ def resume(schedule: int, *, as_json: bool) -> None:
 @json_option
 def next_times(schedule: int, count: int, *, as_json: bool) -> None:
     """Say when a schedule fires next, whether or not it is paused."""
-    with open_backend() as backend:
-        times = service.next_times(backend, schedule, count)
+    with open_records() as records:
+        times = service.next_times(records, schedule, count)
     if as_json:
         print_json([service.iso(one) for one in times])
         return
@@ -63,8 +63,8 @@ def next_times(schedule: int, count: int, *, as_json: bool) -> None:
 
 
 def _set_paused(schedule: int, *, paused: bool, as_json: bool) -> None:
-    with open_backend() as backend:
-        document = service.set_paused(backend, schedule, paused=paused)
+    with open_records() as records:
+        document = service.set_paused(records, schedule, paused=paused)
     if as_json:
         print_json(document)
         return

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from orchestrator.config import load_settings
 from orchestrator.store import migrate
 from orchestrator.store.session import open_engine
@@ -63,15 +65,29 @@ def test_overview_of_runs_loads_none_of_its_commands(tmp_path: Path) -> None:
     assert found == []
 
 
-def test_listing_of_runs_needs_the_database_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("group", ["runs", "definitions"])
+def test_listing_needs_the_database_alone(group: str, tmp_path: Path) -> None:
     """What scripts ask most loads no broker, no Celery, and nothing that reads workflow files."""
+    text, found = _listed(group, ("sqlalchemy", *LISTING_NEEDS_NOT), tmp_path)
+
+    assert text.strip() == "[]"
+    assert found == ["sqlalchemy"]
+
+
+@pytest.mark.parametrize("group", ["schedules", "environments", "pools"])
+def test_listing_of_what_the_database_holds_needs_no_broker(group: str, tmp_path: Path) -> None:
+    """When a schedule fires next is reckoned: that needs cron, and nobody else."""
+    _, found = _listed(group, ("redis", "kombu", "celery", "orchestrator.broker", "yaml"), tmp_path)
+
+    assert found == []
+
+
+def _listed(group: str, names: tuple[str, ...], home: Path) -> tuple[str, list[str]]:
+    """Return what a list of an empty database printed, and which of these modules it loaded."""
     engine = open_engine(
-        load_settings({"ORCHESTRATOR_HOME": str(tmp_path)}).database, "migration", connect_timeout_s=5
+        load_settings({"ORCHESTRATOR_HOME": str(home)}).database, "migration", connect_timeout_s=5
     )
     migrate.upgrade(engine)
     engine.dispose()
 
-    text, found = loaded(["runs", "list", "--json"], ("sqlalchemy", *LISTING_NEEDS_NOT), tmp_path)
-
-    assert text.strip() == "[]"
-    assert found == ["sqlalchemy"]
+    return loaded([group, "list", "--json"], names, home)

@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 import rich_click as click
 
+from orchestrator.cli.commands.definitions import CATALOGUE as DEFINITIONS
+from orchestrator.cli.commands.definitions import definitions
+from orchestrator.cli.commands.pools import CATALOGUE as POOLS
+from orchestrator.cli.commands.pools import pools
 from orchestrator.cli.commands.runs import CATALOGUE as RUNS
 from orchestrator.cli.commands.runs import runs
 from orchestrator.cli.lazy import Entry, LazyGroup
@@ -91,13 +95,22 @@ def _switch(*, is_on: bool) -> None:
     (gc.enable if is_on else gc.disable)()
 
 
-@pytest.mark.parametrize("name", RUNS)
-def test_overview_of_runs_says_what_each_command_says_of_itself(name: str) -> None:
+@pytest.mark.parametrize(
+    ("group", "name", "entry"),
+    [
+        (group, name, entry)
+        for group, catalogue in ((runs, RUNS), (pools, POOLS), (definitions, DEFINITIONS))
+        for name, entry in catalogue.items()
+    ],
+)
+def test_overview_of_a_group_says_what_each_command_says_of_itself(
+    group: LazyGroup, name: str, entry: Entry
+) -> None:
     """The catalogue repeats the first line of a command's help, so that nothing need be loaded for it."""
-    command = runs.resolve_command(click.Context(runs), [name])[1]
+    command = group.resolve_command(click.Context(group), [name])[1]
 
     assert command is not None
-    assert RUNS[name].summary == (command.help or "").partition("\n")[0]
+    assert entry.summary == (command.help or "").partition("\n")[0]
 
 
 @pytest.mark.parametrize(

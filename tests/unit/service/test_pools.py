@@ -9,7 +9,7 @@ from orchestrator.core.changes import Changes
 from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.core.pool import PoolPlace
 from orchestrator.errors import Conflict, DefinitionError, NotFound, UserError
-from orchestrator.service import definitions, pools
+from orchestrator.service import definitions, pool_sizes, pools
 from orchestrator.service.backend import Backend
 from orchestrator.service.database_checks import _waits_too_long
 from orchestrator.service.explaining.causes import Kind
@@ -50,7 +50,7 @@ def line_up(backend: Backend, *tasks: str) -> None:
 
 def test_unknown_pools_are_refused_when_a_workflow_goes_online(backend: Backend) -> None:
     """Each with its task, a guess and the command that makes it; offline it may be stored."""
-    pools.set_slots(backend, "warehouse", 0)
+    pool_sizes.set_slots(backend, "warehouse", 0)
     definitions.deploy(backend, naming("warehous", "none"), online=False)
 
     for go_online in (
@@ -74,7 +74,7 @@ def test_unknown_pools_are_refused_when_a_workflow_goes_online(backend: Backend)
 def test_what_can_be_no_pool_is_refused(backend: Backend, name: str, slots: int, message: str) -> None:
     """Nothing is stored."""
     with pytest.raises(UserError, match=message):
-        pools.set_slots(backend, name, slots)
+        pool_sizes.set_slots(backend, name, slots)
     assert pools.list_pools(backend) == []
 
 
@@ -85,7 +85,7 @@ def test_pools_are_listed_with_what_is_taken_and_who_waits(backend: Backend) -> 
         {"name": "few", "slots": None, "taken": 0, "waiting": 3, "repaired": 0}
     ]
 
-    stored = pools.set_slots(backend, "few", 2)
+    stored = pool_sizes.set_slots(backend, "few", 2)
 
     assert stored == {"name": "few", "slots": 2, "taken": 2, "waiting": 1, "repaired": 0}
 
@@ -94,7 +94,7 @@ def test_pool_that_may_be_wanted_is_not_deleted(backend: Backend) -> None:
     """An online workflow names it; somebody has a slot; there is none."""
     with pytest.raises(NotFound):
         pools.delete(backend, "few")
-    pools.set_slots(backend, "few", 1)
+    pool_sizes.set_slots(backend, "few", 1)
     definitions.deploy(backend, naming("few"), online=True)
     with pytest.raises(Conflict, match=r"named by w, .*orchestrator definitions offline w"):
         pools.delete(backend, "few")
@@ -103,7 +103,7 @@ def test_pool_that_may_be_wanted_is_not_deleted(backend: Backend) -> None:
     with pytest.raises(Conflict, match="in use"):
         pools.delete(backend, "few")
 
-    pools.set_slots(backend, "other", 1)
+    pool_sizes.set_slots(backend, "other", 1)
 
     assert pools.delete(backend, "other") == {"name": "other", "deleted": True}
 
@@ -114,7 +114,7 @@ def test_pool_that_may_be_wanted_is_not_deleted(backend: Backend) -> None:
 def test_doctor_says_how_full_each_pool_is(backend: Backend) -> None:
     """And that nothing is wrong where nothing is."""
     assert [finding.message for finding in check_pools(backend)] == ["there is none"]
-    pools.set_slots(backend, "few", 3)
+    pool_sizes.set_slots(backend, "few", 3)
 
     (finding,) = check_pools(backend)
 
@@ -127,7 +127,7 @@ def test_doctor_names_pools_that_give_out_nothing_and_rows_that_do_not_fit(backe
     (missing, rows) = check_pools(backend)
     assert (missing.level, missing.remedy) == ("error", "make it with: orchestrator pools set few SLOTS")
     assert (rows.level, rows.message[:5]) == ("error", "'few'")
-    pools.set_slots(backend, "few", 0)
+    pool_sizes.set_slots(backend, "few", 0)
     assert next(iter(check_pools(backend))).remedy == "orchestrator pools set few SLOTS"
 
     backend.pools.sweep("few", SlotLeases(backend.engine).acquire("m", 60.0))

@@ -19,7 +19,7 @@ from orchestrator.cli.main import CATALOGUE
 from orchestrator.config import Settings
 from orchestrator.core import parameters
 from orchestrator.master.spreader import MOST_OUTPUT_BYTES
-from orchestrator.service import backfills, pools
+from orchestrator.service import backfills, pool_sizes
 from orchestrator.worker import outputs
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ LIMITS = {
     "a list or map in an expression": f"{expressions.MAX_ELEMENTS:,}",
     "a report of a worker": f"{MAX_EVENT_BYTES // 1024} KiB",
     "runs of one backfill": f"{backfills.MOST_RUNS:,}",
-    "slots of a pool": f"{pools.MOST_SLOTS:,}",
+    "slots of a pool": f"{pool_sizes.MOST_SLOTS:,}",
 }
 LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception", "critical", "log"})
 

@@ -1,14 +1,16 @@
 """Owns what a relative path in a setting means: a place seen from where the program was started."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.setting_faults import variable
 
 PATHS = ("home", "source_dir", "bundles", "secrets_dir")
-SQLITE = "sqlite:///"
-_NO_FILES = (":memory:", "file:")
+CONNECTIONS = variable("connection_")
+_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(.+)", re.DOTALL)
+_NO_RELATIVE_FILES = ("/", ":memory:", "file:")
 
 
 def absolute(path: str | Path) -> Path:
@@ -18,10 +20,10 @@ def absolute(path: str | Path) -> Path:
 
 def absolute_database(url: str) -> str:
     """Return a database URL, that of a SQLite file with its path from the root."""
-    path = url.removeprefix(SQLITE)
-    if path in (url, "") or path.startswith(("/", *_NO_FILES)):
+    found = _SQLITE.fullmatch(url)
+    if found is None or found[2].startswith(_NO_RELATIVE_FILES):
         return url
-    return f"{SQLITE}{absolute(path)}"
+    return f"{found[1]}{absolute(found[2])}"
 
 
 def for_children(environment: Mapping[str, str]) -> dict[str, str]:
@@ -34,8 +36,9 @@ def for_children(environment: Mapping[str, str]) -> dict[str, str]:
     for name in map(variable, PATHS):
         if text := settled.get(name, "").strip():
             settled[name] = str(absolute(text))
-    if url := settled.get(variable("database_url"), "").strip():
-        settled[variable("database_url")] = absolute_database(url)
+    for name in [variable("database_url"), *(one for one in settled if one.startswith(CONNECTIONS))]:
+        if url := settled.get(name, "").strip():
+            settled[name] = absolute_database(url)
     if paths := settled.get("PYTHONPATH"):
         settled["PYTHONPATH"] = os.pathsep.join(str(Path(one).absolute()) for one in paths.split(os.pathsep))
     return settled

@@ -20,6 +20,8 @@ def test_children_see_relative_paths_from_where_the_command_was_started(
             "ORCHESTRATOR_BUNDLES": "bundles",
             "ORCHESTRATOR_SECRETS_DIR": "/run/secrets",
             "ORCHESTRATOR_DATABASE_URL": "sqlite:///o.db",
+            "ORCHESTRATOR_CONNECTION_SHOP": "sqlite+pysqlite:///shop.db?timeout=5",
+            "ORCHESTRATOR_CONNECTION_BOOKS": "secret://books",
             "ORCHESTRATOR_SOURCE_DIR": " ",
             "PYTHONPATH": f"src{os.pathsep}/lib",
         }
@@ -29,6 +31,8 @@ def test_children_see_relative_paths_from_where_the_command_was_started(
         "ORCHESTRATOR_BUNDLES": f"{tmp_path}/bundles",
         "ORCHESTRATOR_SECRETS_DIR": "/run/secrets",
         "ORCHESTRATOR_DATABASE_URL": f"sqlite:///{tmp_path}/o.db",
+        "ORCHESTRATOR_CONNECTION_SHOP": f"sqlite+pysqlite:///{tmp_path}/shop.db?timeout=5",
+        "ORCHESTRATOR_CONNECTION_BOOKS": "secret://books",
         "ORCHESTRATOR_SOURCE_DIR": " ",
         "PYTHONPATH": f"{tmp_path}/src{os.pathsep}/lib",
     }

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 from orchestrator.config import setting_name
 from orchestrator.core.order import Order
 from orchestrator.core.secrets import SCHEME
+from orchestrator.setting_paths import absolute_database
 from orchestrator.worker.executors.environment import with_bundle
 from orchestrator.worker.executors.port import Finished, TaskFailure, Workplace
 from orchestrator.worker.executors.script import Program, ScriptWork
@@ -39,8 +40,7 @@ class SqlExecutor:
         program = Program(
             interpreter=[sys.executable, "-P", str(PROGRAM), "{scratch}/output"],
             variables=with_bundle(workplace.environment, workplace.bundle),
-            directory=workplace.bundle
-            or Path.cwd(),  # what a relative path in `sqlite:///shop.db` is relative to
+            directory=workplace.bundle or Path.cwd(),
             conclude=lambda code, output: _concluded(code, output, order),
         )
         return ScriptWork(order, workplace, json.dumps(request), program)
@@ -48,6 +48,8 @@ class SqlExecutor:
 
 def connection_url(name: str, workplace: Workplace) -> str:
     """Return the SQLAlchemy URL of a connection; it and its password are hidden from now on.
+
+    A relative path of a SQLite file is seen from where the worker was started, as in every setting.
 
     Raises:
         TaskFailure: This worker has no connection of that name.
@@ -64,7 +66,7 @@ def connection_url(name: str, workplace: Workplace) -> str:
     if url.startswith(SCHEME):
         url = workplace.vault.reveal(url.removeprefix(SCHEME))
     workplace.vault.hide(*_hidden_parts(url))
-    return _with_driver(url)
+    return _with_driver(absolute_database(url))
 
 
 def dialect_of(url: str) -> str:

@@ -16,7 +16,7 @@ from orchestrator.core.definition import WorkflowDefinition
 from orchestrator.embedded.guest import Guest
 from orchestrator.embedded.home import Home, with_running
 from orchestrator.embedded.launch import warm_up
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, UserError
 from orchestrator.service import definitions, files, runs, submission
 from orchestrator.service.alert_targets import refuse_unknown_targets
 from orchestrator.service.attendance import why_nothing_happens
@@ -72,7 +72,9 @@ class Handle:
             return str(runs.wait(backend, [self.id], timeout_s, _clockwork())[0]["state"])
 
 
-def submit(found: Sequence[WorkflowDefinition], params: Mapping[str, Any]) -> Handle:
+def submit(
+    found: Sequence[WorkflowDefinition], params: Mapping[str, Any], idempotency_key: str | None = None
+) -> Handle:
     """Deploy the definitions, submit a run of the first, and return at once.
 
     Without a living master it warns (`RuntimeWarning`), as the command line does: the run waits for one.
@@ -80,13 +82,17 @@ def submit(found: Sequence[WorkflowDefinition], params: Mapping[str, Any]) -> Ha
     Args:
         found: Checked definitions: what is to run, and behind it what that calls.
         params: Start parameters by name.
+        idempotency_key: Under one that was used before, the run that is there is returned.
 
     Raises:
-        UserError: The definition or a parameter cannot be used.
+        UserError: The definition, a parameter or the key cannot be used.
+        Conflict: The key was used for another request.
     """
+    if not isinstance(idempotency_key, str | None):
+        raise UserError(f"an idempotency key is a text, not {idempotency_key!r}")
     settings = with_running(load_settings())
     with _backend(settings) as backend:
-        handle = _submit(backend, settings, found, params)
+        handle = _submit(backend, settings, found, params, idempotency_key)
         reason = why_nothing_happens(backend)
     if reason is not None:
         warnings.warn(f"run {handle.id}: {reason}", RuntimeWarning, stacklevel=CALL_OF_THE_USER)
@@ -134,13 +140,19 @@ def _perform(settings: Settings, prepared: Prepared) -> Performed:
 
 
 def _submit(
-    backend: Backend, settings: Settings, found: Sequence[WorkflowDefinition], params: Mapping[str, Any]
+    backend: Backend,
+    settings: Settings,
+    found: Sequence[WorkflowDefinition],
+    params: Mapping[str, Any],
+    idempotency_key: str | None,
 ) -> Handle:
     definition = found[0]
     definitions.deploy(backend, found, online=True)
     stored = find(backend, definition.name, None)
     values = parameters_from_values(definition, params)
-    submitted = submission.submit(backend, stored, values, submission.SubmitOptions())
+    submitted = submission.submit(
+        backend, stored, values, submission.SubmitOptions(idempotency_key=idempotency_key)
+    )
     return Handle(settings, submitted["workflow_instance_id"], definition.name)
 
 

@@ -27,6 +27,7 @@ _TYPES = {
     list: "list",
     dict: "map",
 }
+KEY = "idempotency_key"
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -172,15 +173,23 @@ class Workflow:
         found: list[WorkflowDefinition] = import_module("orchestrator.authoring.load").load_with_called(self)
         return found
 
-    def submit(self, **params: Any) -> Any:
+    def submit(self, *, idempotency_key: str | None = None, **params: Any) -> Any:
         """Hand the workflow to a running master; return a handle with `id`, `wait()`, `state`, `outputs`.
 
         Warns (`RuntimeWarning`) if no master is running: the run waits for one.
 
+        Args:
+            idempotency_key: Under a key that was used before, the handle is that of the run that is there. A
+                workflow that has a parameter of this name gets it, and takes no key here.
+            params: Start parameters.
+
         Raises:
-            UserError: The definition or a parameter is wrong.
+            UserError: The definition or a parameter is wrong, or the key is no text.
+            Conflict: The key was used for another workflow, or with other parameters.
         """
-        return import_module("orchestrator.client").submit(self.definitions(), params)
+        if idempotency_key is not None and KEY in inspect.signature(self.function).parameters:
+            params[KEY], idempotency_key = idempotency_key, None
+        return import_module("orchestrator.client").submit(self.definitions(), params, idempotency_key)
 
     def run(self, **params: Any) -> Any:
         """Run the workflow to its end, here, and show it as `orchestrator run` does; return its handle.

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import noop, workflow
+from orchestrator import noop, shell, workflow
 from orchestrator.client import Handle
 from orchestrator.config import load_settings
+from orchestrator.errors import Conflict, UserError
 from orchestrator.service import attendance
 from orchestrator.service.backend import Backend
 from tests.unit.service.submitting import end_run
@@ -36,6 +37,39 @@ def test_submit_without_a_master_warns_in_the_line_of_the_call() -> None:
     (warning,) = caught
     assert (warning.category, warning.filename) == (RuntimeWarning, __file__)
     assert str(warning.message) == f"run {handle.id}: {attendance.NO_MASTER}"
+
+
+@workflow
+def ordered(number: int = 0) -> None:
+    """Ship an order."""
+    shell("only", "true", params={"n": number})
+
+
+@workflow
+def keyed(idempotency_key: str = "") -> None:
+    """Use a key of its own."""
+    shell("only", "true", params={"key": idempotency_key})
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_same_idempotency_key_gives_the_run_that_is_there() -> None:
+    """Whoever did not hear the answer asks again; another request under the key is refused with that run."""
+    first = ordered.submit(number=7, idempotency_key="order-7")
+
+    assert ordered.submit(number=7, idempotency_key="order-7").id == first.id
+    with pytest.raises(Conflict, match=f"belongs to run {first.id},"):
+        ordered.submit(number=8, idempotency_key="order-7")
+    with pytest.raises(UserError, match="an idempotency key is a text, not 7"):
+        ordered.submit(idempotency_key=7)  # type: ignore[arg-type]  # what people try
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_parameter_that_is_called_like_the_key_stays_a_parameter() -> None:
+    """Such workflows were there before the key was: each submission is a run."""
+    first, second = (keyed.submit(idempotency_key="mine") for _ in range(2))
+
+    assert first.id != second.id
+    assert first.show()["params"] == {"idempotency_key": "mine"}
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

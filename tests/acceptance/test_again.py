@@ -6,10 +6,11 @@ import pytest
 
 from tests.acceptance.command_line import Machine
 from tests.acceptance.test_up import a_machine
-from tests.cluster import ROOT
+from tests.cluster import ROOT, wait_until
 
 pytestmark = [pytest.mark.acceptance]
 
+CHILD = str(ROOT / "examples" / "child_by_hand.yaml")
 RECOVER = str(ROOT / "examples" / "recover.yaml")
 STUBBORN = """
 workflow: {name: stubborn, params: {word: old}}
@@ -76,6 +77,36 @@ def test_a_forced_success_with_outputs_and_a_rerun_with_parameters(machine: Mach
         {"said": "old"},
         {"said": "new"},
     ]
+
+
+def test_a_child_that_people_touch_is_told_and_taken_over(machine: Machine) -> None:
+    """The commands of docs/concepts.md: paused by hand, recovered by hand after its parent's end, taken over."""
+    number = str(machine.json("submit", CHILD, "-p", "seconds=2")["workflow_instance_id"])
+    wait_until(lambda: child_of(machine, number) is not None, seconds=40, what="the child")
+    child = str(child_of(machine, number))
+    machine.json("runs", "pause", child)
+    wait_until(lambda: machine.json("runs", "show", child)["state"] == "PAUSED", seconds=40, what="the pause")
+
+    (held, *_) = machine.json("runs", "explain", number)
+    assert (held["task"], held["cause"], held["remedy"]) == (
+        "books", "held", f"orchestrator runs resume {child}",
+    )  # fmt: skip
+    machine.json("runs", "resume", child)
+    machine.json("runs", "wait", number, "--timeout", "50", code=1)
+    machine.json("runs", "recover", child)
+    assert machine.json("runs", "wait", child, "--timeout", "50")["outputs"] == {"line": "closed"}
+    assert machine.json("runs", "show", number)["state"] == "FAILURE"
+    machine.json("runs", "recover", number)
+    document = machine.json("runs", "wait", number, "--timeout", "50")
+    assert document["outputs"] == {"text": "closed"}
+    assert [one["child"] for one in document["tasks"] if one["name"] == "books"] == [int(child)] * 2
+    assert machine.json("runs", "show", child)["run_count"] == 2
+
+
+def child_of(machine: Machine, number: str) -> int | None:
+    """Return the run that the first task of a run has started."""
+    tasks = machine.json("runs", "show", number)["tasks"]
+    return tasks[0]["child"] if tasks else None
 
 
 def test_what_does_not_fit_is_refused_with_the_reason(machine: Machine) -> None:

@@ -73,6 +73,9 @@ SMALL = {
     "continue.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "behind": ()}),
     "end.yaml": Expected(state="FAILURE", states={"breaks": ("FAILURE",), "slow": ("KILLED",), "behind": ()}),
     "recover.yaml": Expected(state="FAILURE", states={"load": ("FAILURE",), "report": ()}),
+    "child_by_hand.yaml": Expected(
+        arguments=("-p", "seconds=0.1"), state="FAILURE", states={"books": ("FAILURE",), "report": ()}
+    ),
     "delay.yaml": Expected(),
     "disabled.yaml": Expected(states={"validate": ()}),
     "scripts.yaml": Expected(),

@@ -4,6 +4,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import rich_click as click
@@ -18,6 +19,7 @@ from orchestrator.config import Settings
 from orchestrator.core.elements import group_of
 from orchestrator.errors import NotFound, UserError
 from orchestrator.service import runs
+from orchestrator.service.finding import find
 from orchestrator.service.records import Records
 from orchestrator.worker.logs import LogLine, attempt_log_path, read_log
 
@@ -43,7 +45,7 @@ def logs(id: int, task: str | None, attempt: int | None, *, follow: bool, as_jso
         if follow:
             _follow(records, settings, id, task)
             return
-        chosen = _chosen(runs.show(records, id), task, attempt)
+        chosen = _chosen(records, runs.show(records, id), task, attempt)
     if as_json:
         print_json([_document(one, line) for one in chosen for line in read_log(_path(settings, id, one))])
         if len(chosen) == 1 and (elsewhere := what_to_read(id, chosen[0])):
@@ -53,7 +55,9 @@ def logs(id: int, task: str | None, attempt: int | None, *, follow: bool, as_jso
         _print_all(id, one, _path(settings, id, one), with_title=len(chosen) > 1)
 
 
-def _chosen(document: dict[str, Any], task: str | None, attempt: int | None) -> list[dict[str, Any]]:
+def _chosen(
+    records: Records, document: dict[str, Any], task: str | None, attempt: int | None
+) -> list[dict[str, Any]]:
     """Return the attempts whose output is meant.
 
     Raises:
@@ -62,12 +66,21 @@ def _chosen(document: dict[str, Any], task: str | None, attempt: int | None) -> 
     elements = [one for one in document["tasks"] if task is not None and group_of(one["name"]) == task]
     of_task = elements or [one for one in document["tasks"] if task in (None, one["name"])]
     if task is not None and not of_task:
-        known = {one["name"] for one in document["tasks"]}
-        raise NotFound(f"run {document['id']} has no attempt of '{task}'" + which(task, known))
+        raise NotFound(_none_of(records, document, task))
     chosen = [one for one in of_task if (one["current"] if attempt is None else one["attempt"] == attempt)]
     if not chosen and attempt is not None:
         raise NotFound(f"run {document['id']} has no attempt {attempt} of {task or 'any task'}")
     return chosen
+
+
+def _none_of(records: Records, document: dict[str, Any], task: str) -> str:
+    """Return why there is no attempt: the task has not begun, or there is no such task."""
+    number = document["id"]
+    definition = find(records, document["workflow"], document["version"]).definition
+    names = [one.name for one in definition.tasks]
+    if task in names:
+        return f"'{task}' of run {number} has not begun: orchestrator runs explain {number} {quote(task)}"
+    return f"run {number} has no task '{task}'" + which(task, names)
 
 
 def _path(settings: Settings, workflow_instance_id: int, task: dict[str, Any]) -> Path:
@@ -101,7 +114,7 @@ def _follow(records: Records, settings: Settings, workflow_instance_id: int, tas
     pointed: set[str] = set()
     while True:
         document = runs.show(records, workflow_instance_id)
-        for one in _chosen(document, task if document["tasks"] else None, None):
+        for one in _chosen(records, document, task if document["tasks"] else None, None):
             elsewhere = what_to_read(workflow_instance_id, one, follow=True)
             if elsewhere and elsewhere not in pointed and (task is not None or is_worth_a_line(one)):
                 pointed.add(elsewhere)

@@ -166,7 +166,9 @@ def _refuse_deletion(connection: Connection, name: str) -> None:
     if not online:
         raise NotFound(f"there is no workflow definition '{name}'")
     if any(online):
-        raise Conflict(f"workflow definition '{name}' is online; put it offline first")
+        raise Conflict(
+            f"workflow definition '{name}' is online; first: orchestrator definitions offline {name}"
+        )
     runs = select(func.count()).where(workflow_instance.c.workflow == name)
     if count := connection.execute(runs).scalar_one():
         raise Conflict(

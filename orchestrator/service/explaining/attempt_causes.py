@@ -5,7 +5,7 @@ from shlex import quote
 
 from orchestrator.core.elements import MAP
 from orchestrator.core.instance import TaskInstance
-from orchestrator.core.logic import APPROVAL, LOGIC_TYPES
+from orchestrator.core.logic import APPROVAL, DEPENDENT, LOGIC_TYPES
 from orchestrator.core.pool import is_without_slot, waits_for_slot
 from orchestrator.core.run import is_doomed
 from orchestrator.core.status import TASK_HANDED_OVER, TaskState, WorkflowState
@@ -86,19 +86,23 @@ def held_by_name(facts: Facts, task: str, detail: str) -> Cause:
 
 def _timed(facts: Facts, attempt: TaskInstance) -> Cause:
     task = facts.run.graph.tasks[attempt.task]
-    kind, detail = Kind.DELAY, "waits for its delay"
+    kind, detail, remedy = Kind.DELAY, "waits for its delay", ""
     if attempt.reason == DEFERRED:
         kind, detail = Kind.DEFERRED, "asked to be called again (a deferral); it waits, holding no worker,"
     elif attempt.failures:
         failure = facts.failures.get(attempt.task)
         kind, detail = Kind.RETRY, "failed" + (f" ({failure})" if failure else "")
         detail += f"; it waits for its retry {attempt.failures} of {task.retries}"
+        if attempt.type not in LOGIC_TYPES:
+            name, before = quote(attempt.task), attempt.attempt - 1
+            remedy = f"orchestrator runs logs {facts.number} {name} --attempt {before}"
     return Cause(
         kind=kind,
         task=attempt.task,
         detail=detail,
         since=attempt.submitted_at if kind is not Kind.DEFERRED else None,
         until=attempt.due_at,
+        remedy=remedy,
     )
 
 
@@ -116,6 +120,15 @@ def _decided(facts: Facts, attempt: TaskInstance) -> Cause:
             since=attempt.started_at,
             until=attempt.timeout_at,
             remedy=f"orchestrator runs signal {facts.number} {quote(attempt.task)}",
+        )
+    if attempt.type == DEPENDENT and attempt.state is T.RUNNING and attempt.reason:
+        limit = ", at most" if attempt.timeout_at else ""
+        return Cause(
+            kind=Kind.MASTER_DECIDES,
+            task=attempt.task,
+            detail=f"{attempt.reason}{limit}",
+            since=attempt.started_at,
+            until=attempt.timeout_at,
         )
     what = (
         "is carried on by the master"

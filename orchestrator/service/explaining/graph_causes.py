@@ -59,11 +59,13 @@ def ended_cause(facts: Facts, attempt: TaskInstance) -> Cause:
 
 def _after_failure(facts: Facts, attempt: TaskInstance) -> str:
     """Say where to read more: what no worker has begun has no log, its reason is all."""
+    if attempt.child is not None:
+        return f"orchestrator runs explain {attempt.child}"
     if attempt.type in LOGIC_TYPES:
         limit = attempt.type == MAP and MAP_LIMIT in (attempt.reason or "")
         return f"shorten its list, or raise {MAP_LIMIT} for every master" if limit else ""
-    if attempt.rejected_by and attempt.started_at is None:
-        return after_rejects(facts, attempt)
+    if attempt.started_at is None:
+        return after_rejects(facts, attempt) if attempt.rejected_by else ""
     return f"orchestrator runs logs {facts.number} {quote(attempt.task)}"
 
 

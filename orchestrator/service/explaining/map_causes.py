@@ -56,10 +56,10 @@ def _progress(facts: Facts, group: TaskInstance) -> str:
     going_on, failed = numbers.active + numbers.paused, numbers.failed + numbers.killed
     waiting = total - numbers.next
     most = facts.run.graph.tasks[group.task].max_parallel
-    parts = [f"{numbers.next - going_on - failed} of {total} have succeeded", f"{going_on} go on"]
+    parts = [f"{numbers.next - going_on - failed} of {total} succeeded", f"{going_on} going on"]
     if failed:
         parts.append(f"{failed} failed")
     if waiting:
         why = f" ({most} at a time)" if most and facts.run.head.state is WorkflowState.RUNNING else ""
-        parts.append(f"{waiting} have not begun{why}")
+        parts.append(f"{waiting} not begun{why}")
     return "waits for its elements: " + ", ".join(parts)

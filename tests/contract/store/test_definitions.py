@@ -115,7 +115,7 @@ def test_definition_that_was_never_run_can_be_deleted(bench: Bench) -> None:
     bench.deploy(schedules=({"cron": "0 2 * * *"},))
     bench.deploy(schedules=({"cron": "0 2 * * *"},), description="second")
 
-    with pytest.raises(Conflict, match="put it offline first"):
+    with pytest.raises(Conflict, match="first: orchestrator definitions offline"):
         definitions.delete("nightly")
     definitions.set_online("nightly", online=False)
     definitions.delete("nightly")

@@ -21,9 +21,10 @@ from tests.unit.service.submitting import end_run, submit_small
 __all__ = ["home"]
 
 
-def a_task(task_type: str, child: int | None = None) -> Mapping[str, Any]:
+def a_task(task_type: str, child: int | None = None, **fields: Any) -> Mapping[str, Any]:
     """Return an element of `tasks` in the document of `runs show`."""
-    return {"name": "load", "type": task_type, "child": child}
+    plain = {"name": "load", "attempt": 1, "started_at": "2026-11-01T12:00:00Z"}
+    return {**plain, "type": task_type, "child": child, **fields}
 
 
 @pytest.fixture
@@ -53,6 +54,14 @@ def write(backend: Backend, number: int, task: str, log: str | None = None, **fi
         (a_task("sub_workflow"), "load has started no run: orchestrator runs explain 17 load"),
         (a_task("map"), "load is a map without elements: orchestrator runs explain 17 load"),
         (a_task("shell"), None),
+        (a_task("shell", started_at=None), "load has not run: orchestrator runs explain 17 load"),
+        (
+            a_task("shell", started_at=None, attempt=2),
+            (
+                "load has not run in this attempt (before: orchestrator runs logs 17 load --attempt 1):"
+                " orchestrator runs explain 17 load"
+            ),
+        ),
     ],
 )  # fmt: skip
 def test_what_writes_no_log_says_where_to_read(task: Mapping[str, Any], said: str | None) -> None:
@@ -84,6 +93,19 @@ def test_logs_of_a_sub_workflow_name_its_run(
 
     assert all("orchestrator runs logs 18" in one for one in told)
     assert told[2].endswith("logs 18 --follow\n")
+
+
+def test_task_that_has_not_begun_is_not_taken_for_a_wrong_name(
+    number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What holds it back is another command's; a wrong name is told with the tasks that there are, in order."""
+    assert exit_code(["runs", "logs", str(number), "two"]) == 2
+    assert exit_code(["runs", "logs", str(number), "x"]) == 2
+
+    assert capsys.readouterr().err.splitlines() == [
+        f"error: 'two' of run {number} has not begun: orchestrator runs explain {number} two",
+        f"error: run {number} has no task 'x' (there are: one, two)",
+    ]
 
 
 def test_logs_of_a_map_are_those_of_its_elements(

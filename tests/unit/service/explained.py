@@ -71,8 +71,8 @@ def running(task: str = "a", **fields: Any) -> TaskInstance:
 
 
 def ended(task: str, state: TaskState, **fields: Any) -> TaskInstance:
-    """Return an attempt that ended ten seconds ago."""
-    return an_attempt(task, **{"state": state, "ended_at": ago(10), **fields})
+    """Return an attempt that began half a minute ago and ended ten seconds ago."""
+    return an_attempt(task, **{"state": state, "started_at": ago(30), "ended_at": ago(10), **fields})
 
 
 def said(causes: Iterable[Cause]) -> list[str]:

@@ -44,7 +44,7 @@ def some_elements(*tasks: TaskDefinition) -> Facts:
 def test_map_says_how_far_its_elements_are() -> None:
     """And who waits for it hears so."""
     told = (
-        "load elements: waits for its elements: 1 of 5 have succeeded, 2 go on, 1 failed, 1 have not begun"
+        "load elements: waits for its elements: 1 of 5 succeeded, 2 going on, 1 failed, 1 not begun"
         " (2 at a time)"
     )
     facts = some_elements(a_task("behind", "load"))

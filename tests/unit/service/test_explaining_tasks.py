@@ -232,7 +232,12 @@ def test_group_whose_workers_have_lost_the_broker_is_served_by_nobody() -> None:
 def test_worker_that_lacked_a_callable_and_is_gone_is_not_to_be_mended(fleet: dict[str, Any]) -> None:
     """`run` ends the workers that it started: what is missing is a worker that has it."""
     failed = ended(
-        "a", TaskState.FAILURE, type="python", rejected_by=("w2 unknown_callable",), reason="No module"
+        "a",
+        TaskState.FAILURE,
+        type="python",
+        rejected_by=("w2 unknown_callable",),
+        reason="No module",
+        started_at=None,
     )
 
     cause = only(a_task("a", type="python"), attempts=[failed], fleet=fleet)
@@ -267,6 +272,40 @@ def test_task_of_an_application_needs_a_worker_of_that_application(
     told = [cause for cause in causes_of_task(facts, "a") if cause.kind is Kind.REJECTED]
 
     assert [cause.remedy for cause in told] == [remedy]
+
+
+def test_task_that_was_ended_before_it_began_has_no_log() -> None:
+    """Nobody is sent to a file that nobody has written."""
+    stopped = ended("a", TaskState.KILLED, type="shell", started_at=None, reason="stopped")
+
+    assert only(attempts=[stopped]).remedy == ""
+
+
+def test_task_whose_own_run_failed_is_explained_by_that_run() -> None:
+    """The reason says which; what failed in it is asked of it."""
+    failed = ended("a", TaskState.FAILURE, type="sub_workflow", child=18, reason="its run 18 failed")
+
+    assert only(attempts=[failed]).remedy == "orchestrator runs explain 18"
+
+
+def test_task_that_waits_for_its_retry_names_the_log_of_what_failed() -> None:
+    """The attempt that waits has none yet."""
+    attempt = an_attempt(state=TaskState.DELAYED, due_at=after(42), failures=1, attempt=2, type="shell")
+
+    cause = only(a_task("a", retries=3), attempts=[attempt])
+
+    assert cause.remedy == "orchestrator runs logs 17 a --attempt 1"
+
+
+def test_dependent_task_says_for_whom_it_waits_and_until_when() -> None:
+    """The reason in its row, and nothing about the master, who only looks."""
+    attempt = running(
+        type="dependent", worker=None, incarnation=None, reason="waits for b: no run", timeout_at=after(9)
+    )
+
+    cause = only(a_task("a", type="dependent"), attempts=[attempt])
+
+    assert said([cause]) == ["a master_decides: waits for b: no run, at most until 2026-11-01T12:00:09Z"]
 
 
 def test_sub_workflow_names_the_run_that_it_waits_for() -> None:
@@ -452,7 +491,11 @@ def test_task_whose_outputs_were_kept_names_the_run() -> None:
 def test_task_that_no_worker_could_begin_has_no_log_to_read() -> None:
     """Its reason is all that there is."""
     attempt = ended(
-        "a", TaskState.FAILURE, rejected_by=("w1 unknown_bundle",), reason="bundle 'b': no directory b"
+        "a",
+        TaskState.FAILURE,
+        rejected_by=("w1 unknown_bundle",),
+        reason="bundle 'b': no directory b",
+        started_at=None,
     )
 
     (cause, *_) = causes_of_task(some_facts(attempts=[attempt]), "a")

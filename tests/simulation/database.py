@@ -4,9 +4,10 @@ import json
 import re
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, event, exc, update
@@ -20,6 +21,9 @@ ENDS_COMMANDS = "DELETE FROM command WHERE"
 STILL_THERE = "SELECT id FROM command WHERE id IN (SELECT value FROM json_each(?))"
 
 REPLY_LOST = "reply of COMMIT lost"
+
+Statement = tuple[str, tuple[Any, ...]]
+"""A text and its values, as the driver takes them."""
 
 SLOTS = 8
 """Of the simulated deployment: a real one has more, which nobody would use, and each look at a stream costs."""
@@ -70,9 +74,19 @@ class Spoiler:
 
 
 class Database:
-    """One engine for all simulations of this process: each begins with an empty, migrated database."""
+    """One engine for all simulations of this process: each begins with an empty, migrated database.
 
-    def __init__(self) -> None:
+    Args:
+        proving: Looks that could be spared are made all the same, to prove that they can (`idle_looks`).
+
+    Attributes:
+        proved: How many were.
+    """
+
+    def __init__(self, *, proving: bool = False) -> None:
+        self.proving = proving
+        self.proved = 0
+        self._noted: list[Statement] | None = None
         self._clock: Callable[[], datetime] = datetime.now
         self._spoiler: Spoiler | None = None
         self.engine: Engine = open_engine("sqlite://", "master", sqlite_clock=self._now)
@@ -93,6 +107,32 @@ class Database:
 
     def _now(self) -> datetime:
         return self._clock()
+
+    def now(self) -> datetime:
+        """Return what the database's clock shows, aware UTC."""
+        return self._now().astimezone(UTC)
+
+    def clock_text(self) -> str:
+        """Return what the clock shows as columns keep it."""
+        return self.now().replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+
+    def is_away(self) -> bool:
+        """Return whether the database would not answer now."""
+        return self._spoiler is not None and self._spoiler.away()
+
+    def changes(self) -> int:
+        """Return how many rows were ever written."""
+        return self._raw.total_changes
+
+    @contextmanager
+    def noting_statements(self) -> Iterator[list[Statement]]:
+        """Give what is asked of the database meanwhile."""
+        noted: list[Statement] = []
+        self._noted = noted
+        try:
+            yield noted
+        finally:
+            self._noted = None
 
     def begin(self, clock: Callable[[], datetime], spoiler: Spoiler) -> None:
         """Forget everything, and let `spoiler` and `clock` count from now on."""
@@ -139,6 +179,8 @@ class Database:
     def _before_statement(
         self, connection: Connection, _cursor: Any, statement: str, parameters: Any, *_: Any
     ) -> None:
+        if self._noted is not None:
+            self._noted.append((statement, tuple(parameters)))
         spoiler = self._spoiler
         if spoiler is None or spoiler.master() is None:
             return

@@ -27,19 +27,22 @@ from orchestrator.master.ingredients import Identity, Limits, Ports, Timing, Wor
 from orchestrator.master.ownership import Ownership
 from orchestrator.master.post import Post
 from orchestrator.master.speech import Speech
-from orchestrator.store.backfills import Backfills
 from orchestrator.store.cache import Cache
 from orchestrator.store.children import Children
-from orchestrator.store.commands import Commands
 from orchestrator.store.commit import GroupCommit
 from orchestrator.store.instances import Instances
 from orchestrator.store.leases import SlotLeases
-from orchestrator.store.outbox import Outbox
-from orchestrator.store.pools import Pools
-from orchestrator.store.schedules import Schedules
 from orchestrator.store.session import Engine
-from orchestrator.store.turns import Turns
 from tests.simulation.celery_broker import SimulatedCourier
+from tests.simulation.idle_looks import (
+    IdleLooks,
+    LookedAtBackfills,
+    LookedAtCommands,
+    LookedAtOutbox,
+    LookedAtPools,
+    LookedAtSchedules,
+    LookedAtTurns,
+)
 from tests.simulation.onlookers import WatchedHistory
 from tests.simulation.schedule import Process, Schedule, Signal
 
@@ -62,6 +65,7 @@ class Surroundings:
     """What every master of a simulation shares.
 
     Attributes:
+        looks: What idle looks at the database have found.
         connect: Opens a connection to Redis for a process.
         news: Signalled when something came into a stream.
         chance: Random numbers of the masters.
@@ -71,6 +75,7 @@ class Surroundings:
 
     schedule: Schedule
     engine: Engine
+    looks: IdleLooks
     connect: Callable[[Process, str], redis.Redis]
     news: Signal
     chance: random.Random
@@ -147,10 +152,10 @@ class SimulatedMaster:
         self.parts = parts
         self.reigns += 1
         reign = self._reign = object()
-        announcer = Announcer(Outbox(self._around.engine), leases.epochs, parts.bulletin)
+        announcer = Announcer(LookedAtOutbox(self._around.looks), leases.epochs, parts.bulletin)
         awaited = {"messenger": self._post, "reader": self._around.news}
         deliveries = Deliveries(
-            Outbox(self._around.engine),
+            LookedAtOutbox(self._around.looks),
             leases.epochs,
             _nobody,
             self._schedule.monotonic,
@@ -272,7 +277,7 @@ class SimulatedMaster:
             cache=Cache(around.engine),
             children=Children(around.engine),
             committer=GroupCommit(around.engine),
-            commands=Commands(around.engine),
+            commands=LookedAtCommands(around.looks),
             streams=EventStream(client, around.keys, consumer=self.name),
             graveyard=DeadLetters(client, around.keys),
             post=Post(
@@ -285,8 +290,8 @@ class SimulatedMaster:
             generations=generations,
             board=MasterBoard(client, around.keys),
             requests=Control(client, around.keys),
-            schedules=Schedules(around.engine),
-            backfills=Backfills(around.engine),
-            pools=Pools(around.engine),
-            turns=Turns(around.engine),
+            schedules=LookedAtSchedules(around.looks),
+            backfills=LookedAtBackfills(around.looks),
+            pools=LookedAtPools(around.looks),
+            turns=LookedAtTurns(around.looks),
         )

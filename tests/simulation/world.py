@@ -26,6 +26,7 @@ from tests.simulation import oracle_claims
 from tests.simulation.celery_broker import UNACKED
 from tests.simulation.chronicle import Chronicle
 from tests.simulation.database import SLOTS, Database, Spoiler
+from tests.simulation.idle_looks import IdleLooks
 from tests.simulation.kinship import ByRun, PlannedRuns
 from tests.simulation.ledger import AttemptKey, Ledger
 from tests.simulation.master import SimulatedMaster, Surroundings
@@ -106,6 +107,7 @@ class World:
         )
         self.engine = database.engine
         self.database = database
+        self._looks = IdleLooks(database)
         database.begin(lambda: self.schedule.wall(self.database_jump_s), self.spoiler)
         self.server = SimulatedServer(self.schedule.epoch_s, self._dice["redis"], keep_history=True)
         self._temporary = tempfile.TemporaryDirectory(prefix="simulation-", dir=IN_MEMORY)
@@ -210,6 +212,7 @@ class World:
             Surroundings(
                 schedule=self.schedule,
                 engine=self.engine,
+                looks=self._looks,
                 connect=self._connect,
                 news=self.signals.stream,
                 chance=self._dice["masters"],

@@ -93,7 +93,10 @@ def _online(connection: Connection, definition_id: int) -> RowMapping:
     if row is None:
         raise Conflict("the workflow definition has just been deleted")
     if not row["online"]:
-        raise Conflict(f"workflow definition '{row['name']}' is offline; put it online first")
+        raise Conflict(
+            f"workflow definition '{row['name']}' is offline;"
+            f" first: orchestrator definitions online {row['name']}"
+        )
     return row
 
 

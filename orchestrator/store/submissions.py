@@ -59,7 +59,10 @@ class Submissions:
             if earlier is not None:
                 return earlier
             if not row["online"]:
-                raise Conflict(f"workflow definition '{row['name']}' is offline; put it online first")
+                raise Conflict(
+                    f"workflow definition '{row['name']}' is offline;"
+                    f" first: orchestrator definitions online {row['name']}"
+                )
             heads = insert_runs(connection, row, [request])
             if not heads:
                 return _won_by_another(connection, request, row["name"], fingerprint)

@@ -3,6 +3,7 @@
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -144,12 +145,19 @@ def _redis(cluster: Cluster, *, crashed: bool) -> list[str]:
 def _spools(home: Path) -> list[str]:
     found = []
     for spool in (home / "spools").glob("*.db"):
-        with sqlite3.connect(f"file:{spool}?mode=ro", uri=True) as connection:
-            tables = [
-                row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            ]
-            counts = {name: connection.execute(COUNT[name]).fetchone()[0] for name in COUNT if name in tables}
+        try:
+            counts = _rows_of(spool)
+        except sqlite3.OperationalError as error:  # its worker begins or ends just now: ask again
+            found.append(f"O5: spool {spool.name} cannot be read: {error}")
+            continue
         found += [
             f"O5: {number} rows in {name} of spool {spool.name}" for name, number in counts.items() if number
         ]
     return found
+
+
+def _rows_of(spool: Path) -> dict[str, int]:
+    """Return how many rows a spool has, by table."""
+    with closing(sqlite3.connect(f"file:{spool}?mode=ro", uri=True)) as connection:
+        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return {name: connection.execute(COUNT[name]).fetchone()[0] for name in COUNT if name in tables}

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,7 @@ def test_run_survives_a_killed_master(running: Running, tmp_path: Path) -> None:
 
 def ended(machine: Machine, number: str) -> list[tuple[str, int]]:
     """Return the attempts of a run that have ended, as its database has them."""
-    with sqlite3.connect(f"file:{machine.home / 'orchestrator.db'}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{machine.home / 'orchestrator.db'}?mode=ro", uri=True)) as connection:
         query = (
             "SELECT task, attempt FROM task_instance WHERE workflow_instance_id = ? AND ended_at IS NOT NULL"
         )

@@ -22,6 +22,9 @@ STILL_THERE = "SELECT id FROM command WHERE id IN (SELECT value FROM json_each(?
 
 REPLY_LOST = "reply of COMMIT lost"
 
+TABLES = (*(table.name for table in schema.metadata.sorted_tables), "sqlite_sequence")
+"""Each behind those that it refers to."""
+
 Statement = tuple[str, tuple[Any, ...]]
 """A text and its values, as the driver takes them."""
 
@@ -92,9 +95,8 @@ class Database:
         self.engine: Engine = open_engine("sqlite://", "master", sqlite_clock=self._now)
         migrate.upgrade(self.engine)
         self._deploy()
-        self._empty = sqlite3.connect(":memory:")
         self._raw = self._driver()
-        self._raw.backup(self._empty)
+        self._at_first = {name: self.rows(f"SELECT * FROM {name}") for name in TABLES}  # noqa: S608  constants
         event.listen(self.engine, "begin", self._before_begin, insert=True)
         event.listen(self.engine, "before_cursor_execute", self._before_statement)
         event.listen(self.engine, "commit", self._before_commit)
@@ -137,9 +139,20 @@ class Database:
     def begin(self, clock: Callable[[], datetime], spoiler: Spoiler) -> None:
         """Forget everything, and let `spoiler` and `clock` count from now on."""
         self._spoiler = None
-        self._empty.backup(self._raw)
+        self._empty()
         self._clock = clock
         self._spoiler = spoiler
+
+    def _empty(self) -> None:
+        """Put back what was there at first, row by row: with a copy all statements would be prepared again."""
+        self._raw.execute("BEGIN")
+        for name in reversed(TABLES):
+            self._raw.execute(f"DELETE FROM {name}")  # noqa: S608  a constant
+        for name, rows in self._at_first.items():
+            if rows:
+                places = ", ".join("?" * len(rows[0]))
+                self._raw.executemany(f"INSERT INTO {name} VALUES ({places})", rows)  # noqa: S608  the same
+        self._raw.execute("COMMIT")
 
     def end(self) -> None:
         """Let nothing be spoiled any more, and let go of the simulation that did."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -50,6 +51,9 @@ LOST_S = 15.0
 KILL_S = 5.0
 LOOK_S = 0.5
 LISTEN_S = 3.0
+SpoolRows = dict[tuple[object, ...], list[Any]]
+"""By a statement and its values."""
+
 FIRST_PID = 10_000_000
 """Above every process id of a real machine: nothing real can be meant by one."""
 
@@ -58,11 +62,47 @@ LOGS = Path("logs")
 
 
 class FencedFile(SpoolFile):
-    """The file of a spool, which a dead process can no longer touch."""
+    """The file of a spool, which a dead process can no longer touch.
 
-    def __init__(self, path: Path, process: Process) -> None:
+    Args:
+        path: The file.
+        process: Who opens it.
+        read: What was read since the last write, of all processes that have this file open: to read it again, as
+            workers do all the time, costs a look at a real file.
+        proving: It is read again all the same, to prove that the same is there.
+    """
+
+    def __init__(self, path: Path, process: Process, read: SpoolRows, *, proving: bool) -> None:
         self._process = process
+        self._read = read
+        self._proving = proving
         super().__init__(path)
+
+    def run(self, statement: str, values: Sequence[object] = ()) -> list[Any]:
+        """Carry out one statement, of the product's; return all rows at once."""
+        self._process.check()
+        if not statement.startswith("SELECT"):
+            try:
+                return super().run(statement, values)
+            finally:
+                self._read.clear()
+        asked = (statement, *values)
+        rows = self._read.get(asked)
+        if rows is None or self._proving:
+            now = super().run(statement, values)
+            assert rows in (None, now), f"{statement}: the file has {now}, and nobody has written"
+            rows = self._read[asked] = now
+        return list(rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write what is done within, all of it or nothing."""
+        try:
+            with super().transaction() as connection:
+                self._read.clear()
+                yield connection
+        finally:
+            self._read.clear()
 
     def _open(self) -> Any:
         self._process.check()
@@ -78,6 +118,7 @@ class Site:
         arrival: Signalled when a list of that name got something.
         chance: Random numbers of the workers.
         directory: Where spools lie.
+        proving: Spools are read even where nobody has written to them since, to prove that (`FencedFile`).
     """
 
     schedule: Schedule
@@ -87,6 +128,7 @@ class Site:
     chance: Callable[[], float]
     directory: Path
     keys: Keys
+    proving: bool
 
 
 class Child:
@@ -110,6 +152,7 @@ class SimulatedWorker:
     Attributes:
         skew_s: How wrong its wall clock is.
         pid: Of its main process, whichever incarnation; its children's lie above.
+        read: What its processes have read of its spool since it was written to.
     """
 
     def __init__(self, plan: PlannedWorker, site: Site) -> None:
@@ -121,6 +164,7 @@ class SimulatedWorker:
         self._site = site
         self._incarnations = 0
         self.pid = self._pids = FIRST_PID + 1_000 * (sum(map(ord, plan.name)) % 997)
+        self.read: SpoolRows = {}
         self._dead: list[Child] = []
         self._child_died = Signal()
 
@@ -402,7 +446,10 @@ class _Main:
 
     def _open_spool(self, process: Process) -> Spool:
         path = self._site.directory / f"{self._identity.name}.db"
-        incarnation, fenced = self._identity.incarnation, partial(FencedFile, process=process)
+        incarnation, fenced = (
+            self._identity.incarnation,
+            partial(FencedFile, process=process, read=self._worker.read, proving=self._site.proving),
+        )
         return Spool(path, incarnation, lambda: self._wall().timestamp(), fenced)
 
     def _wall(self) -> datetime:

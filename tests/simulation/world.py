@@ -340,6 +340,7 @@ class World:
             chance=self._dice["workers"].random,
             directory=Path(self._temporary.name),
             keys=self.keys,
+            proving=self.database.proving,
         )
         return SimulatedWorker(plan, site)
 

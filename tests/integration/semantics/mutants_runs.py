@@ -6,8 +6,8 @@ RUNS_MUTANTS = (
     SemanticMutant(
         statement="3.3",
         breaks="a run that can never start is not told",
-        target="orchestrator.core.handlers.notice:handle_cannot_start",
-        old='draft.alert("workflow_failure", "", reason=notice.reason)',
+        target="orchestrator.core.handlers.control:end_unstartable",
+        old='draft.alert("workflow_failure", "", reason=reason)',
         new="pass",
         noticed_by="unit/core/test_control.py::test_a_definition_that_can_never_start_ends_with_its_reason",
     ),

@@ -135,5 +135,5 @@ class Guest:
 
 
 def _is_last_word(document: Mapping[str, Any]) -> bool:
-    """Return whether a supervisor that says this needs nobody to end what it has started."""
-    return bool(document.get("over") or document.get("error"))
+    """Return whether a supervisor that says this needs nobody to end what it has started (old ones say `bye`)."""
+    return bool(document.get("over") or document.get("bye") or document.get("error"))

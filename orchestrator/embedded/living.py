@@ -17,7 +17,7 @@ def group_lives(group: int) -> bool:
     """Return whether any process of a process group has not ended."""
     try:
         os.killpg(group, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):  # a number that has become somebody else's
         return False
     return any(_group_of(one.pid) == group and lives(one) for one in psutil.process_iter())
 
@@ -25,5 +25,5 @@ def group_lives(group: int) -> bool:
 def _group_of(pid: int) -> int | None:
     try:
         return os.getpgid(pid)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return None

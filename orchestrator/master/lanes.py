@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Protocol
 
+from orchestrator.broker.codec import clean
 from orchestrator.core.command import Mail
 from orchestrator.core.dag import Graph, compile_graph, select_tasks
 from orchestrator.core.definition import WorkflowDefinition
@@ -19,6 +20,9 @@ from orchestrator.errors import DefinitionError, RetryEvent
 from orchestrator.store.instances import LoadedInstance, is_big
 
 AttemptKey = tuple[int, str, int]
+
+MOST_BURIAL = 2000
+"""Characters; the text of an error may be anything, and of any length."""
 
 
 class InstanceSource(Protocol):
@@ -74,7 +78,7 @@ class Parked:
     @property
     def burial(self) -> str:
         """Why what failed is given up, for people."""
-        return f"buried by request; it failed with {self.error}"
+        return str(clean(f"buried by request; it failed with {self.error}"))[:MOST_BURIAL]
 
 
 class Lanes:

@@ -133,7 +133,8 @@ class Loop:
             batch.undo()
             self._failed(items, batch, error)
             return
-        self._conflicts = 0
+        if batch.touched:  # a batch that wrote nothing says nothing about guarded writes
+            self._conflicts = 0
         self._crew.desk.clock.learn(now, asked_at)
         batch.settle()
         crash_point("master.after_commit")

@@ -149,13 +149,14 @@ def withdraw_attempts(connection: Connection, attempts: Iterable[TaskInstance]) 
     Returns:
         The ids of the instances of which a row was missing, or not the current one; then not all is written.
     """
-    tasks: dict[int, list[str]] = {}
+    rows: dict[int, list[tuple[str, int]]] = {}
     for attempt in attempts:
-        tasks.setdefault(attempt.workflow_instance_id, []).append(attempt.task)
+        rows.setdefault(attempt.workflow_instance_id, []).append((attempt.task, attempt.attempt))
     columns, missing = task_instance.c, set()
-    for number, names in tasks.items():
-        for some in chunks(names, KEYS_AT_ONCE):
-            of_run = (columns.workflow_instance_id == number, columns.task.in_(some), columns.current)
+    for number, keys in rows.items():
+        for some in chunks(keys, KEYS_AT_ONCE):
+            named = tuple_(columns.task, columns.attempt).in_(some)
+            of_run = (columns.workflow_instance_id == number, named, columns.current)
             if connection.execute(update(task_instance).where(*of_run).values(current=False)).rowcount < len(
                 some
             ):

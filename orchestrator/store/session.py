@@ -18,6 +18,9 @@ from orchestrator.store.driver_errors import translated, translated_at_once, tra
 
 Role = Literal["master", "service", "migration"]
 
+BATCHES = {"executemany_mode": "values_plus_batch"}
+"""psycopg2 sends the UPDATEs of many rows one by one, each with a round trip, if it is not told otherwise."""
+
 LEASE_SHARE = 0.4
 """A transaction of a stopped master must end well before its lease is taken over."""
 
@@ -63,6 +66,7 @@ def open_engine(
     return _create(
         parsed,
         connect_args=_postgres_arguments(parsed, role, lease_s, connect_timeout_s),
+        **(BATCHES if parsed.get_dialect().driver == "psycopg2" else {}),
         pool_size=pool_size,
         pool_use_lifo=True,  # the connection used last has its plans, and its backend's memory is warm
         pool_pre_ping=role != "master",  # the master's back-off costs less than a question before each use

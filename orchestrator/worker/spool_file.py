@@ -29,9 +29,16 @@ CREATE INDEX IF NOT EXISTS event_by_order ON event(order_id);  -- with the maste
 CREATE TABLE IF NOT EXISTS attempt (
     order_id TEXT PRIMARY KEY, incarnation TEXT NOT NULL, pid INTEGER NOT NULL, thread INTEGER,
     process_group INTEGER, group_started REAL, deadline REAL, ending TEXT, ending_at REAL,
-    spool_id INTEGER NOT NULL, claimed INTEGER NOT NULL  -- of the delivery that the row belongs to
+    spool_id INTEGER NOT NULL DEFAULT 0, claimed INTEGER NOT NULL DEFAULT 1  -- of the delivery of this row
 ) WITHOUT ROWID;
 """
+
+ADDED = (
+    ("event", "claimed", "INTEGER NOT NULL DEFAULT 1"),
+    ("attempt", "spool_id", "INTEGER NOT NULL DEFAULT 0"),
+    ("attempt", "claimed", "INTEGER NOT NULL DEFAULT 1"),
+)
+"""Columns that the first spools did not have: a worker goes on with the reports that an older program has left."""
 
 
 class SpoolUnwritable(OrchestratorError):
@@ -100,12 +107,36 @@ class SpoolFile:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = sqlite3.connect(
+            connection = sqlite3.connect(
                 self._path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False
             )
-            self._connection.execute("PRAGMA synchronous=OFF")
-            self._connection.executescript(SCHEMA)
+            try:
+                connection.execute("PRAGMA synchronous=OFF")
+                connection.executescript(SCHEMA)
+                _add_columns(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
         return self._connection
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Give an older program's tables what they lack; several processes may open the file at once."""
+    if not _lacking(connection):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    for table, column, kind in _lacking(connection):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+    connection.execute("COMMIT")
+
+
+def _lacking(connection: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    columns = {
+        table: {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        for table in {table for table, _, _ in ADDED}
+    }
+    return [one for one in ADDED if one[1] not in columns[one[0]]]
 
 
 def _close_around_forks(file: SpoolFile) -> None:

@@ -94,7 +94,9 @@ def bury(id: int, *, as_json: bool) -> None:  # noqa: A002 - the argument's publ
     """
     with open_backend() as backend:
         service.ask_about_parked(backend, "bury", id)
-    _answer({"workflow_instance_id": id, "asked": "bury"}, f"run {id}: its event is buried", as_json=as_json)
+    _answer(
+        {"workflow_instance_id": id, "asked": "bury"}, f"run {id}: asked to bury what fails", as_json=as_json
+    )
 
 
 def _answer(document: dict[str, object], text: str, *, as_json: bool) -> None:

@@ -11,7 +11,8 @@ from orchestrator.core.command import CommandKind
 from orchestrator.core.event import TaskRunning
 from orchestrator.core.order import Order
 from orchestrator.core.status import TaskState, WorkflowState
-from orchestrator.errors import StoreUnavailable
+from orchestrator.errors import RevisionLost, StoreUnavailable
+from orchestrator.master.lanes import MOST_BURIAL
 from orchestrator.master.request import Wish
 from orchestrator.store import schema
 from orchestrator.store.session import writing
@@ -26,12 +27,13 @@ class Allergic:
     run: int
     away_after: bool = False
     commits: int = 0
+    text: str = "a bug in this run"
 
     def commit(self, changes: Changes, leases: Leases) -> datetime:
         """Commit, unless it is about that run."""
         self.commits += 1
         if any(one.head.id == self.run for one in changes.instances):
-            raise RuntimeError("a bug in this run")
+            raise RuntimeError(self.text)
         if self.away_after and self.commits > 1:
             raise StoreUnavailable("gone")
         return self.world.rig.commit.commit(changes, leases)
@@ -47,6 +49,20 @@ class Squeamish:
         """Commit, unless an attempt has failed."""
         if any(row.state is TaskState.FAILURE for one in changes.instances for row in one.changed):
             raise RuntimeError("a bug in failures")
+        return self.world.rig.commit.commit(changes, leases)
+
+
+@dataclass(slots=True)
+class Losing:
+    """A committer whose guarded writes of one run never hit."""
+
+    world: World
+    run: int
+
+    def commit(self, changes: Changes, leases: Leases) -> datetime:
+        """Commit, unless it is about that run."""
+        if any(one.head.id == self.run for one in changes.instances):
+            raise RevisionLost([self.run])
         return self.world.rig.commit.commit(changes, leases)
 
 
@@ -259,6 +275,41 @@ def test_a_person_can_bury_the_command_that_fails(world: World) -> None:
     assert world.state is WorkflowState.SUCCESS
     assert world.picture()["failed"] == ["STOP"]
     assert "a bug in this run" in world.database()["error_command"][0]["reason"]
+
+
+@pytest.mark.parametrize("text", ["a zero \x00 byte", "half a \ud800 pair", "x" * 1_000_000])
+def test_a_command_whose_error_no_database_can_hold_can_be_buried_too(world: World, text: str) -> None:
+    """What an error says may be anything: it is cleaned and cut, and nobody else waits for it."""
+    (run,) = several(world, 1)
+    world.rig.committer = Allergic(world, run, text=text)
+    world.command(CommandKind.STOP)
+    world.settle()
+
+    ask(world, Wish.BURY)
+
+    reason = world.database()["error_command"][0]["reason"]
+    assert reason.startswith("buried by request; it failed with")
+    assert len(reason) <= MOST_BURIAL
+
+
+def test_a_run_whose_guarded_writes_never_hit_is_parked_and_the_others_go_on(world: World) -> None:
+    """It is loaded again some times; then it waits, whatever else its batches say."""
+    # Teeth: fails (nothing of any other run is ever read again) when an empty batch counts as a guarded write.
+    run, other = several(world, 2)
+    orders = sorted(take_all(world), key=lambda one: one.workflow_instance_id)
+    world.worker.running(orders[0])
+    world.read()
+    world.rig.committer = Losing(world, run)
+
+    for _ in range(20):
+        world.step()
+    world.worker.result(orders[1])
+    for _ in range(20):
+        world.read()
+        world.step()
+
+    assert list(world.rig.master.lanes.parked) == [run]
+    assert world.rig.state(other) is WorkflowState.SUCCESS
 
 
 def test_a_command_that_failed_more_than_once_can_be_buried_too(world: World) -> None:

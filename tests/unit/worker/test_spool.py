@@ -11,6 +11,19 @@ from orchestrator.worker.spool import ANSWERS_FOR, Spool
 from orchestrator.worker.spool_file import SpoolFile, SpoolUnwritable
 from tests.unit.worker.twins import make_facts, started
 
+OLD = """
+CREATE TABLE event (
+    spool_id INTEGER PRIMARY KEY AUTOINCREMENT, incarnation TEXT NOT NULL, slot INTEGER NOT NULL,
+    order_id TEXT NOT NULL, payload BLOB NOT NULL, entry TEXT, written_at REAL NOT NULL
+);
+CREATE TABLE attempt (
+    order_id TEXT PRIMARY KEY, incarnation TEXT NOT NULL, pid INTEGER NOT NULL, thread INTEGER,
+    process_group INTEGER, group_started REAL, deadline REAL, ending TEXT, ending_at REAL
+) WITHOUT ROWID;
+INSERT INTO event(incarnation, slot, order_id, payload, written_at) VALUES ('before', 3, 'a', 'payload', 1.0);
+INSERT INTO attempt(order_id, incarnation, pid) VALUES ('a', 'before', 1);
+"""
+
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Spool:
@@ -32,6 +45,23 @@ def test_a_read_leaves_nothing_open_for_a_fork(tmp_path: Path) -> None:
         file.after_fork()
     assert len(list(rows)) > 1
     assert not [name for name in open_files if name.startswith(str(path))]
+
+
+def test_spool_of_an_older_program_is_gone_on_with(tmp_path: Path) -> None:
+    """Its unsent report is there, it answers for its order, and new ones are written beside it."""
+    path = tmp_path / "w@h.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(OLD)
+
+    spool = Spool(path, "now")
+    running = started(spool, "b")
+
+    event = spool.event(1)
+    assert event is not None
+    assert (event.slot, event.order_id) == (3, "a")
+    assert running > 1
+    assert SpoolFile(path).run(ANSWERS_FOR, ("a", "a"))
+    assert SpoolFile(path).run(ANSWERS_FOR, ("b", "b"))
 
 
 def test_event_stays_until_its_verdict(spool: Spool) -> None:

@@ -248,6 +248,20 @@ def test_withdrawing_what_is_not_current_loses_the_revision(bench: Bench) -> Non
     assert bench.contents() == before
 
 
+def test_withdrawing_an_older_attempt_leaves_the_current_one_alone(bench: Bench) -> None:
+    """The row is named by its whole key: another attempt of the same task is not meant."""
+    # Teeth: fails when `bulk.withdraw_attempts` names tasks alone (SQLite).
+    loaded = bench.run_with("a")
+    (first,) = loaded.attempts
+    second = replace(first, attempt=2, sequence=2)
+    bench.commit(InstanceChange(head=loaded.head, revision=1, withdrawn=(first,), new=(second,)))
+
+    with pytest.raises(RevisionLost):
+        bench.commit(InstanceChange(head=loaded.head, revision=2, withdrawn=(first,)))
+
+    assert [one.attempt for one in bench.load(loaded.head.id).attempts] == [2]
+
+
 def test_attempts_of_an_ended_run_are_loaded_where_they_are_asked_for(bench: Bench) -> None:
     """A command may let it run again; everybody else gets its head only."""
     loaded = bench.run_with("a")

@@ -316,7 +316,8 @@ def test_a_server_that_takes_the_tables_for_empty_finds_each_row_by_its_key(
 ) -> None:
     """Its statistics are of a time without rows; a big batch is within its time limit all the same.
 
-    Teeth: with UPDATE … FROM json_populate_recordset the server compares 25,000,000 pairs of rows, and gives up.
+    Teeth: as one UPDATE … FROM json_populate_recordset in the call, whose plans use no hashes, the server compares
+    25,000,000 pairs of rows, and gives up. As a plain statement that was slow only now and then.
     """
     admin = create_engine(postgres_url, isolation_level="AUTOCOMMIT")
     with hardened(postgres_url, prohibition) as url:
